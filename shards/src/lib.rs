@@ -1,0 +1,16 @@
+//! The data plane of proxy-checker: pinned executors, one per shard, whose lanes probe proxies
+//! over an io_uring of their own. Jobs go in, reports come out; nothing else crosses.
+//!
+//! Only this crate names glommio and io-uring, and only `net` opens probe sockets.
+
+pub mod candidate;
+pub mod engine;
+pub mod policy;
+pub mod tally;
+pub mod verdict;
+
+pub use candidate::{Candidate, Credentials, Host, Protocol};
+pub use engine::{Engine, EngineOptions, Job, Record, Report};
+pub use policy::ProbePolicy;
+pub use tally::Tally;
+pub use verdict::{Stage, Verdict};

@@ -1,0 +1,1 @@
+//! The HTTP API: serves the snapshot, and nothing else decides anything here.

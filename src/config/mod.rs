@@ -1,0 +1,146 @@
+//! The checked configuration: it cannot be wrong. `raw` mirrors the JSON.
+
+use proxy_shards::{ProbePolicy, Protocol};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Everything the service needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where lists come from and when.
+    pub aggregator: Aggregator,
+    /// How candidates are probed.
+    pub checker: Checker,
+    /// How the snapshot is served.
+    pub api: Api,
+    /// Where the ledger survives a restart.
+    pub storage: Storage,
+    /// What Prometheus sees.
+    pub metrics: Metrics,
+    /// What the log says.
+    pub logging: Logging,
+}
+
+/// Where lists come from and when.
+#[derive(Clone, Debug)]
+pub struct Aggregator {
+    /// Time between two checks of an alive proxy, and between two fetches of the sources.
+    pub interval: Duration,
+    /// The enabled sources, in the order of the file.
+    pub sources: Vec<Source>,
+    /// `User-Agent` for sources and probes.
+    pub user_agent: Box<str>,
+    /// Whether addresses that are not public may be dialled.
+    pub allow_private: bool,
+    /// Longest time that one source may take.
+    pub source_timeout: Duration,
+    /// Longest body that is read from one source, in bytes.
+    pub source_bytes_max: u64,
+}
+
+/// A place that lists proxies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As configured; its name in `/stat`, logs and metrics.
+    pub url: Box<str>,
+    /// Where that is.
+    pub location: Location,
+    /// The protocol of lines without a scheme.
+    pub hint: ProtocolHint,
+}
+
+/// Where a source is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `http://` or `https://`.
+    Web(Url),
+    /// `file://` or a plain path.
+    File(PathBuf),
+}
+
+/// The protocol of a line that names none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolHint {
+    /// Always this one.
+    Fixed(Protocol),
+    /// The one that is usual for the port (`auto`).
+    ByPort,
+}
+
+/// How candidates are probed.
+#[derive(Clone, Debug)]
+pub struct Checker {
+    /// Mode, target, expectation, deadlines, retries.
+    pub policy: Arc<ProbePolicy>,
+    /// Lanes of all shards together.
+    pub concurrency: NonZeroUsize,
+    /// Shards; one per CPU if absent.
+    pub shards: Option<NonZeroUsize>,
+    /// Upper bound of the jobs handed to a shard at once.
+    pub batch_size: NonZeroUsize,
+    /// Longest pause between two checks of a dead proxy; zero: checked at every interval.
+    pub backoff_max: Duration,
+    /// Whether the governor may lower the number of lanes.
+    pub adaptive: bool,
+    /// Share of the descriptors that may be used, 1..=100.
+    pub max_fd_usage_percent: u8,
+    /// Share of the CPUs that may be used, 1..=100.
+    pub max_cpu_usage_percent: u8,
+}
+
+/// How the snapshot is served.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Where the API listens.
+    pub addr: SocketAddr,
+    /// SHA-256 of each key; `None`: no key is asked for.
+    pub keys: Option<Arc<[[u8; 32]]>>,
+    /// Requests per key and minute, if limited.
+    pub rate_limit_per_minute: Option<u32>,
+    /// Requests per address and minute, if limited.
+    pub rate_limit_per_ip: Option<u32>,
+}
+
+/// Where the ledger survives a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Which backend, with its place.
+    pub backend: Backend,
+    /// Time between two saves.
+    pub persist_interval: Duration,
+}
+
+/// A store and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A sled database in this folder.
+    Sled(PathBuf),
+    /// A JSON file, as the old service wrote it.
+    File(PathBuf),
+}
+
+/// What Prometheus sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Whether the endpoint is served.
+    pub enabled: bool,
+    /// Its path.
+    pub endpoint: Box<str>,
+    /// Prefix of every family.
+    pub namespace: Box<str>,
+    /// Whether a key is needed to read it.
+    pub require_key: bool,
+}
+
+/// What the log says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// A level, or a filter by module (`info,proxy_checker::api=debug`).
+    pub level: Box<str>,
+    /// JSON lines instead of text.
+    pub json: bool,
+}

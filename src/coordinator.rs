@@ -1,0 +1,1 @@
+//! Keeps the ledger and the schedule, feeds the shards, publishes snapshots.

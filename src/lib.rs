@@ -1,0 +1,22 @@
+//! The control plane of proxy-checker: sources → coordinator → shards → coordinator → snapshot →
+//! API. `docs/architecture.md` is the map.
+
+pub mod cli;
+pub mod commands;
+
+pub mod config;
+pub mod sources;
+
+pub mod coordinator;
+pub mod dispatch;
+pub mod ledger;
+pub mod schedule;
+pub mod snapshot;
+
+pub mod api;
+pub mod metrics;
+pub mod store;
+
+pub mod io;
+pub mod logging;
+pub mod shutdown;

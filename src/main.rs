@@ -1,0 +1,2 @@
+//! The proxy-checker binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Every metric family in one table, and its rendering as Prometheus text.

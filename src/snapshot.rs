@@ -1,0 +1,172 @@
+//! The immutable set of alive proxies that readers see, and the only `ArcSwap`.
+
+use arc_swap::ArcSwap;
+use proxy_shards::{Candidate, Protocol, Tally, Verdict};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// One alive proxy.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Where it is and what it speaks.
+    pub candidate: Candidate,
+    /// Milliseconds of its last check, from SYN to verified answer.
+    pub latency_ms: u32,
+    /// When that check ended.
+    pub last_check: SystemTime,
+    /// The first source that lists it: an index into [`Stat::sources`].
+    pub source: Option<u16>,
+}
+
+/// The alive proxies, in a stable order, with an index for each protocol.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    proxies: Vec<Proxy>,
+    by_protocol: [Vec<u32>; Protocol::ALL.len()],
+}
+
+impl Pool {
+    /// Builds the indexes.
+    pub fn new(proxies: Vec<Proxy>) -> Pool {
+        let mut by_protocol: [Vec<u32>; Protocol::ALL.len()] = Default::default();
+        for (index, proxy) in (0u32..).zip(&proxies) {
+            by_protocol[proxy.candidate.protocol as usize].push(index);
+        }
+        Pool {
+            proxies,
+            by_protocol,
+        }
+    }
+
+    /// Every alive proxy.
+    pub fn proxies(&self) -> &[Proxy] {
+        &self.proxies
+    }
+
+    /// Indexes into [`Pool::proxies`] of those that speak `protocol`.
+    pub fn of(&self, protocol: Protocol) -> &[u32] {
+        &self.by_protocol[protocol as usize]
+    }
+}
+
+/// What is known of one source.
+#[derive(Clone, Debug, Default)]
+pub struct SourceStat {
+    /// As configured.
+    pub url: Box<str>,
+    /// Candidates in its last good list.
+    pub found: u64,
+    /// Pieces of that list that were skipped.
+    pub skipped: u64,
+    /// Why the last fetch failed; empty if it did not.
+    pub error: Box<str>,
+    /// When the last good list was fetched.
+    pub fetched_at: Option<SystemTime>,
+}
+
+/// Progress of the sweep: everything due since the last reload, checked once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sweep {
+    /// Number of the sweep, from 1; 0 before the first.
+    pub id: u64,
+    /// Candidates that belong to it.
+    pub total: u64,
+    /// Those of them that have a verdict.
+    pub done: u64,
+    /// When it started.
+    pub started: Option<SystemTime>,
+    /// When it was complete.
+    pub finished: Option<SystemTime>,
+}
+
+/// Gauges of one shard, from its last report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardStat {
+    /// Probes under way.
+    pub in_flight: u64,
+    /// Jobs that wait for a lane.
+    pub queued: u64,
+    /// Restarts after a panic.
+    pub restarts: u64,
+}
+
+/// The figures that go with a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Stat {
+    /// Unique candidates known.
+    pub total_scraped: u64,
+    /// Candidates whose last verdict is alive.
+    pub total_alive: u64,
+    /// Candidates whose last verdict is anything else that is theirs.
+    pub total_dead: u64,
+    /// When the last verdict arrived.
+    pub last_check: Option<SystemTime>,
+    /// Candidates by last verdict, `verdict as usize`.
+    pub verdicts: [u64; Verdict::COUNT],
+    /// Probes since the start, retries included.
+    pub probes: Tally,
+    /// Sources in the order of the configuration.
+    pub sources: Vec<SourceStat>,
+    /// The current sweep.
+    pub sweep: Sweep,
+    /// The shards.
+    pub shards: Vec<ShardStat>,
+    /// Median latency of the alive, in milliseconds.
+    pub latency_ms_p50: u32,
+    /// 95th percentile of the latency of the alive, in milliseconds.
+    pub latency_ms_p95: u32,
+}
+
+/// What readers see: immutable and consistent in itself.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Grows with every publication; 0 is the empty one before the first.
+    pub generation: u64,
+    /// When it was published.
+    pub published: SystemTime,
+    /// The alive proxies; shared with the generation before if they did not change.
+    pub pool: Arc<Pool>,
+    /// The figures.
+    pub stat: Arc<Stat>,
+    /// Whether it is the last good one, held while verdicts cannot be trusted.
+    pub stale: bool,
+}
+
+/// Where the coordinator publishes and everyone else reads.
+#[derive(Debug)]
+pub struct Published {
+    current: ArcSwap<Snapshot>,
+}
+
+impl Published {
+    /// Generation 0: nothing is known yet.
+    pub fn empty(now: SystemTime) -> Published {
+        let nothing = Snapshot {
+            generation: 0,
+            published: now,
+            pool: Arc::default(),
+            stat: Arc::default(),
+            stale: false,
+        };
+        Published {
+            current: ArcSwap::from_pointee(nothing),
+        }
+    }
+
+    /// The snapshot of this moment. A request calls it once and keeps what it got.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Replaces the snapshot; only the coordinator does. The generation is the next one.
+    pub fn publish(&self, pool: Arc<Pool>, stat: Arc<Stat>, now: SystemTime, stale: bool) {
+        let generation = self.current.load().generation + 1;
+        self.current.store(Arc::new(Snapshot {
+            generation,
+            published: now,
+            pool,
+            stat,
+            stale,
+        }));
+    }
+}

@@ -1,0 +1,1 @@
+//! Fetches a source, with size and time caps.

@@ -1,0 +1,6 @@
+//! Lists of proxies: fetched, parsed into candidates, checked for addresses that may be dialled.
+
+pub mod address;
+pub mod fetch;
+pub mod parse;
+pub mod unique;

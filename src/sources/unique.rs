@@ -1,0 +1,1 @@
+//! A set of candidates without copies of the keys.
