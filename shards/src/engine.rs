@@ -336,3 +336,6 @@ fn live(seat: &Rc<Seat>, cpu: Option<usize>, ready: &mut Option<&Ready>) -> Resu
 fn executor(placement: Placement) -> glommio::Result<glommio::LocalExecutor, ()> {
     LocalExecutorBuilder::new(placement).ring_depth(128).io_memory(0).record_io_latencies(false).make()
 }
+
+#[cfg(test)]
+mod tests;

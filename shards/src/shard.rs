@@ -33,6 +33,9 @@ pub(crate) enum Mail {
     Lanes(usize),
     /// End: what waits now, what is under way at this instant.
     Stop(Instant),
+    /// Take the executor down.
+    #[cfg(test)]
+    Panic,
 }
 
 /// What a shard has from its first start to its last, whatever becomes of its executor.
@@ -58,6 +61,8 @@ impl Seat {
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
+                #[cfg(test)]
+                Ok(Mail::Panic) => panic!("as asked by a test"),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     // The engine is gone without a word: nobody waits for probes under way.
