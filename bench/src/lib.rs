@@ -3,4 +3,8 @@
 
 pub mod farm;
 
+pub mod truth;
+
 pub mod compare;
+
+pub mod limits;

@@ -89,11 +89,11 @@ pub(super) const DRIP: &[u8] = b".";
 pub(super) const FLOOD_HEADERS_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\n";
 pub(super) const FLOOD_BODY_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n";
 
-/// 4 KiB of header lines of 64 bytes.
+/// 4 KiB of header lines.
 pub(super) static FLOOD_HEADERS: [u8; 4096] =
     repeat(b"X-Endless: there is always one more line after this one, oh ...\r\n");
 
-/// 4 KiB of text in lines of 64 bytes.
+/// 4 KiB of text.
 pub(super) static FLOOD_BODY: [u8; 4096] =
     repeat(b"There is always one more line after this one, as you will see..\n\n");
 

@@ -174,6 +174,23 @@ impl Farm {
         &self.ports.by_door
     }
 
+    /// Ends the farm, as dropping it does, and says how its thread fared.
+    ///
+    /// # Errors
+    /// What ended the thread before its time.
+    pub fn stop(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        rustix::io::write(&*self.stop, &1u64.to_ne_bytes())?;
+        let panicked = |_| Err(io::Error::other("the farm's thread panicked"));
+        thread.join().unwrap_or_else(panicked)
+    }
+
     fn port(&self, door: Door) -> u16 {
         self.ports.by_door[door as usize]
     }
@@ -181,10 +198,7 @@ impl Farm {
 
 impl Drop for Farm {
     fn drop(&mut self) {
-        let rang = rustix::io::write(&*self.stop, &1u64.to_ne_bytes());
-        if let (Ok(_), Some(thread)) = (rang, self.thread.take()) {
-            // The thread's own failure has been seen by whoever was its peer.
-            thread.join().ok();
-        }
+        // Whoever wants to know of a failure of the thread calls `Farm::stop`.
+        self.end().ok();
     }
 }
