@@ -8,6 +8,7 @@ pub mod engine;
 pub mod policy;
 pub mod tally;
 pub mod verdict;
+mod verify;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol};
 pub use engine::{Engine, EngineOptions, Job, Record, Report};
