@@ -5,6 +5,7 @@
 
 pub mod candidate;
 pub mod engine;
+mod handshake;
 pub mod policy;
 pub mod tally;
 pub mod verdict;
