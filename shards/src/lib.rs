@@ -8,6 +8,7 @@ pub mod engine;
 mod handshake;
 pub mod policy;
 pub mod tally;
+mod tls;
 pub mod verdict;
 mod verify;
 
