@@ -4,6 +4,7 @@
 //! Only this crate names glommio and io-uring, and only `net` opens probe sockets.
 
 pub mod candidate;
+pub mod conversation;
 pub mod engine;
 mod handshake;
 pub mod policy;
