@@ -9,6 +9,9 @@ pub mod tally;
 pub mod verdict;
 
 pub mod conversation;
+mod handshake;
+mod tls;
+mod verify;
 
 pub mod engine;
 mod jobs;
