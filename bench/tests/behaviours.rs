@@ -146,6 +146,16 @@ fn late_answers_correctly_after_a_second_and_a_half() {
 }
 
 #[test]
+fn late_thinks_anew_about_each_request_of_a_connection() {
+    let farm = farm();
+    let open = GET_204.replace("Connection: close\r\n", "");
+    let started = Instant::now();
+    let answers = ask(&farm.proxy(Behaviour::Late, 0), open + GET_204);
+    assert_eq!(answers.matches("HTTP/1.1 204 ").count(), 2, "{answers}");
+    assert!(started.elapsed() >= LATE * 2);
+}
+
+#[test]
 fn drips_gives_a_byte_a_second() {
     let farm = farm();
     let mut stream = connect(&farm.proxy(Behaviour::Drips, 0));

@@ -6,8 +6,8 @@ use client::{GET_204, PATIENCE, address, ask, connect, expect_silence, farm, wai
 use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions, TARGET_BODY};
 use proxy_bench::limits::raise_descriptors;
 use std::collections::HashSet;
-use std::io::{ErrorKind, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
+use std::net::TcpListener;
 
 #[test]
 fn two_farms_stand_side_by_side() {
@@ -25,23 +25,6 @@ fn two_farms_stand_side_by_side() {
 }
 
 #[test]
-fn a_dropped_farm_closes_its_connections_and_its_ports() {
-    let farm = farm();
-    let ports = farm.ports().to_vec();
-    let mut stream = connect(&farm.proxy(Behaviour::Mute, 0));
-    wait_until(|| farm.connections() == 1);
-    drop(farm);
-    assert_eq!(
-        std::io::Read::read(&mut stream, &mut [0]).expect("the end"),
-        0
-    );
-    for port in ports {
-        let error = TcpStream::connect(("127.0.0.1", port)).expect_err("nobody there");
-        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-    }
-}
-
-#[test]
 fn a_port_that_is_taken_is_an_error_that_says_so() {
     let farm = farm();
     let port = farm.ports()[0];
@@ -54,6 +37,35 @@ fn a_port_that_is_taken_is_an_error_that_says_so() {
         error.contains(&port.to_string()) && error.contains("another"),
         "{error}"
     );
+}
+
+#[test]
+fn a_farm_on_chosen_ports_has_five_in_a_row() {
+    // Below the ports that the system gives to others; the first that are free.
+    let mut firsts = (20_011..32_000).step_by(101);
+    let farm = firsts.find_map(|port| {
+        let options = FarmOptions {
+            port,
+            ..FarmOptions::default()
+        };
+        Farm::start(options).ok()
+    });
+    let farm = farm.expect("five free ports");
+    let first = farm.ports()[0];
+    let expected: Vec<u16> = (first..first + 5).collect();
+    let mut ports = farm.ports().to_vec();
+    ports.sort_unstable();
+    assert_eq!(ports, expected);
+}
+
+#[test]
+fn a_first_port_that_leaves_no_room_for_the_others_is_an_error() {
+    let options = FarmOptions {
+        port: 65_533,
+        ..FarmOptions::default()
+    };
+    let error = Farm::start(options).expect_err("no room").to_string();
+    assert!(error.contains("65531"), "{error}");
 }
 
 #[test]

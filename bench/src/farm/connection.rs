@@ -6,12 +6,11 @@ use super::counters::Counters;
 use super::lists::Lists;
 use super::play::{self, Act, Next, Role};
 use super::timers::{Alarm, Seat, Timers};
+use super::wire::{Wish, Words, read, send};
 use rustix::event::epoll::EventFlags;
-use rustix::io::Errno;
-use rustix::net::{self, RecvFlags, SendFlags, Shutdown, sockopt as option};
+use rustix::net::{self, Shutdown, sockopt as option};
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes that one turn may put into a flood, so that a fast reader leaves time for the others.
@@ -44,30 +43,6 @@ enum Phase {
     Deaf,
     /// Has sent FIN; reads until the peer does.
     Drains,
-}
-
-#[derive(Clone, Debug)]
-enum Words {
-    Fixed(&'static [u8]),
-    Shared(Arc<[u8]>),
-}
-
-impl Words {
-    fn after(&self, sent: usize) -> &[u8] {
-        match self {
-            Words::Fixed(bytes) => &bytes[sent..],
-            Words::Shared(bytes) => &bytes[sent..],
-        }
-    }
-}
-
-/// What the loop is to do about a connection after its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// Give it a turn when one of these is so.
-    Watch(EventFlags),
-    /// Close it.
-    Close,
 }
 
 /// What a turn needs from outside.
@@ -140,7 +115,10 @@ impl Connection {
     pub(super) fn rung(&mut self, alarm: Alarm, around: &mut Surroundings<'_>) -> Wish {
         let step = match (alarm, &mut self.phase) {
             (Alarm::Late, &mut Phase::Thinks { words, next }) => {
-                self.say(Words::Fixed(words), next, around)
+                match self.say(Words::Fixed(words), next, around) {
+                    Continue(()) => self.catch_up(around),
+                    gone => gone,
+                }
             }
             (Alarm::Drip, Phase::Drips { first }) => {
                 let (byte, rest) = first.split_at(first.len().min(1));
@@ -187,7 +165,12 @@ impl Connection {
             }
         };
         around.scratch = scratch;
-        step
+        step?;
+        match self.phase {
+            // One read a turn: who never stops talking must not keep the others waiting.
+            Phase::Plays(_) => Break(Wish::Watch(EventFlags::IN)),
+            _ => Continue(()),
+        }
     }
 
     /// Acts on `input`, which may hold a part of a request or more than one.
@@ -199,51 +182,74 @@ impl Connection {
     ) -> ControlFlow<Wish> {
         while !input.is_empty() {
             let act = play::act(role, input);
+            if act == Act::More {
+                break;
+            }
             if act.is_served(role) {
                 around.counters.served(self.resident);
             }
-            match act {
-                Act::More => break,
-                Act::Say { used, words, next } => {
-                    input = &input[used..];
-                    let next = next.with_unread(input.len());
-                    self.say(Words::Fixed(words), next, around)?;
-                }
-                Act::List { used, number, next } => {
-                    input = &input[used..];
-                    let words = match around.lists.answer(number) {
-                        Some(list) => Words::Shared(list),
-                        None => Words::Fixed(answers::NOT_FOUND.closes),
-                    };
-                    self.say(words, next.with_unread(input.len()), around)?;
-                }
-                Act::SayLate { words, next } => {
-                    self.phase = Phase::Thinks { words, next };
-                    around.timers.set(around.now, self.seat(), Alarm::Late);
-                    return Continue(());
-                }
-                Act::Drip { first } => {
-                    let (byte, first) = first.split_at(1);
-                    self.phase = Phase::Drips { first };
-                    return self.drip(byte, around);
-                }
-                Act::Flood { first, again } => {
-                    option::set_socket_send_buffer_size(&self.socket, FLOOD_SEND_BUFFER).ok();
-                    self.phase = Phase::Floods { now: first, again };
-                    return Continue(());
-                }
-                Act::Reset => {
-                    option::set_socket_linger(&self.socket, Some(Duration::ZERO)).ok();
-                    return Break(Wish::Close);
-                }
-            }
+            input = &input[act.used()..];
+            self.carry_out(act, input.len(), around)?;
             match self.phase {
-                Phase::Plays(next_role) => role = next_role,
+                Phase::Plays(next) => role = next,
+                // What is sent to those who no longer listen.
+                Phase::Drains | Phase::Drips { .. } | Phase::Floods { .. } => return Continue(()),
                 _ => break,
             }
         }
-        if !matches!(self.phase, Phase::Drains) {
-            self.held.extend_from_slice(input);
+        self.held.extend_from_slice(input);
+        Continue(())
+    }
+
+    /// Hears what was held back while an answer was under way.
+    fn catch_up(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
+        match self.phase {
+            Phase::Plays(role) => {
+                let input = std::mem::take(&mut self.held);
+                self.hear(role, &input, around)
+            }
+            _ => Continue(()),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        act: Act,
+        unread: usize,
+        around: &mut Surroundings<'_>,
+    ) -> ControlFlow<Wish> {
+        match act {
+            Act::More => {}
+            Act::Say { words, next, .. } => {
+                return self.say(Words::Fixed(words), next.with_unread(unread), around);
+            }
+            Act::List { number, next, .. } => {
+                let (words, next) = match around.lists.answer(number) {
+                    Some(list) => (Words::Shared(list), next.with_unread(unread)),
+                    None => (Words::Fixed(answers::NOT_FOUND.closes), Next::Drain),
+                };
+                return self.say(words, next, around);
+            }
+            Act::SayLate { words, next, .. } => {
+                let next = next.with_unread(unread);
+                self.phase = Phase::Thinks { words, next };
+                around.timers.set(around.now, self.seat(), Alarm::Late);
+            }
+            Act::Drip { first } => {
+                let (byte, first) = first.split_at(1);
+                self.phase = Phase::Drips { first };
+                return self.drip(byte, around);
+            }
+            Act::Flood { first, again } => {
+                // Only thrift: a flood in a larger buffer is as good.
+                option::set_socket_send_buffer_size(&self.socket, FLOOD_SEND_BUFFER).ok();
+                self.phase = Phase::Floods { now: first, again };
+            }
+            Act::Reset => {
+                // Where this fails the peer has gone already.
+                option::set_socket_linger(&self.socket, Some(Duration::ZERO)).ok();
+                return Break(Wish::Close);
+            }
         }
         Continue(())
     }
@@ -275,13 +281,7 @@ impl Connection {
             }
         }
         self.go_on(next, around)?;
-        match self.phase {
-            Phase::Plays(role) => {
-                let input = std::mem::take(&mut self.held);
-                self.hear(role, &input, around)
-            }
-            _ => Continue(()),
-        }
+        self.catch_up(around)
     }
 
     fn go_on(&mut self, next: Next, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
@@ -301,7 +301,8 @@ impl Connection {
     }
 
     fn read_to_end(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        read(&self.socket, around.scratch).map_continue(|_| ())
+        read(&self.socket, around.scratch)?;
+        Break(Wish::Watch(EventFlags::IN))
     }
 
     fn drip(&mut self, byte: &[u8], around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
@@ -333,24 +334,5 @@ impl Connection {
             place: self.socket.as_raw_fd() as usize,
             serial: self.serial,
         }
-    }
-}
-
-/// Reads at least one byte; otherwise the wish to be woken for more, or to close.
-fn read(socket: &OwnedFd, buffer: &mut [u8]) -> ControlFlow<Wish, usize> {
-    match net::recv(socket, buffer, RecvFlags::empty()) {
-        Ok((0, _)) => Break(Wish::Close),
-        Ok((count, _)) => Continue(count),
-        Err(Errno::AGAIN) => Break(Wish::Watch(EventFlags::IN)),
-        Err(_) => Break(Wish::Close),
-    }
-}
-
-/// Sends what the kernel takes, maybe 0 bytes.
-fn send(socket: &OwnedFd, bytes: &[u8]) -> ControlFlow<Wish, usize> {
-    match net::send(socket, bytes, SendFlags::NOSIGNAL) {
-        Ok(count) => Continue(count),
-        Err(Errno::AGAIN) => Continue(0),
-        Err(_) => Break(Wish::Close),
     }
 }

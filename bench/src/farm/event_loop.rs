@@ -2,9 +2,10 @@
 
 use super::Shared;
 use super::address;
-use super::connection::{Connection, Surroundings, Wish};
+use super::connection::{Connection, Surroundings};
 use super::doors::Listener;
 use super::timers::{Seat, Timers};
+use super::wire::Wish;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::io::Errno;

@@ -17,6 +17,7 @@ mod play;
 mod request;
 mod socks;
 mod timers;
+mod wire;
 
 pub use address::PROXIES_PER_BEHAVIOUR;
 pub use answers::{TARGET_BODY, TARGET_BODY_SHA256};

@@ -53,7 +53,11 @@ pub(super) enum Act {
         next: Next,
     },
     /// The same, after [`super::LATE`].
-    SayLate { words: &'static [u8], next: Next },
+    SayLate {
+        used: usize,
+        words: &'static [u8],
+        next: Next,
+    },
     /// A byte a second: `first`, and then for ever [`say::DRIP`].
     Drip { first: &'static [u8] },
     /// `first`, and then `again` and again as fast as the peer reads.
@@ -72,6 +76,14 @@ pub(super) enum Act {
 }
 
 impl Act {
+    /// How many of the bytes so far are done with.
+    pub(super) fn used(&self) -> usize {
+        match *self {
+            Act::Say { used, .. } | Act::SayLate { used, .. } | Act::List { used, .. } => used,
+            Act::More | Act::Drip { .. } | Act::Flood { .. } | Act::Reset => 0,
+        }
+    }
+
     /// Whether a request was acted upon, and not merely a step of a handshake of `role` done.
     pub(super) fn is_served(&self, role: Role) -> bool {
         match self {
@@ -160,7 +172,7 @@ fn proxy(behaviour: Behaviour, request: &Request<'_>, used: usize) -> Act {
             answer(say::ASKS_AUTH)
         }
         B::Late => match forward(play_on, request, used) {
-            Act::Say { words, next, .. } => Act::SayLate { words, next },
+            Act::Say { used, words, next } => Act::SayLate { used, words, next },
             other => other,
         },
         _ => forward(play_on, request, used),
