@@ -44,8 +44,10 @@ pub const LATE: Duration = Duration::from_millis(1500);
 pub struct FarmOptions {
     /// The first of five consecutive ports; 0: any that are free.
     pub port: u16,
-    /// How many connections are accepted at a time; more wait in the kernel's queues, as `silent`
-    /// ones do always. By default half the soft limit of descriptors.
+    /// How many connections are accepted at a time, half of them on the port of `mute` and
+    /// `drips`; more wait in the kernel's queues, as `silent` ones do always: 65 000 of those can
+    /// stand at once where `net.core.somaxconn` is 4096. By default half the soft limit of
+    /// descriptors.
     pub connections_max: usize,
 }
 
