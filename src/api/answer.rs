@@ -1,5 +1,6 @@
 //! An answer before it is sent: status, headers, and a body that is whole.
 
+use super::refusal::Refusal;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -47,22 +48,25 @@ impl Answer {
         Answer::new(StatusCode::OK, content_type, body)
     }
 
-    /// The response, with the headers that all of them have, unless the body is large and `scale`
-    /// has no room left for it.
-    pub(super) fn weighed(self, scale: &Scale) -> Option<Response> {
-        let body = scale.weigh(self.body)?;
-        let mut response = Response::new(body.into());
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
-        let mut add = |name, value| {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+    /// The response, with the headers that all of them have. A large body for which `scale` has
+    /// no room left is refused instead.
+    pub(super) fn weighed(self, scale: &Scale) -> Response {
+        let (status, mut headers, body) = match scale.weigh(self.body) {
+            Some(body) => (self.status, self.headers, body),
+            None => {
+                let refusal = Answer::from(Refusal::Overloaded);
+                (refusal.status, refusal.headers, refusal.body.into())
+            }
         };
         // Each answer differs from the next, and some hold credentials.
-        add(header::CACHE_CONTROL, "no-store");
-        add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        Some(response)
+        let no_store = HeaderValue::from_static("no-store");
+        headers.insert(header::CACHE_CONTROL, no_store);
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        let mut response = Response::new(body.into());
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
     }
 }
 

@@ -160,7 +160,7 @@ impl Server {
             }
             Err(refusal) => Err(refusal),
         };
-        let response = self.respond(answer.unwrap_or_else(Answer::from));
+        let response = answer.unwrap_or_else(Answer::from).weighed(&self.scale);
         let (method, endpoint) = (routes::label(&head.method), Endpoint::label(endpoint));
         let status = response.status().as_u16();
         let seconds = started.elapsed().as_secs_f64();
@@ -169,13 +169,6 @@ impl Server {
             .api_request(method, endpoint, status, seconds);
         tracing::debug!(method, endpoint, status, "answered");
         response
-    }
-
-    fn respond(&self, answer: Answer) -> Response {
-        answer
-            .weighed(&self.scale)
-            .or_else(|| Answer::from(Refusal::Overloaded).weighed(&self.scale))
-            .unwrap_or_default()
     }
 
     /// Reads a body to its end and drops it, so that the answer is not lost to a reset when the

@@ -229,10 +229,11 @@ pub(super) fn proxies(urls: &[&str]) -> Vec<Proxy> {
 
 /// This many HTTP proxies, all different.
 pub(super) fn many(count: u32) -> Vec<Proxy> {
+    let template = proxies(&["http://1.1.1.1:8080"]).remove(0);
     (0..count)
         .map(|nth| {
+            let mut proxy = template.clone();
             let ip = std::net::Ipv4Addr::from_bits(0x0100_0000 + nth);
-            let mut proxy = proxies(&["http://1.1.1.1:8080"]).remove(0);
             proxy.candidate.host = proxy_shards::Host::V4(ip);
             proxy
         })

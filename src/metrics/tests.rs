@@ -264,3 +264,22 @@ fn an_empty_namespace_puts_nothing_before_the_names() {
     let page = String::from_utf8(metrics.render(&snapshot, "", now()).unwrap()).unwrap();
     assert_eq!(samples(&page)["alive_proxies"], 2.0);
 }
+
+#[test]
+fn every_family_is_in_the_documentation() {
+    let page = include_str!("../../docs/api.md");
+    assert!(!families::ALL.is_empty());
+    for family in families::ALL {
+        let name = format!("`{}`", family.name);
+        let row = page
+            .lines()
+            .find(|line| line.starts_with('|') && line.contains(&name));
+        let row = row.unwrap_or_else(|| panic!("{name} is missing"));
+        let kind = format!("{:?}", family.kind).to_lowercase();
+        assert!(row.contains(&kind), "{row}");
+        assert!(
+            family.labels.iter().all(|label| row.contains(label)),
+            "{row}"
+        );
+    }
+}

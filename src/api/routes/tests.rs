@@ -183,3 +183,14 @@ fn answers_are_not_stored_by_caches() {
         assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
     }
 }
+
+#[test]
+fn every_route_is_in_the_documentation() {
+    let page = include_str!("../../../docs/api.md");
+    for endpoint in super::Endpoint::ALL {
+        let row = endpoint.row();
+        let method = row.methods.split(',').next().unwrap();
+        let heading = format!("\n## {method} {}\n", row.path);
+        assert!(page.contains(&heading), "{heading}");
+    }
+}
