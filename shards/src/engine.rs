@@ -141,16 +141,30 @@ impl Engine {
         let (lanes, asked) = (share(options.lanes, count, lanes_max), options.lanes.get());
         log_grant(count, asked, lanes, nofile);
         let (sender, reports) = unbounded();
-        let mut engine = Engine { shards: Vec::new(), lanes_per_shard: lanes, lanes_max, reports };
+        let mut engine = Engine {
+            shards: Vec::new(),
+            lanes_per_shard: lanes,
+            lanes_max,
+            reports,
+        };
         let (ready_in, ready) = unbounded();
         for number in 0..count {
             let cpu = (!cpus.is_empty()).then(|| cpus[number % cpus.len()].id);
-            let start = Start { number, cpu, lanes, lanes_max, policy: policy.clone(), reports: sender.clone() };
+            let start = Start {
+                number,
+                cpu,
+                lanes,
+                lanes_max,
+                policy: policy.clone(),
+                reports: sender.clone(),
+            };
             engine.shards.push(start.spawn(ready_in.clone())?);
         }
         drop(ready_in);
         for _ in 0..count {
-            let (shard, outcome) = ready.recv().unwrap_or((0, Err("ended before it was ready".into())));
+            let (shard, outcome) = ready
+                .recv()
+                .unwrap_or((0, Err("ended before it was ready".into())));
             outcome.map_err(|reason| StartError::Shard { shard, reason })?;
         }
         Ok(engine)
@@ -191,13 +205,17 @@ impl Engine {
 
     /// Replaces the policy: probes under way keep the one they started with.
     pub fn set_policy(&self, policy: Arc<ProbePolicy>) {
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Policy(policy.clone())));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Policy(policy.clone())));
     }
 
     /// Grows or shrinks the lanes of all shards together, within what the kernel grants.
     pub fn set_lanes(&mut self, lanes: NonZeroUsize) {
         self.lanes_per_shard = share(lanes, self.shards.len(), self.lanes_max);
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Lanes(self.lanes_per_shard)));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Lanes(self.lanes_per_shard)));
     }
 
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.
@@ -208,10 +226,14 @@ impl Engine {
     }
 
     fn end(&mut self, at: Instant) {
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Stop(at)));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Stop(at)));
         for shard in &mut self.shards {
             if let Some(Err(_panic)) = shard.thread.take().map(JoinHandle::join) {
-                tracing::error!("a shard's thread ended with a panic; its jobs are lost: this is a bug");
+                tracing::error!(
+                    "a shard's thread ended with a panic; its jobs are lost: this is a bug"
+                );
             }
         }
     }
@@ -232,11 +254,20 @@ fn log_grant(shards: usize, asked: usize, lanes: usize, nofile: Nofile) {
     let granted = lanes * shards;
     if granted < asked {
         tracing::warn!(
-            shards, asked, granted, nofile = nofile.soft,
+            shards,
+            asked,
+            granted,
+            nofile = nofile.soft,
             "fewer lanes than asked: a shard has at most RLIMIT_NOFILE lanes; raise LimitNOFILE or the number of shards"
         );
     } else {
-        tracing::info!(shards, asked, granted, nofile = nofile.soft, "lanes granted");
+        tracing::info!(
+            shards,
+            asked,
+            granted,
+            nofile = nofile.soft,
+            "lanes granted"
+        );
     }
 }
 
@@ -257,11 +288,17 @@ impl Start {
         let (sender, mail) = unbounded();
         let rope = Rope::new()?;
         let handle_rope = rope.clone();
-        let thread = thread::Builder::new().name(format!("shard-{}", self.number)).spawn(move || {
-            let cpu = self.cpu;
-            supervise(&self.seat(mail, rope), cpu, &ready);
-        })?;
-        Ok(Handle { mail: sender, rope: handle_rope, thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name(format!("shard-{}", self.number))
+            .spawn(move || {
+                let cpu = self.cpu;
+                supervise(&self.seat(mail, rope), cpu, &ready);
+            })?;
+        Ok(Handle {
+            mail: sender,
+            rope: handle_rope,
+            thread: Some(thread),
+        })
     }
 
     fn seat(self, mail: Receiver<Mail>, rope: Rope) -> Rc<Seat> {
@@ -289,7 +326,9 @@ fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
         let trouble = match life {
             Ok(Ok(())) => return,
             Ok(Err(reason)) if ready.is_some() => {
-                let _ = ready.take().map(|ready| ready.send((seat.number, Err(reason))));
+                let _ = ready
+                    .take()
+                    .map(|ready| ready.send((seat.number, Err(reason))));
                 return;
             }
             Ok(Err(reason)) => reason,
@@ -297,7 +336,11 @@ fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
         };
         seat.restarts.set(seat.restarts.get() + 1);
         seat.jobs.borrow_mut().recover();
-        tracing::error!(shard = seat.number, trouble, "shard restarts; its jobs start over");
+        tracing::error!(
+            shard = seat.number,
+            trouble,
+            "shard restarts; its jobs start over"
+        );
         thread::sleep(RESTART_PAUSE);
         seat.read_mail();
         if seat.stop_at.get().is_some() {
@@ -311,7 +354,9 @@ fn live(seat: &Rc<Seat>, cpu: Option<usize>, ready: &mut Option<&Ready>) -> Resu
     let patience = Instant::now() + MEMORY_PATIENCE;
     loop {
         let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
-        let executor = executor(placement).or_else(|_| executor(Placement::Unbound)).map_err(|e| e.to_string())?;
+        let executor = executor(placement)
+            .or_else(|_| executor(Placement::Unbound))
+            .map_err(|e| e.to_string())?;
         let outcome = executor.run(async {
             let shard = Shard::new(seat)?;
             if let Some(ready) = ready.take() {
@@ -321,7 +366,10 @@ fn live(seat: &Rc<Seat>, cpu: Option<usize>, ready: &mut Option<&Ready>) -> Resu
         });
         match outcome {
             Err(e) if e.raw_os_error() == Some(libc::ENOMEM) && Instant::now() < patience => {
-                tracing::warn!(shard = seat.number, "no memory for the ring yet; a process that just ended gives its share back late");
+                tracing::warn!(
+                    shard = seat.number,
+                    "no memory for the ring yet; a process that just ended gives its share back late"
+                );
                 drop(executor);
                 thread::sleep(RESTART_PAUSE);
             }
@@ -334,7 +382,11 @@ fn live(seat: &Rc<Seat>, cpu: Option<usize>, ready: &mut Option<&Ready>) -> Resu
 /// The smallest executor: the sockets are on the shard's own ring, so glommio's needs no depth and
 /// no registered memory (its default of 30 MiB exceeds a plain user's memlock).
 fn executor(placement: Placement) -> glommio::Result<glommio::LocalExecutor, ()> {
-    LocalExecutorBuilder::new(placement).ring_depth(128).io_memory(0).record_io_latencies(false).make()
+    LocalExecutorBuilder::new(placement)
+        .ring_depth(128)
+        .io_memory(0)
+        .record_io_latencies(false)
+        .make()
 }
 
 #[cfg(test)]
