@@ -22,6 +22,15 @@ pub enum PreflightError {
         "io_uring is forbidden here ({0}): set `sysctl kernel.io_uring_disabled=0`; in a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
     )]
     Forbidden(io::Error),
+    /// Too little memory may be locked.
+    #[error(
+        "the locked-memory limit is {soft_kib} KiB; each executor asks for at least {min} KiB: raise LimitMEMLOCK (systemd) or memlock (limits.conf) to 64M",
+        min = MEMLOCK_MIN / 1024
+    )]
+    Memlock {
+        /// The soft RLIMIT_MEMLOCK, in KiB.
+        soft_kib: u64,
+    },
     /// io_uring has no memory to lock.
     #[error(
         "io_uring has no memory ({error}): the locked-memory limit is {memlock}; raise LimitMEMLOCK (systemd) or memlock (limits.conf) to 64M, or wait until a process that just ended has given its share back"
@@ -47,6 +56,9 @@ pub enum PreflightError {
 /// Fewer descriptors than this leave nothing for probes.
 const NOFILE_MIN: u64 = 64;
 
+/// What glommio asks for, in bytes, whoever runs it.
+const MEMLOCK_MIN: u64 = 512 * 1024;
+
 /// The soft and hard RLIMIT_NOFILE, `u64::MAX` for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nofile {
@@ -58,23 +70,27 @@ pub struct Nofile {
 
 /// Raises the soft descriptor limit to the hard one and says what it is now.
 pub fn raise_nofile() -> Nofile {
-    let limit = getrlimit(Resource::Nofile);
-    // Raising up to the hard limit is always allowed (setrlimit(2)); if not, the old one counts.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
-    let now = getrlimit(Resource::Nofile);
+    let now = raise(Resource::Nofile);
     Nofile {
         soft: now.current.unwrap_or(u64::MAX),
         hard: now.maximum.unwrap_or(u64::MAX),
     }
 }
 
-/// Whether shards can run here.
+fn raise(resource: Resource) -> Rlimit {
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    // Raising up to the hard limit is always allowed (setrlimit(2)); if not, the old one counts.
+    let _ = setrlimit(
+        resource,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+    getrlimit(resource)
+}
+
+/// Whether shards can run here; raises the soft limit of locked memory to the hard one.
 ///
 /// # Errors
 /// The first thing that is missing, with its remedy.
@@ -90,6 +106,14 @@ pub fn check(nofile: Nofile) -> Result<(), PreflightError> {
         return Err(PreflightError::Descriptors {
             soft: nofile.soft,
             hard: nofile.hard,
+        });
+    }
+    if let Some(soft) = raise(Resource::Memlock)
+        .current
+        .filter(|&soft| soft < MEMLOCK_MIN)
+    {
+        return Err(PreflightError::Memlock {
+            soft_kib: soft / 1024,
         });
     }
     IoUring::<squeue::Entry>::builder()

@@ -5,6 +5,7 @@ use crate::policy::PolicyOptions;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
