@@ -238,7 +238,7 @@ async fn without_root_certificates_only_https_fails() {
         allow_private: false,
     };
     let mut fetcher = Fetcher::new(&aggregator()).unwrap();
-    let clients = web::clients(|| reqwest::Client::builder().tls_certs_only([])).unwrap();
+    let clients = web::clients(|| web::builder("test").tls_certs_only([])).unwrap();
     fetcher.web = Arc::new(Web::with(clients, false, addresses));
     let mut source = web(address, "/");
     assert_eq!(
@@ -247,4 +247,49 @@ async fn without_root_certificates_only_https_fails() {
     );
     source.location = Location::Web(format!("https://{address}/").parse().unwrap());
     assert_eq!(told(fetcher.fetch(&source).await), Err(FetchError::NoRoots));
+}
+
+/// What fetching `path` gives if everybody's address were public, as far as the first server goes.
+async fn fetch_from_public(
+    allow_private: bool,
+    address: SocketAddr,
+    path: &str,
+) -> Result<Vec<String>, FetchError> {
+    let addresses = AddressPolicy { allow_private };
+    let clients = web::clients(|| web::builder("test")).unwrap();
+    let mut client = Web::with(clients, true, addresses);
+    client.is_public = |_| true;
+    let mut fetcher = Fetcher::new(&aggregator()).unwrap();
+    fetcher.web = Arc::new(client);
+    told(fetcher.fetch(&web(address, path)).await)
+}
+
+#[tokio::test]
+async fn a_public_server_cannot_lead_to_a_private_one_by_address_or_by_name() {
+    let address = serve(|request, stream| {
+        let port = stream.local_addr().unwrap().port();
+        let host = match &request.path[..] {
+            "/address" => "127.0.0.1",
+            "/name" => "localhost",
+            _ => return reply(stream, "200 OK", "", b"1.2.3.4:80"),
+        };
+        let location = format!("Location: http://{host}:{port}/list\r\n");
+        reply(stream, "302 Found", &location, b"");
+    });
+    for path in ["/address", "/name"] {
+        let refused = fetch_from_public(false, address, path).await;
+        let not_public = matches!(refused, Err(FetchError::RedirectNotPublic(_)));
+        assert!(not_public, "{path}: {refused:?}");
+        let expected = listed(&["http://1.2.3.4:80"]);
+        assert_eq!(
+            fetch_from_public(true, address, path).await,
+            expected,
+            "{path}"
+        );
+    }
+    // A private server may lead to another one: the operator trusts it.
+    assert_eq!(
+        fetch(&web(address, "/address")).await,
+        listed(&["http://1.2.3.4:80"])
+    );
 }

@@ -33,6 +33,9 @@ pub(super) struct Web {
     /// Whether there are root certificates.
     roots: bool,
     addresses: AddressPolicy,
+    /// Whether anyone could stand at an address; given from outside, because a test has no public
+    /// address to ask.
+    pub(super) is_public: fn(IpAddr) -> bool,
     /// By source, as configured.
     validators: Mutex<HashMap<Box<str>, (ProtocolHint, Validators)>>,
 }
@@ -78,6 +81,7 @@ impl Web {
             public,
             roots,
             addresses,
+            is_public: |ip| PUBLIC.allows(ip),
             validators: Mutex::default(),
         }
     }
@@ -158,7 +162,7 @@ impl Web {
     /// Whether what this server redirects to must be public: it is itself, as far as one knows, and
     /// so belongs to nobody whom the operator trusts with his network.
     fn guards(&self, server: Option<SocketAddr>) -> bool {
-        !self.addresses.allow_private && server.is_none_or(|server| PUBLIC.allows(server.ip()))
+        !self.addresses.allow_private && server.is_none_or(|server| (self.is_public)(server.ip()))
     }
 }
 
@@ -174,7 +178,7 @@ pub(super) fn clients(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<[C
 }
 
 /// Every choice of the client, none left to its defaults.
-fn builder(user_agent: &str) -> ClientBuilder {
+pub(super) fn builder(user_agent: &str) -> ClientBuilder {
     Client::builder()
         .user_agent(user_agent)
         .redirect(reqwest::redirect::Policy::none())
