@@ -63,3 +63,93 @@ pub struct ProbePolicy {
     /// Trust anchors for `https` targets.
     pub tls: Arc<rustls::ClientConfig>,
 }
+
+/// What a policy is made of, not yet checked.
+#[derive(Clone, Debug)]
+pub struct PolicyOptions {
+    /// How deep a probe goes.
+    pub mode: Mode,
+    /// What is fetched: an http or https URL.
+    pub test_url: String,
+    /// The status of the target's answer, if it is not the usual one.
+    pub expect_status: Option<u16>,
+    /// Bytes that the body must contain.
+    pub expect_body: Option<Vec<u8>>,
+    /// SHA-256 of the whole body.
+    pub expect_sha256: Option<[u8; 32]>,
+    /// The one deadline of a probe.
+    pub timeout: Duration,
+    /// The part of `timeout` that the TCP connect may take.
+    pub connect_timeout: Duration,
+    /// Further attempts.
+    pub retries: u8,
+    /// Longest body that is read, in bytes.
+    pub body_bytes_max: usize,
+    /// `User-Agent` of the requests.
+    pub user_agent: String,
+    /// Trust anchors instead of Mozilla's, in PEM form.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+impl Default for PolicyOptions {
+    fn default() -> PolicyOptions {
+        PolicyOptions {
+            mode: Mode::FullHttp,
+            test_url: "https://www.google.com/generate_204".to_owned(),
+            expect_status: None,
+            expect_body: None,
+            expect_sha256: None,
+            timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(5),
+            retries: 0,
+            body_bytes_max: 65536,
+            user_agent: "proxy-checker".to_owned(),
+            ca_pem: None,
+        }
+    }
+}
+
+/// Why options make no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// The target is not an http or https URL.
+    #[error("the test URL is not an http or https URL")]
+    Url,
+}
+
+impl ProbePolicy {
+    /// Checks the options.
+    pub fn new(options: PolicyOptions) -> Result<ProbePolicy, PolicyError> {
+        let url = url::Url::parse(&options.test_url).map_err(|_| PolicyError::Url)?;
+        let host = url.host_str().ok_or(PolicyError::Url)?;
+        let roots =
+            rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| PolicyError::Url)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+        Ok(ProbePolicy {
+            mode: options.mode,
+            target: Target {
+                tls: url.scheme() == "https",
+                host: host.into(),
+                port: url.port_or_known_default().ok_or(PolicyError::Url)?,
+                path: url.path().into(),
+                authority: host.into(),
+            },
+            expectation: Expectation {
+                status: options.expect_status.unwrap_or(204),
+                ..Expectation::default()
+            },
+            timeout: options.timeout,
+            connect_timeout: options.connect_timeout,
+            retries: options.retries,
+            body_bytes_max: options.body_bytes_max,
+            user_agent: options.user_agent.into(),
+            tls: Arc::new(tls),
+        })
+    }
+}
