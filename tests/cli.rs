@@ -300,10 +300,7 @@ fn wrong_usage_has_status_2_and_names_the_option() {
         (&["check", "--shards", "0", "-"], "--shards"),
         (&["check", "--timeout", "0", "-"], "--timeout"),
         (&["check", "--timeout", "1h", "-"], "--timeout"),
-        (
-            &["check", "--connect-timeout", "-1", "-"],
-            "--connect-timeout",
-        ),
+        (&["check", "--connect-timeout=-1", "-"], "--connect-timeout"),
         (&["check", "--retries", "11", "-"], "--retries"),
         (&["check", "--expect-status", "99", "-"], "--expect-status"),
         (&["check", "--expect-sha256", "12", "-"], "--expect-sha256"),

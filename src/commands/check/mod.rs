@@ -90,16 +90,17 @@ fn start(
     Ok(engine)
 }
 
-/// Lanes and shards for so many candidates.
+/// Lanes and shards for so many candidates: no more lanes than can have work. The hash does not
+/// spread candidates quite evenly, hence some more than there are candidates.
 fn sizes(args: &CheckArgs, candidates: usize) -> (NonZeroUsize, NonZeroUsize) {
     let at_least_one = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
     let wanted = args.concurrency.unwrap_or(CONCURRENCY_DEFAULT) as usize;
-    let lanes = at_least_one(wanted.min(candidates));
+    let lanes = at_least_one(wanted.min(candidates + candidates / 8 + 64));
     let shards = match args.shards {
         Some(shards) => at_least_one(shards as usize),
         None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    (lanes, shards.min(lanes))
+    (lanes, shards.min(lanes).min(at_least_one(candidates)))
 }
 
 /// Has `work` done with rows going to `out`.

@@ -1,6 +1,6 @@
 //! What a person sees while and after a check, on standard error.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle};
 use proxy_shards::Verdict;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -33,9 +33,13 @@ pub(super) fn bar(candidates: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(candidates as u64), target)
         // However the check ends, no half a bar stays on the terminal.
         .with_finish(ProgressFinish::AndClear);
-    let template = "{wide_bar} {human_pos}/{human_len}  {per_sec}  {msg} alive  ETA {eta}";
+    let template = "{wide_bar} {human_pos}/{human_len}  {rate}/s  {msg} alive  ETA {eta}";
     if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
+        let whole = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Writing to the line being drawn cannot fail.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", whole));
     }
     bar
 }
@@ -43,8 +47,8 @@ pub(super) fn bar(candidates: usize) -> ProgressBar {
 /// Moves the bar.
 pub(super) fn show(bar: &ProgressBar, counts: &Counts) {
     if !bar.is_hidden() {
-        bar.set_message(counts.of(Verdict::Alive).to_string());
         bar.set_position(counts.total());
+        bar.set_message(counts.of(Verdict::Alive).to_string());
     }
 }
 
