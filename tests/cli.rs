@@ -319,6 +319,7 @@ fn wrong_usage_has_status_2_and_names_the_option() {
         ),
         (&["check", "--no-such-option"], "--no-such-option"),
         (&["no-such-command"], "no-such-command"),
+        (&["check", "socks5://192.0.2.1:1080"], "this is a proxy"),
     ] {
         refuses(arguments, "http://192.0.2.1:80\n", 2, &[word]);
     }
@@ -339,12 +340,12 @@ fn what_cannot_be_read_has_status_1_and_names_the_place() {
         1,
         &["http://127.0.0.1:9/list"],
     );
-    refuses(&["check", "-"], "", 1, &["no proxy"]);
+    refuses(&["check", "-"], "", 1, &["standard input", "no proxy"]);
     refuses(
         &["check", "-"],
         "hello\n# nothing here\n",
         1,
-        &["no proxy", "proxy-checker parse"],
+        &["standard input", "no proxy"],
     );
     let ca = ["check", "--ca-file", "/nonexistent/ca.pem", "-"];
     refuses(&ca, "http://192.0.2.1:80\n", 1, &["/nonexistent/ca.pem"]);

@@ -60,8 +60,8 @@ impl Place {
         let config = self.path();
         let arguments = ["serve", "--config", config.to_str().unwrap()];
         let mut running = start(&arguments, "", Some(self.folder.path()));
-        let after = running.after("listening on ");
-        let address = after.split([' ', '"', '\u{1b}']).next().unwrap().to_owned();
+        let after = running.after("the API listens address=");
+        let address = after.split(' ').next().unwrap().to_owned();
         Service { running, address }
     }
 }

@@ -1,12 +1,9 @@
 //! The candidates of one check: read from every input, unique, with the address of each.
 
 use crate::cli::Failure;
-use crate::sources::parse::Parsed;
-use crate::sources::unique::Unique;
 use hashbrown::HashSet;
 use proxy_shards::{Candidate, Host, Verdict};
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,24 +16,20 @@ pub(super) struct List {
 }
 
 impl List {
-    /// Reads every input with `read`. One that fails is a warning as long as another one gives
-    /// proxies.
-    pub(super) fn gather<I, E: Display>(
+    /// Reads every input with `read`, which adds what no input before had. One that fails is a
+    /// warning as long as another one gives proxies.
+    pub(super) fn gather<I>(
         inputs: &[I],
-        mut read: impl FnMut(&I) -> Result<Parsed, E>,
+        mut read: impl FnMut(&I, &mut Vec<Candidate>) -> Result<(), String>,
         err: &mut dyn Write,
     ) -> Result<List, Failure> {
-        let mut lists = Vec::new();
+        let mut candidates = Vec::new();
         let mut failures = Vec::new();
         for input in inputs {
-            match read(input) {
-                Ok(parsed) => lists.push(parsed.candidates),
-                Err(error) => failures.push(error.to_string()),
-            }
+            failures.extend(read(input, &mut candidates).err());
         }
-        let candidates = unique(lists);
         if candidates.is_empty() {
-            return Err(Failure::Failed(nothing(&failures)));
+            return Err(Failure::Failed(failures.join("\nproxy-checker: error: ")));
         }
         if u32::try_from(candidates.len()).is_err() {
             let message = "more than 4 294 967 295 proxies: check the lists in parts";
@@ -107,53 +100,23 @@ impl List {
     }
 }
 
-/// One list has no duplicates in itself; several may share some.
-fn unique(mut lists: Vec<Vec<Candidate>>) -> Vec<Candidate> {
-    if lists.len() == 1 {
-        return lists.pop().unwrap_or_default();
-    }
-    let mut unique = Unique::new();
-    for candidate in lists.into_iter().flatten() {
-        // `Err`: another input has it already.
-        let _ = unique.insert(candidate);
-    }
-    unique.into_vec()
-}
-
-fn nothing(failures: &[String]) -> String {
-    if failures.is_empty() {
-        let remedy = "look at what is skipped with `proxy-checker parse`; addresses that are not public need --allow-private";
-        return format!("no proxy in the input: {remedy}");
-    }
-    failures.join("\nproxy-checker: error: ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(urls: &str) -> Parsed {
-        Parsed {
-            candidates: urls
-                .split_whitespace()
-                .map(|u| u.parse().unwrap())
-                .collect(),
-            ..Parsed::default()
-        }
-    }
-
+    /// Each input is a text of URLs, or the words of its failure.
     fn gather(inputs: &[Result<&str, &str>]) -> (Result<List, Failure>, String) {
+        let read = |input: &Result<&str, &str>, candidates: &mut Vec<Candidate>| {
+            let urls = input.map_err(String::from)?;
+            candidates.extend(
+                urls.split_whitespace()
+                    .map(|url| url.parse::<Candidate>().unwrap()),
+            );
+            Ok(())
+        };
         let mut err = Vec::new();
-        let list = List::gather(inputs, |input| input.map(parsed), &mut err);
+        let list = List::gather(inputs, read, &mut err);
         (list, String::from_utf8(err).unwrap())
-    }
-
-    #[test]
-    fn a_proxy_that_two_inputs_list_is_checked_once() {
-        let one = "http://1.1.1.1:80 http://1.1.1.2:80";
-        let other = "http://1.1.1.2:80 socks5://1.1.1.1:80";
-        let (list, err) = gather(&[Ok(one), Ok(other)]);
-        assert_eq!((list.unwrap().len(), err.as_str()), (3, ""));
     }
 
     #[test]
@@ -172,16 +135,6 @@ mod tests {
         assert!(
             text.contains("a.txt: gone") && text.contains("b.txt: gone"),
             "{text}"
-        );
-    }
-
-    #[test]
-    fn a_list_without_a_proxy_is_a_failure_that_says_where_to_look() {
-        let (list, _) = gather(&[Ok("")]);
-        let failure = list.unwrap_err();
-        assert!(
-            failure.to_string().contains("proxy-checker parse"),
-            "{failure}"
         );
     }
 

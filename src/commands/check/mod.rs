@@ -15,12 +15,13 @@ mod tests;
 pub use args::CheckArgs;
 
 use crate::cli::{EXIT_INTERRUPTED, Failure};
-use crate::sources::input::{self, Limits};
+use crate::sources::input::{Input, InputError, Inputs, Limits};
+use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
 use drive::{Check, End};
 use list::List;
 use progress::Counts;
-use proxy_shards::{Engine, EngineOptions, ProbePolicy, Verdict};
+use proxy_shards::{Candidate, Engine, EngineOptions, ProbePolicy, Verdict};
 use rows::Rows;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -39,9 +40,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         warn(err, WEAK);
     }
     let addresses = args.lists.addresses();
-    let (hint, limits) = (args.lists.protocol, Limits::default());
-    let read = |input: &_| input::read(input, hint, addresses, &limits);
-    let mut list = List::gather(&args.lists.inputs()?, read, err)?;
+    let mut list = read(args, err)?;
 
     // From here on an interrupt prints what is known; before, nothing is.
     let interrupts = interrupts::listen().map_err(|e| failed("cannot watch for signals", e))?;
@@ -60,6 +59,34 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         }),
     };
     conclude(end, started, err)
+}
+
+/// Reads every input; what an earlier one has is a duplicate in the next.
+fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
+    let (hint, addresses) = (args.lists.protocol, args.lists.addresses());
+    let mut reader = Inputs::new(hint, addresses, Limits::default());
+    let read = |input: &Input, candidates: &mut Vec<Candidate>| {
+        let mut take = |mut found| {
+            candidates.append(&mut found);
+            Ok(())
+        };
+        let held = reader.read(input, &mut take);
+        held.map(drop).map_err(|error| unreadable(input, &error))
+    };
+    List::gather(&args.lists.inputs()?, read, err)
+}
+
+fn unreadable(input: &Input, error: &InputError) -> String {
+    let private = match error {
+        InputError::NothingFound(skipped) => skipped[Skip::NotPublic as usize] > 0,
+        _ => false,
+    };
+    let remedy = if private {
+        "; --allow-private takes those that are not public"
+    } else {
+        ""
+    };
+    format!("{input}: {error}{remedy}")
 }
 
 /// Starts the shards, no more of them and no more lanes than there are candidates.

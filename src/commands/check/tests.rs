@@ -6,13 +6,11 @@ use super::list::List;
 use super::progress::Counts;
 use super::rows::Rows;
 use crate::dispatch::Shards;
-use crate::sources::parse::Parsed;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use indicatif::ProgressBar;
-use proxy_shards::{Job, ProbePolicy, Record, Report, Tally, Verdict};
+use proxy_shards::{Candidate, Job, ProbePolicy, Record, Report, Tally, Verdict};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -84,6 +82,7 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
     fn submit(&self, shard: usize, jobs: Vec<Job>) {
         let mut records = Vec::new();
         for job in jobs {
+            assert_eq!(self.shard_of(job.address), shard, "{job:?}");
             match (self.answer)(&job) {
                 Some(verdict) => records.push(record(job.id, verdict)),
                 None => self.under_way.borrow_mut().push(job.id),
@@ -108,11 +107,11 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
 }
 
 fn list(urls: impl IntoIterator<Item = String>) -> List {
-    let parsed = Parsed {
-        candidates: urls.into_iter().map(|url| url.parse().unwrap()).collect(),
-        ..Parsed::default()
+    let candidates: Vec<Candidate> = urls.into_iter().map(|url| url.parse().unwrap()).collect();
+    let read = |_: &(), into: &mut Vec<Candidate>| {
+        into.extend_from_slice(&candidates);
+        Ok(())
     };
-    let read = |_: &()| Ok::<_, Infallible>(parsed.clone());
     List::gather(&[()], read, &mut io::sink()).unwrap()
 }
 
