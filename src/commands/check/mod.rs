@@ -123,7 +123,7 @@ fn sizes(args: &CheckArgs, candidates: usize) -> (NonZeroUsize, NonZeroUsize) {
         Some(shards) => at_least_one(shards as usize),
         None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
-    (lanes, shards.min(lanes).min(at_least_one(candidates)))
+    (lanes, shards.min(lanes))
 }
 
 /// Has `work` done with rows going to `out`.

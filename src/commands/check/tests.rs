@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Shards that answer as `answer` says; jobs for which it says nothing stay under way until the
-/// stop. The shard of an address is its port modulo the number of shards.
+/// stop.
 struct Simulated<A> {
     shards: usize,
     answer: A,
@@ -76,13 +76,12 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
     fn lanes_per_shard(&self) -> usize {
         2
     }
-    fn shard_of(&self, address: SocketAddr) -> usize {
-        usize::from(address.port()) % self.shards
+    fn shard_of(&self, _address: SocketAddr) -> usize {
+        0
     }
     fn submit(&self, shard: usize, jobs: Vec<Job>) {
         let mut records = Vec::new();
         for job in jobs {
-            assert_eq!(self.shard_of(job.address), shard, "{job:?}");
             match (self.answer)(&job) {
                 Some(verdict) => records.push(record(job.id, verdict)),
                 None => self.under_way.borrow_mut().push(job.id),
@@ -168,9 +167,10 @@ fn a_shard_that_is_full_holds_no_other_back() {
     let list = list(urls(20_000));
     let (tell, interrupts) = bounded(1);
     let left = RefCell::new(10_000);
-    // Shard 0 never answers; once shard 1 has all its jobs, the check is interrupted.
+    // Candidates are dealt out in turn. The shard with the even ones never answers; once the other
+    // one has all its jobs, the check is interrupted.
     let shards = Simulated::new(2, |job: &Job| {
-        (job.address.port() % 2 == 1).then(|| {
+        (job.id % 2 == 1).then(|| {
             *left.borrow_mut() -= 1;
             if *left.borrow() == 0 {
                 tell.send(()).unwrap();
