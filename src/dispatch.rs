@@ -1,1 +1,162 @@
-//! (to be written)
+//! Tops the shards up: enough jobs that no shard idles, few enough that none has a long queue.
+
+use crossbeam_channel::Receiver;
+use proxy_shards::{Engine, Job, ProbePolicy, Report};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The running shards as their user sees them: [`Engine`], or a simulation of it in tests.
+pub trait Shards {
+    /// Number of shards.
+    fn shards(&self) -> usize;
+    /// Lanes of one shard.
+    fn lanes_per_shard(&self) -> usize;
+    /// The shard that probes `address`, always the same one.
+    fn shard_of(&self, address: SocketAddr) -> usize;
+    /// Hands jobs to a shard. Never blocks; each job comes back in exactly one record.
+    fn submit(&self, shard: usize, jobs: Vec<Job>);
+    /// Where the reports arrive.
+    fn reports(&self) -> &Receiver<Report>;
+    /// Replaces the policy of the probes that start from now on.
+    fn set_policy(&self, policy: Arc<ProbePolicy>);
+    /// Grows or shrinks the lanes of all shards together.
+    fn set_lanes(&self, lanes: NonZeroUsize);
+    /// Stops within `grace`; the last reports are in the channel that it returns.
+    fn stop(self, grace: Duration) -> Receiver<Report>;
+}
+
+impl Shards for Engine {
+    fn shards(&self) -> usize {
+        self.shards()
+    }
+    fn lanes_per_shard(&self) -> usize {
+        self.lanes_per_shard()
+    }
+    fn shard_of(&self, address: SocketAddr) -> usize {
+        self.shard_of(address)
+    }
+    fn submit(&self, shard: usize, jobs: Vec<Job>) {
+        self.submit(shard, jobs);
+    }
+    fn reports(&self) -> &Receiver<Report> {
+        self.reports()
+    }
+    fn set_policy(&self, policy: Arc<ProbePolicy>) {
+        self.set_policy(policy);
+    }
+    fn set_lanes(&self, lanes: NonZeroUsize) {
+        self.set_lanes(lanes);
+    }
+    fn stop(self, grace: Duration) -> Receiver<Report> {
+        self.stop(grace)
+    }
+}
+
+/// How many jobs each shard has, and how many more it may be given.
+///
+/// A shard holds at most one job for each lane and one batch that waits: the batch covers the time
+/// until its reports have come back, and is what an urgent job may have to wait behind.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    outstanding: Vec<usize>,
+    lanes_per_shard: usize,
+    batch_size: usize,
+}
+
+impl Dispatch {
+    /// Nothing is out yet. `batch_size` is the most that is handed over at once.
+    pub fn new(shards: usize, lanes_per_shard: usize, batch_size: NonZeroUsize) -> Dispatch {
+        Dispatch {
+            outstanding: vec![0; shards],
+            lanes_per_shard,
+            batch_size: batch_size.get(),
+        }
+    }
+
+    /// Changes the sizes; what is out stays out.
+    pub fn resize(&mut self, lanes_per_shard: usize, batch_size: NonZeroUsize) {
+        self.lanes_per_shard = lanes_per_shard;
+        self.batch_size = batch_size.get();
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// How many jobs `shard` may be given now, at most one batch.
+    pub fn room(&self, shard: usize) -> usize {
+        let full = self.lanes_per_shard + self.batch_size;
+        let free = full.saturating_sub(self.outstanding[shard]);
+        free.min(self.batch_size)
+    }
+
+    /// `shard` was given `jobs`.
+    pub fn took(&mut self, shard: usize, jobs: usize) {
+        self.outstanding[shard] += jobs;
+    }
+
+    /// `jobs` of `shard` came back.
+    pub fn ended(&mut self, shard: usize, jobs: usize) {
+        self.outstanding[shard] = self.outstanding[shard].saturating_sub(jobs);
+    }
+
+    /// Jobs that are out, on all shards.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dispatch(lanes: usize, batch: usize) -> Dispatch {
+        Dispatch::new(2, lanes, NonZeroUsize::new(batch).unwrap())
+    }
+
+    fn fill(dispatch: &mut Dispatch, shard: usize) -> Vec<usize> {
+        let mut batches = Vec::new();
+        while dispatch.room(shard) > 0 {
+            batches.push(dispatch.room(shard));
+            dispatch.took(shard, dispatch.room(shard));
+        }
+        batches
+    }
+
+    #[test]
+    fn a_shard_is_filled_to_its_lanes_and_one_batch_in_batches() {
+        let mut dispatch = dispatch(25, 10);
+        assert_eq!(fill(&mut dispatch, 0), [10, 10, 10, 5]);
+        assert_eq!(dispatch.outstanding(), 35);
+    }
+
+    #[test]
+    fn a_full_shard_does_not_block_another() {
+        let mut dispatch = dispatch(5, 10);
+        fill(&mut dispatch, 0);
+        assert_eq!((dispatch.room(0), dispatch.room(1)), (0, 10));
+    }
+
+    #[test]
+    fn what_comes_back_makes_room() {
+        let mut dispatch = dispatch(5, 10);
+        fill(&mut dispatch, 1);
+        dispatch.ended(1, 3);
+        assert_eq!(dispatch.room(1), 3);
+        dispatch.ended(1, 1000);
+        assert_eq!(dispatch.outstanding(), 0);
+    }
+
+    #[test]
+    fn fewer_lanes_give_no_room_until_enough_came_back() {
+        let mut dispatch = dispatch(90, 10);
+        fill(&mut dispatch, 0);
+        dispatch.resize(20, NonZeroUsize::new(10).unwrap());
+        assert_eq!(dispatch.room(0), 0);
+        dispatch.ended(0, 75);
+        assert_eq!(dispatch.room(0), 5);
+    }
+}
