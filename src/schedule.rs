@@ -171,10 +171,9 @@ impl Schedule {
         if task.place != Place::Back {
             return;
         }
-        let again = task.again && outcome != Outcome::Diverted;
-        if again {
-            task.again = false;
-        } else if outcome.ends_the_sweep() && std::mem::take(&mut task.in_sweep) {
+        // What was out when the sweep began is swept when it comes back the next time.
+        let again = std::mem::take(&mut task.again);
+        if !again && outcome.ends_the_sweep() && std::mem::take(&mut task.in_sweep) {
             self.progress.done += 1;
         }
         task.local_failures = match outcome {
