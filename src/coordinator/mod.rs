@@ -65,7 +65,7 @@ impl Clock {
 
 /// Runs until [`Event::Stop`], or until nobody can send events any more; then stops the shards,
 /// takes their last reports, publishes and hands over the last image.
-pub fn run<S: Shards>(shards: S, start: Start, events: &Receiver<Event>, outlets: &Outlets) {
+pub fn run<S: Shards>(mut shards: S, start: Start, events: &Receiver<Event>, outlets: &Outlets) {
     let clock = Clock::start();
     let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
     let mut event = Event::Tick;
@@ -73,7 +73,7 @@ pub fn run<S: Shards>(shards: S, start: Start, events: &Receiver<Event>, outlets
         let stops = matches!(event, Event::Stop);
         let now = clock.now();
         let actions = state.handle(event, now, &|address| shards.shard_of(address));
-        perform(actions, &mut state, &shards, outlets, now);
+        perform(actions, &mut state, &mut shards, outlets, now);
         if stops {
             break;
         }
@@ -102,7 +102,7 @@ fn lost_shards() -> Event {
 fn perform<S: Shards>(
     actions: Vec<Action>,
     state: &mut State,
-    shards: &S,
+    shards: &mut S,
     outlets: &Outlets,
     now: Now,
 ) {

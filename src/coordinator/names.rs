@@ -24,11 +24,6 @@ impl Names {
         (now_ms.saturating_sub(at) <= FRESH_MS).then_some(ip)
     }
 
-    /// Its address, however old.
-    pub(super) fn last(&self, index: u32) -> Option<IpAddr> {
-        self.resolved.get(&index).map(|&(ip, _)| ip)
-    }
-
     /// The candidate is no longer known.
     pub(super) fn forget(&mut self, index: u32) {
         self.resolved.remove(&index);
@@ -46,8 +41,7 @@ mod tests {
         names.learn(1, ip, 1_000);
         assert_eq!(names.fresh(1, 301_000), Some(ip));
         assert_eq!(names.fresh(1, 301_001), None);
-        assert_eq!(names.last(1), Some(ip));
         names.forget(1);
-        assert_eq!(names.last(1), None);
+        assert_eq!(names.fresh(1, 1_000), None);
     }
 }

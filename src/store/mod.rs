@@ -1,5 +1,7 @@
 //! The ledger across restarts: one trait, one backend a file, one contract test for all.
 
+pub mod keeper;
+
 use crate::ledger::Entry;
 
 /// What is saved and loaded.
