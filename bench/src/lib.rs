@@ -1,1 +1,10 @@
-//! The farm: mock proxies whose behaviour, and the verdict it must get, is chosen by address.
+//! The farm: mock proxies whose behaviour, and the verdict it must get, is chosen by address; and
+//! the comparison of a checker's results with that truth. Shares no code with the engine it judges.
+
+pub mod farm;
+
+pub mod truth;
+
+pub mod compare;
+
+pub mod limits;

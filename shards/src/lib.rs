@@ -4,13 +4,25 @@
 //! Only this crate names glommio and io-uring, and only `net` opens probe sockets.
 
 pub mod candidate;
-pub mod engine;
 pub mod policy;
 pub mod tally;
 pub mod verdict;
 
+pub mod conversation;
+mod handshake;
+mod tls;
+mod verify;
+
+pub mod engine;
+mod jobs;
+mod lane;
+mod net;
+pub mod preflight;
+mod probe;
+mod shard;
+
 pub use candidate::{Candidate, Credentials, Host, Protocol};
-pub use engine::{Engine, EngineOptions, Job, Record, Report};
+pub use engine::{Engine, EngineOptions, Job, Record, Report, StartError};
 pub use policy::ProbePolicy;
 pub use tally::Tally;
 pub use verdict::{Stage, Verdict};

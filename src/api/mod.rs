@@ -1,1 +1,107 @@
 //! The HTTP API: serves the snapshot, and nothing else decides anything here.
+//!
+//! One thread with one tokio current-thread runtime. A read never waits for anybody: it loads the
+//! snapshot once and answers from it. `docs/api.md` describes the routes for clients.
+
+mod answer;
+mod auth;
+mod limits;
+mod listing;
+mod patience;
+mod query;
+mod refusal;
+mod routes;
+mod select;
+mod server;
+#[cfg(test)]
+mod testing;
+mod time;
+
+pub use routes::reload::{ReloadHandle, ReloadRequest};
+
+use crate::config::{self, Config};
+use crate::metrics::Metrics;
+use crate::snapshot::Published;
+use limits::Limits;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::{self, JoinHandle};
+use tokio::sync::watch;
+
+/// What the API reads and whom it may ask.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    /// Where the snapshot is published.
+    pub snapshots: Arc<Published>,
+    /// The part of the configuration that the API needs; a reload replaces it.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// Where requests are counted, and what the metrics endpoint shows.
+    pub metrics: Arc<Metrics>,
+    /// Where `POST /reload` goes.
+    pub reload: ReloadHandle,
+    /// Where the next round-robin answer starts; shared by all clients.
+    pub cursor: Arc<AtomicUsize>,
+}
+
+/// What a reload may change while the API runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// SHA-256 of each key; `None`: no key is asked for.
+    pub keys: Option<Arc<[[u8; 32]]>>,
+    /// Whether, where and to whom the metrics are shown, and their prefix.
+    pub metrics: config::Metrics,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Settings {
+        Settings {
+            keys: config.api.keys.clone(),
+            metrics: config.metrics.clone(),
+        }
+    }
+}
+
+/// Serves `listener` until `shutdown` is ready, then lets the requests under way end, for at most
+/// 3 s. To be run on a tokio runtime with I/O and time.
+///
+/// # Errors
+/// The listener cannot be registered with the runtime. What happens to single connections, and
+/// running out of descriptors, is no error: the server goes on.
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    server::serve(listener, state, Limits::default(), shutdown).await
+}
+
+/// Runs [`serve`] on a thread named `api` with a runtime of its own.
+///
+/// # Errors
+/// The runtime or the thread cannot be made.
+pub fn spawn(
+    listener: TcpListener,
+    state: ApiState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    spawn_within(listener, state, Limits::default(), shutdown)
+}
+
+fn spawn_within(
+    listener: TcpListener,
+    state: ApiState,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    thread::Builder::new().name("api".into()).spawn(move || {
+        if let Err(error) = runtime.block_on(server::serve(listener, state, limits, shutdown)) {
+            tracing::error!(%error, "the API cannot listen; check api.addr");
+        }
+    })
+}

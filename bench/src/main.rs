@@ -1,0 +1,26 @@
+//! `proxy-bench`: the farm of mock proxies, and the comparison of a checker's results with it.
+
+mod commands;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// A farm of mock proxies for proxy-checker, and what judges it.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    Farm(commands::farm::Options),
+    Compare(commands::compare::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Farm(options) => commands::farm::run(&options),
+        Command::Compare(options) => commands::compare::run(&options),
+    };
+    done.unwrap_or_else(|error| {
+        writeln!(std::io::stderr(), "proxy-bench: {error}").ok();
+        ExitCode::from(2)
+    })
+}

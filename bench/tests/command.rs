@@ -1,0 +1,140 @@
+//! The binary, as a script uses it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+const TRUTH: &str = r#"{"proxy":"http://127.4.0.0:1","behaviour":"forwards","verdict":"alive"}"#;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-bench"));
+    command.args(arguments).stderr(Stdio::piped());
+    command
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path that is text")
+}
+
+/// A farm that serves, and the line that says so. Its end comes with that of its input.
+fn serving(command: &mut Command) -> (Child, String, BufReader<ChildStdout>) {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the binary");
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut ready = String::new();
+    out.read_line(&mut ready).expect("a line");
+    (child, ready, out)
+}
+
+#[test]
+fn a_farm_writes_its_list_and_its_truth_and_ends_with_its_input() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (list, truth) = (folder.path().join("list"), folder.path().join("truth"));
+    let (child, ready, _out) = serving(&mut command(&[
+        "farm",
+        "--count",
+        "6",
+        "--behaviour",
+        "forwards,own_page,socks5",
+        "--expect",
+        "body",
+        "--list",
+        text(&list),
+        "--truth",
+        text(&truth),
+        "--serve-list",
+        "--until-eof",
+    ]));
+    assert!(ready.starts_with("ready: 6 proxies on ports "), "{ready}");
+
+    let list = fs::read_to_string(list).expect("a list");
+    let truth = fs::read_to_string(truth).expect("a truth");
+    assert_eq!((list.lines().count(), truth.lines().count()), (6, 6));
+    for (proxy, line) in list.lines().zip(truth.lines()) {
+        assert!(line.contains(&format!("\"proxy\":\"{proxy}\"")), "{line}");
+    }
+    let host = list
+        .lines()
+        .next()
+        .expect("a proxy")
+        .trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("a connection");
+    stream
+        .write_all(b"GET http://t/ HTTP/1.0\r\nHost: t\r\n\r\n")
+        .expect("sent");
+    let answer = std::io::read_to_string(stream).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"));
+
+    let output = child.wait_with_output().expect("the end");
+    assert!(output.status.success());
+    let report = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        report
+            .lines()
+            .any(|l| l.split_whitespace().eq(["forwards", "1", "1"])),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_farm_ends_in_order_on_a_signal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = folder.path().join("list");
+    let (mut child, ready, _out) = serving(&mut command(&["farm", "--list", text(&list)]));
+    assert!(ready.starts_with("ready: 20000 proxies"), "{ready}");
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("sent");
+    assert!(child.wait().expect("the end").success());
+}
+
+#[test]
+fn an_unknown_behaviour_is_an_error_that_lists_the_known_ones() {
+    let output = command(&["farm", "--behaviour", "nice", "--list", "/dev/null"]).output();
+    let output = output.expect("the binary");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(!output.status.success());
+    assert!(
+        error.contains("\"nice\"") && error.contains("black_hole"),
+        "{error}"
+    );
+}
+
+#[test]
+fn compare_tells_by_its_exit_code_whether_the_results_are_true() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (truth, results) = (folder.path().join("truth"), folder.path().join("results"));
+    fs::write(&truth, TRUTH).expect("written");
+    let code = |verdict: &str| {
+        let line = format!(r#"{{"proxy":"http://127.4.0.0:1","verdict":"{verdict}"}}"#);
+        fs::write(&results, line).expect("written");
+        let files = [
+            "compare",
+            "--truth",
+            text(&truth),
+            "--results",
+            text(&results),
+            "--timing",
+        ];
+        let output = command(&files).output().expect("the binary");
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).expect("text"),
+        )
+    };
+    assert_eq!(code("alive").0, Some(0));
+    let (exit, out) = code("closed");
+    assert_eq!(exit, Some(1));
+    assert!(out.contains("! alive"), "{out}");
+    fs::remove_file(&truth).expect("removed");
+    let files = [
+        "compare",
+        "--truth",
+        text(&truth),
+        "--results",
+        text(&results),
+    ];
+    let output = command(&files).output().expect("the binary");
+    assert_eq!(output.status.code(), Some(2));
+}

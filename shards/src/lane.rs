@@ -1,0 +1,99 @@
+//! Lanes drain the shard's queue. Growing and shrinking the concurrency is waking and parking them.
+
+use crate::net::Socket;
+use crate::probe::{Ended, probe};
+use crate::shard::Shard;
+use crate::verdict::Verdict;
+use futures_lite::FutureExt;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+/// Which lanes there are and which of them may work.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    /// How many may work at once.
+    limit: Cell<usize>,
+    /// How many work.
+    busy: Cell<usize>,
+    /// How many there are; they come into being as the queue asks for them.
+    count: Cell<usize>,
+    parked: RefCell<Vec<Waker>>,
+    closing: Cell<bool>,
+}
+
+impl Lanes {
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.set(limit);
+    }
+
+    /// Whether every lane has ended, after [`Lanes::close`].
+    pub(crate) fn have_ended(&self) -> bool {
+        self.count.get() == 0
+    }
+
+    /// Lets every lane end when its probe has.
+    pub(crate) fn close(&self) {
+        self.closing.set(true);
+        self.parked.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Has as many lanes at work as `shard`'s queue asks for and the limit allows.
+    pub(crate) fn wake(&self, shard: &Rc<Shard>) {
+        let room = self.limit.get().saturating_sub(self.busy.get());
+        let wanted = room.min(shard.jobs.borrow().ready());
+        let mut parked = self.parked.borrow_mut();
+        let woken = wanted.min(parked.len());
+        let at = parked.len() - woken;
+        let wakers = parked.split_off(at);
+        drop(parked);
+        wakers.into_iter().for_each(Waker::wake);
+        for _ in woken..wanted {
+            if self.count.get() >= self.limit.get() {
+                break;
+            }
+            let number = self.count.get();
+            self.count.set(number + 1);
+            glommio::spawn_local(lane(shard.clone(), number)).detach();
+        }
+    }
+}
+
+async fn lane(shard: Rc<Shard>, number: usize) {
+    let mut socket = Socket::new(&shard.ring).expect("a slot for each lane");
+    while let Some(job) = next(&shard, number, &mut socket).await {
+        let plan = shard.plan.borrow().clone();
+        // A fault in one probe ends that probe, not the shard.
+        let ended = AssertUnwindSafe(probe(&mut socket, &plan, &job)).catch_unwind().await;
+        let fault = Ended { verdict: Verdict::LocalFault, total_us: 0, connect_us: 0 };
+        shard.lanes.busy.set(shard.lanes.busy.get() - 1);
+        shard.ended(number, ended.unwrap_or(fault), plan.policy().retries);
+    }
+    drop(socket);
+    shard.lanes.count.set(shard.lanes.count.get() - 1);
+}
+
+/// The next job for lane `number`; waits, with its connection closed, while there is none.
+async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<crate::engine::Job> {
+    let mut closed = false;
+    poll_fn(|cx| {
+        let lanes = &shard.lanes;
+        if lanes.closing.get() {
+            return Poll::Ready(None);
+        }
+        if lanes.busy.get() < lanes.limit.get()
+            && let Some(job) = shard.jobs.borrow_mut().start(number)
+        {
+            lanes.busy.set(lanes.busy.get() + 1);
+            return Poll::Ready(Some(job));
+        }
+        if !std::mem::replace(&mut closed, true) {
+            socket.close();
+        }
+        lanes.parked.borrow_mut().push(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}

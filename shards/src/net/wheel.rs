@@ -1,0 +1,109 @@
+//! Deadlines of one ring, 16 ms apart. Entries are never removed: the owner drops a stale one when
+//! its bucket comes up.
+
+use std::time::{Duration, Instant};
+
+const BUCKETS: u64 = 1024;
+
+/// The grain of deadlines: one fires at most two ticks late.
+pub(super) const TICK: Duration = Duration::from_millis(16);
+
+/// What comes up: a slot, and the mark it had when it was added.
+pub(super) type Due = (u32, u32);
+
+/// A wheel of 1 024 buckets.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    start: Instant,
+    /// The first tick that was not swept yet.
+    next: u64,
+    buckets: Vec<Vec<Due>>,
+    waiting: usize,
+}
+
+impl Wheel {
+    pub(super) fn new(now: Instant) -> Wheel {
+        Wheel { start: now, next: 0, buckets: vec![Vec::new(); BUCKETS as usize], waiting: 0 }
+    }
+
+    fn tick(&self, at: Instant) -> u64 {
+        (at.saturating_duration_since(self.start).as_micros() / TICK.as_micros()) as u64
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// A deadline past the horizon (16 s) comes up early; the owner puts it back.
+    pub(super) fn add(&mut self, at: Instant, due: Due) {
+        let tick = (self.tick(at) + 1).clamp(self.next, self.next + BUCKETS - 1);
+        self.buckets[(tick % BUCKETS) as usize].push(due);
+        self.waiting += 1;
+    }
+
+    /// Takes all that is due at `now`.
+    pub(super) fn sweep(&mut self, now: Instant, due: &mut Vec<Due>) {
+        let until = self.tick(now);
+        // After a pause of more than a round every bucket is due, once.
+        self.next = self.next.max((until + 1).saturating_sub(BUCKETS));
+        while self.next <= until {
+            let bucket = &mut self.buckets[(self.next % BUCKETS) as usize];
+            self.waiting -= bucket.len();
+            due.append(bucket);
+            if bucket.capacity() > 1024 {
+                *bucket = Vec::new();
+            }
+            self.next += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(deadline_ms: u64, sweep_ms: u64, comes_up: bool) {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        wheel.add(start + Duration::from_millis(deadline_ms), (7, 1));
+        let mut due = Vec::new();
+        wheel.sweep(start + Duration::from_millis(sweep_ms), &mut due);
+        assert_eq!(due == [(7, 1)], comes_up, "deadline {deadline_ms} ms, sweep at {sweep_ms} ms");
+        assert_eq!(wheel.is_empty(), comes_up);
+    }
+
+    #[test]
+    fn a_deadline_never_comes_up_before_its_time() {
+        check(100, 99, false);
+        check(100, 100, false);
+        check(0, 0, false);
+    }
+
+    #[test]
+    fn a_deadline_comes_up_within_two_ticks() {
+        check(100, 132, true);
+        check(0, 32, true);
+        check(16, 48, true);
+    }
+
+    #[test]
+    fn a_deadline_past_the_horizon_comes_up_early_to_be_put_back() {
+        check(300_000, 16_000, false);
+        check(300_000, 17_000, true);
+    }
+
+    #[test]
+    fn nothing_is_lost_over_a_pause_of_many_rounds() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        for n in 0..5_000u32 {
+            wheel.add(start + Duration::from_millis(u64::from(n) * 7), (n, 0));
+        }
+        let mut due = Vec::new();
+        wheel.sweep(start + Duration::from_secs(3_600), &mut due);
+        due.sort_unstable();
+        assert!(wheel.is_empty());
+        assert_eq!(due, (0..5_000).map(|n| (n, 0)).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,157 @@
+//! Options in, policy or error out.
+
+use super::*;
+
+fn options(change: impl FnOnce(&mut PolicyOptions)) -> PolicyOptions {
+    let mut options = PolicyOptions::default();
+    change(&mut options);
+    options
+}
+
+/// `scheme host port path authority` of the target that `url` names.
+fn check_target(url: &str, expected: &str) {
+    let target = ProbePolicy::new(options(|o| o.test_url = url.into()))
+        .unwrap()
+        .target;
+    let Target {
+        tls,
+        host,
+        port,
+        path,
+        authority,
+    } = target;
+    let scheme = if tls { "https" } else { "http" };
+    assert_eq!(
+        format!("{scheme} {host} {port} {path} {authority}"),
+        expected
+    );
+}
+
+fn check_error(change: impl FnOnce(&mut PolicyOptions), text: &str) {
+    let error = ProbePolicy::new(options(change)).unwrap_err().to_string();
+    assert!(error.contains(text), "{error:?} does not say {text:?}");
+}
+
+fn expectation(change: impl FnOnce(&mut PolicyOptions)) -> Expectation {
+    ProbePolicy::new(options(change)).unwrap().expectation
+}
+
+#[test]
+fn a_url_is_taken_apart_once() {
+    check_target("http://a.example", "http a.example 80 / a.example");
+    check_target(
+        "https://A.example:8443/x?y=1#z",
+        "https a.example 8443 /x?y=1 a.example:8443",
+    );
+    check_target(
+        "http://[2001:db8::1]/",
+        "http 2001:db8::1 80 / [2001:db8::1]",
+    );
+    check_target("http://192.0.2.1:80/", "http 192.0.2.1 80 / 192.0.2.1");
+    check_target(
+        "https://b\u{fc}cher.example/\u{fc}",
+        "https xn--bcher-kva.example 443 /%C3%BC xn--bcher-kva.example",
+    );
+}
+
+#[test]
+fn the_default_options_are_a_policy_that_proves_something() {
+    let policy = ProbePolicy::new(PolicyOptions::default()).unwrap();
+    assert_eq!(
+        (policy.expectation.status, policy.expectation.empty_body),
+        (204, true)
+    );
+    assert!(!policy.is_weak());
+}
+
+#[test]
+fn what_is_no_target_is_refused_with_the_remedy() {
+    for url in [
+        "foo",
+        "",
+        "ftp://a.example/",
+        "http://",
+        "http://a.example:0/",
+        "http://a.example/\r\nX: y",
+        "http://a.ex\tample/",
+        "http://a b/",
+    ] {
+        check_error(
+            |o| o.test_url = url.into(),
+            "is not an http:// or https:// URL with a host",
+        );
+    }
+    check_error(|o| o.test_url = "http://u:p@a.example/".into(), "test_url");
+    let long = format!("http://{}a.example/", "a.".repeat(130));
+    check_error(|o| o.test_url = long, "test_url");
+}
+
+#[test]
+fn an_error_shows_what_was_given_escaped() {
+    check_error(|o| o.test_url = "foo\n".into(), "`foo\\n`");
+    check_error(|o| o.user_agent = "a\r\nX: y".into(), "`a\\r\\nX: y`");
+}
+
+#[test]
+fn options_that_can_never_be_met_are_refused() {
+    for status in [0, 100, 199, 407, 600, 999] {
+        check_error(|o| o.expect_status = Some(status), "expect_status");
+    }
+    check_error(|o| o.expect_body = Some(vec![]), "expect_body");
+    check_error(
+        |o| o.expect_body = Some(vec![0; 65 * 1024]),
+        "body_bytes_max (65536)",
+    );
+    check_error(
+        |o| (o.expect_status, o.expect_sha256) = (Some(204), Some([0; 32])),
+        "never has a body",
+    );
+    check_error(|o| o.timeout = Duration::ZERO, "timeout: it is 0");
+    check_error(
+        |o| o.connect_timeout = Duration::ZERO,
+        "connect_timeout: it is 0",
+    );
+    check_error(|o| o.user_agent = String::new(), "user_agent");
+    check_error(|o| o.user_agent = "caf\u{e9}".into(), "user_agent");
+    check_error(
+        |o| o.ca_pem = Some(b"nonsense".to_vec()),
+        "ca_pem: it holds no certificate",
+    );
+    let block = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    check_error(|o| o.ca_pem = Some(block.to_vec()), "ca_pem");
+}
+
+#[test]
+fn an_expected_body_asks_for_status_200_even_of_generate_204() {
+    assert_eq!(
+        expectation(|o| o.expect_body = Some(b"x".to_vec())).status,
+        200
+    );
+    assert_eq!(expectation(|o| o.expect_sha256 = Some([0; 32])).status, 200);
+    assert_eq!(
+        expectation(|o| o.test_url = "http://a.example/x".into()).status,
+        200
+    );
+    assert!(expectation(|o| o.expect_status = Some(204)).empty_body);
+}
+
+#[test]
+fn only_a_bare_success_over_plain_http_is_weak() {
+    let weak = |url: &str, body: Option<&[u8]>| {
+        let options = options(|o| {
+            o.test_url = url.into();
+            o.expect_body = body.map(<[u8]>::to_vec);
+        });
+        ProbePolicy::new(options).unwrap().is_weak()
+    };
+    assert!(weak("http://a.example/", None));
+    assert!(!weak("https://a.example/", None));
+    assert!(!weak("http://a.example/", Some(b"origin")));
+    assert!(!weak("http://a.example/generate_204?x", None));
+}
+
+#[test]
+fn the_connect_never_has_more_time_than_the_probe() {
+    let policy = ProbePolicy::new(options(|o| o.timeout = Duration::from_secs(1))).unwrap();
+    assert_eq!(policy.connect_timeout, Duration::from_secs(1));
+}

@@ -1,0 +1,185 @@
+//! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms.
+
+use crate::conversation::Plan;
+use crate::engine::{Job, Report};
+use crate::jobs::Jobs;
+use crate::lane::Lanes;
+use crate::net::{Bell, Ring, RingOptions, Rope};
+use crate::policy::ProbePolicy;
+use crate::probe::Ended;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use futures_lite::future::{or, yield_now};
+use glommio::timer::Timer;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A report is sent after this time, or with this many records.
+const REPORT_EVERY: Duration = Duration::from_millis(100);
+const REPORT_RECORDS: usize = 1024;
+/// The shard looks at its paused jobs and at its end at most this often.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// What the engine tells a shard.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// Probe these.
+    Jobs(Vec<Job>),
+    /// Probe like this from now on.
+    Policy(Arc<ProbePolicy>),
+    /// Have at most this many probes at once.
+    Lanes(usize),
+    /// End: what waits now, what is under way at this instant.
+    Stop(Instant),
+    /// Take the executor down.
+    #[cfg(test)]
+    Panic,
+}
+
+/// What a shard has from its first start to its last, whatever becomes of its executor.
+pub(crate) struct Seat {
+    pub(crate) number: usize,
+    pub(crate) mail: Receiver<Mail>,
+    pub(crate) rope: Rope,
+    pub(crate) reports: Sender<Report>,
+    pub(crate) jobs: Rc<RefCell<Jobs>>,
+    pub(crate) policy: RefCell<Arc<ProbePolicy>>,
+    pub(crate) lanes: Cell<usize>,
+    pub(crate) lanes_max: usize,
+    pub(crate) stop_at: Cell<Option<Instant>>,
+    pub(crate) restarts: Cell<u64>,
+}
+
+impl Seat {
+    /// Reads what came, without waiting.
+    pub(crate) fn read_mail(&self) {
+        loop {
+            match self.mail.try_recv() {
+                Ok(Mail::Jobs(jobs)) => self.jobs.borrow_mut().add(jobs),
+                Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
+                Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
+                Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
+                #[cfg(test)]
+                Ok(Mail::Panic) => panic!("as asked by a test"),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    // The engine is gone without a word: nobody waits for probes under way.
+                    self.stop_at.set(self.stop_at.get().or_else(|| Some(Instant::now())));
+                    break;
+                }
+            }
+        }
+        if self.stop_at.get().is_some() {
+            self.jobs.borrow_mut().cancel_waiting();
+        }
+    }
+
+    /// Sends what ended since the last report.
+    pub(crate) fn report(&self) {
+        let mut jobs = self.jobs.borrow_mut();
+        let (records, tally) = jobs.take_ended();
+        let report = Report {
+            shard: self.number,
+            records,
+            tally,
+            in_flight: jobs.under_way(),
+            queued: jobs.waiting(),
+            restarts: self.restarts.get(),
+        };
+        // Nobody listens any more only when the process ends.
+        let _ = self.reports.send(report);
+    }
+}
+
+/// One life of a shard, inside its executor.
+pub(crate) struct Shard {
+    seat: Rc<Seat>,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) jobs: Rc<RefCell<Jobs>>,
+    pub(crate) plan: RefCell<Rc<Plan>>,
+    pub(crate) lanes: Lanes,
+    report_at: Cell<Instant>,
+}
+
+impl Shard {
+    /// Sets the ring up. Call inside a glommio executor.
+    pub(crate) fn new(seat: &Rc<Seat>) -> io::Result<Rc<Shard>> {
+        let lanes = seat.lanes.get();
+        let options = RingOptions::for_lanes(lanes as u32, seat.lanes_max as u32);
+        let shard = Rc::new(Shard {
+            ring: Ring::new(options)?,
+            jobs: seat.jobs.clone(),
+            plan: RefCell::new(Rc::new(Plan::new(seat.policy.borrow().clone()))),
+            lanes: Lanes::default(),
+            report_at: Cell::new(Instant::now()),
+            seat: seat.clone(),
+        });
+        shard.lanes.set_limit(lanes);
+        Ok(shard)
+    }
+
+    /// A lane's probe ended.
+    pub(crate) fn ended(&self, lane: usize, ended: Ended, retries: u8) {
+        let unreported = {
+            let mut jobs = self.jobs.borrow_mut();
+            jobs.end(lane, ended, retries, Instant::now());
+            jobs.unreported()
+        };
+        if unreported >= REPORT_RECORDS {
+            self.seat.report();
+        }
+    }
+
+    /// Runs the shard until it is told to stop and every job has been reported.
+    pub(crate) async fn serve(self: Rc<Shard>) -> io::Result<()> {
+        let bell = Bell::hang(&self.seat.rope)?;
+        while self.attend() {
+            let quiet = self.jobs.borrow().is_empty() && self.seat.stop_at.get().is_none();
+            if quiet {
+                bell.sleep().await;
+            } else {
+                let pause = self.report_at.get().saturating_duration_since(Instant::now());
+                or(bell.sleep(), async {
+                    Timer::new(pause.max(PAUSE_MIN)).await;
+                })
+                .await;
+            }
+        }
+        self.lanes.close();
+        while !self.lanes.have_ended() {
+            yield_now().await;
+        }
+        bell.silence(&self.seat.rope);
+        Ok(())
+    }
+
+    /// One look at everything; `false` when the shard may end.
+    fn attend(self: &Rc<Shard>) -> bool {
+        self.seat.read_mail();
+        let now = Instant::now();
+        self.jobs.borrow_mut().resume(now);
+        let policy = self.seat.policy.borrow().clone();
+        if !std::ptr::eq(self.plan.borrow().policy(), &*policy) {
+            *self.plan.borrow_mut() = Rc::new(Plan::new(policy));
+        }
+        self.lanes.set_limit(self.seat.lanes.get());
+        self.lanes.wake(self);
+        // Not at every mail: the coordinator answers reports with mail.
+        if self.jobs.borrow().unreported() > 0 && now >= self.report_at.get() {
+            self.seat.report();
+            self.report_at.set(now + REPORT_EVERY);
+        }
+        match self.seat.stop_at.get() {
+            None => true,
+            Some(_) if self.jobs.borrow().is_empty() => false,
+            Some(at) => {
+                if at <= now {
+                    self.ring.cancel_all();
+                }
+                true
+            }
+        }
+    }
+}

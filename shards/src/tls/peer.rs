@@ -1,0 +1,113 @@
+//! The other end of the wire: a real rustls server and the authority behind its certificate.
+
+use crate::policy::{PolicyOptions, ProbePolicy};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion, version};
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+/// A certificate authority of its own.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Authority {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        Authority { issuer, pem }
+    }
+
+    /// A policy whose target is `url` and that trusts this authority too.
+    pub(crate) fn policy(&self, url: &str) -> ProbePolicy {
+        ProbePolicy::new(PolicyOptions {
+            test_url: url.into(),
+            ca_pem: Some(self.pem.clone().into_bytes()),
+            body_bytes_max: 100_000,
+            ..PolicyOptions::default()
+        })
+        .unwrap()
+    }
+
+    /// A certificate for `name`, with its key.
+    fn certificate(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.into()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.into(), key.into())
+    }
+}
+
+/// A server that gives one answer to the first request, and then perhaps closes.
+pub(crate) struct Server {
+    tls: ServerConnection,
+    pub(crate) request: Vec<u8>,
+    answer: Vec<u8>,
+    pub(crate) closes: bool,
+    /// How often the client sent something.
+    pub(crate) heard: usize,
+}
+
+impl Server {
+    pub(crate) fn new(authority: &Authority, name: &str, answer: &str) -> Server {
+        let versions = [&version::TLS12, &version::TLS13];
+        Server::with(authority, name, answer, ring::default_provider(), &versions)
+    }
+
+    pub(crate) fn with(
+        authority: &Authority,
+        name: &str,
+        answer: &str,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Server {
+        let (certificate, key) = authority.certificate(name);
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Server {
+            tls: ServerConnection::new(Arc::new(config)).unwrap(),
+            request: Vec::new(),
+            answer: answer.into(),
+            closes: false,
+            heard: 0,
+        }
+    }
+
+    /// Takes what the client sent and gives what the server says to it.
+    pub(crate) fn hear(&mut self, mut wire: &[u8]) -> Vec<u8> {
+        self.heard += 1;
+        let mut said = Vec::new();
+        while !wire.is_empty() {
+            self.tls.read_tls(&mut wire).unwrap();
+            if self.tls.process_new_packets().is_err() {
+                break;
+            }
+            let mut plain = [0; 4096];
+            while let Ok(length @ 1..) = self.tls.reader().read(&mut plain) {
+                self.request.extend(&plain[..length]);
+            }
+            if self.request.ends_with(b"\r\n\r\n") {
+                self.tls.set_buffer_limit(None);
+                let answer = std::mem::take(&mut self.answer);
+                self.tls.writer().write_all(&answer).unwrap();
+                if self.closes {
+                    self.tls.send_close_notify();
+                }
+            }
+        }
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut said).unwrap();
+        }
+        said
+    }
+}

@@ -1,0 +1,128 @@
+//! Proxies as a body: lines of addresses, lines of URLs, or JSON.
+
+use super::answer::{JSON, TEXT};
+use super::query;
+use super::time::Rfc3339;
+use crate::snapshot::{Pool, Proxy};
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use serde::{Serialize, Serializer};
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// How proxies are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `host:port` lines.
+    Addresses,
+    /// `scheme://user:pass@host:port` lines.
+    Urls,
+    /// The JSON of the old service.
+    Json,
+}
+
+impl Form {
+    /// `format=url` and `format=json` are taken at their word; otherwise `Accept` decides, and
+    /// whatever else `format` says means addresses.
+    pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Form {
+        let accepts_json = || {
+            headers.get_all(ACCEPT).iter().any(|value| {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                value.contains("application/json")
+            })
+        };
+        match query::value(query, "format").as_deref() {
+            Some("url") => Form::Urls,
+            Some("json") => Form::Json,
+            _ if accepts_json() => Form::Json,
+            _ => Form::Addresses,
+        }
+    }
+
+    /// Its media type.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Form::Addresses | Form::Urls => TEXT,
+            Form::Json => JSON,
+        }
+    }
+
+    /// Bytes that one proxy usually takes.
+    fn bytes_each(self) -> usize {
+        match self {
+            Form::Addresses => 24,
+            Form::Urls => 48,
+            Form::Json => 136,
+        }
+    }
+
+    /// `proxies`, which were picked from `pool`, as a body.
+    pub(super) fn write(self, proxies: &[&Proxy], pool: &Pool) -> Vec<u8> {
+        let mut body = Vec::with_capacity(64 + proxies.len() * self.bytes_each());
+        // A `Vec` takes every byte, so there is no error to pass on.
+        let written = match self {
+            Form::Addresses => write_lines(&mut body, proxies, |p| p.candidate.address()),
+            Form::Urls => write_lines(&mut body, proxies, |p| p.candidate.url()),
+            Form::Json => {
+                let listing = Listing {
+                    alive: pool.proxies().len(),
+                    proxies: Rows(proxies),
+                    total: pool.proxies().len(),
+                };
+                serde_json::to_writer(&mut body, &listing).map_err(io::Error::from)
+            }
+        };
+        debug_assert!(written.is_ok());
+        body
+    }
+}
+
+fn write_lines<'p, D: Display>(
+    body: &mut Vec<u8>,
+    proxies: &[&'p Proxy],
+    text: impl Fn(&'p Proxy) -> D,
+) -> io::Result<()> {
+    proxies
+        .iter()
+        .try_for_each(|proxy| writeln!(body, "{}", text(proxy)))
+}
+
+#[derive(Serialize)]
+struct Listing<'p> {
+    alive: usize,
+    proxies: Rows<'p>,
+    total: usize,
+}
+
+struct Rows<'p>(&'p [&'p Proxy]);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|proxy| Row {
+            address: Shown(proxy.candidate.address()),
+            protocol: proxy.candidate.protocol.label(),
+            alive: true,
+            latency_ms: proxy.latency_ms,
+            last_check: Rfc3339(Some(proxy.last_check)),
+        }))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(bound = "A: Display")]
+struct Row<A> {
+    address: Shown<A>,
+    protocol: &'static str,
+    alive: bool,
+    latency_ms: u32,
+    last_check: Rfc3339,
+}
+
+/// Written through its `Display`, escaped by the serializer.
+struct Shown<D>(D);
+
+impl<D: Display> Serialize for Shown<D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}

@@ -1,0 +1,103 @@
+//! Every way in which a request is refused: its status and its words, defined once.
+
+use super::answer::Answer;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use proxy_shards::Protocol;
+
+/// Why a request got no answer of its kind. The words are the `error` of the JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("Not found")]
+    NotFound,
+    /// With the methods that the route has.
+    #[error("Method not allowed")]
+    Method(&'static str),
+    #[error("Invalid or missing API key")]
+    Key,
+    #[error("No snapshot yet")]
+    NotReady,
+    #[error("No alive proxies available")]
+    NothingAlive,
+    #[error("No {} proxies available", .0.label())]
+    NothingAliveOf(Protocol),
+    #[error("No alive proxies match the filters")]
+    NothingMatches,
+    #[error("Invalid limit parameter")]
+    Limit,
+    #[error("Invalid protocol. Must be one of: http, socks4, socks5")]
+    Protocol,
+    /// A filter whose value is not a whole number ≥ 1.
+    #[error("Invalid {0} parameter. Must be an integer of at least 1")]
+    Filter(&'static str),
+    #[error("Unknown source. Must be the URL of a source as /stat lists it")]
+    Source,
+    /// With the words of the validation.
+    #[error("{0}")]
+    Configuration(String),
+    #[error("Reload not confirmed within 5 seconds. Try again later")]
+    ReloadTimeout,
+    #[error("Reload not possible: the service is stopping")]
+    Stopping,
+    #[error("Request body too large")]
+    BodyTooLarge,
+    #[error("Request body not received in time")]
+    BodyTimeout,
+    #[error("Request body broken off or malformed")]
+    BodyBroken,
+    #[error("Too many large answers are being read. Try again later, or ask for fewer proxies")]
+    Overloaded,
+    #[error("Internal error: the metrics cannot be rendered")]
+    Metrics,
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Key => StatusCode::UNAUTHORIZED,
+            Refusal::Limit
+            | Refusal::Protocol
+            | Refusal::Filter(_)
+            | Refusal::Source
+            | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
+            Refusal::Configuration(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Refusal::Metrics => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::NotReady
+            | Refusal::NothingAlive
+            | Refusal::NothingAliveOf(_)
+            | Refusal::NothingMatches
+            | Refusal::ReloadTimeout
+            | Refusal::Stopping
+            | Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The header that this refusal needs beside its body.
+    fn header(&self) -> Option<(HeaderName, &'static str)> {
+        match self {
+            Refusal::Method(allowed) => Some((header::ALLOW, allowed)),
+            // A 401 must carry one (RFC 9110, section 15.5.2); the scheme is ours.
+            Refusal::Key => Some((header::WWW_AUTHENTICATE, "ApiKey")),
+            // The rest of the body is not read, so the connection has no next request.
+            Refusal::BodyTooLarge | Refusal::BodyTimeout | Refusal::BodyBroken => {
+                Some((header::CONNECTION, "close"))
+            }
+            Refusal::ReloadTimeout | Refusal::Overloaded => Some((header::RETRY_AFTER, "5")),
+            _ => None,
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Answer {
+        let body = serde_json::json!({ "error": refusal.to_string() });
+        let mut answer = Answer::json(refusal.status(), &body);
+        if let Some((name, value)) = refusal.header() {
+            answer.headers.insert(name, HeaderValue::from_static(value));
+        }
+        answer
+    }
+}

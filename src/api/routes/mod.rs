@@ -1,0 +1,137 @@
+//! The routes: one row in [`Endpoint`] and one function each.
+
+mod get_proxy;
+mod health;
+mod metrics;
+pub(super) mod reload;
+mod stat;
+
+use super::answer::Answer;
+use super::auth;
+use super::refusal::Refusal;
+use super::{ApiState, Settings};
+use crate::config;
+use axum::http::Method;
+use axum::http::request::Parts;
+use std::time::SystemTime;
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Health,
+    Ready,
+    Metrics,
+    GetProxy,
+    Stat,
+    Reload,
+}
+
+/// What each route needs of a request.
+struct Row {
+    /// Its pattern, which is also its label in the metrics.
+    path: &'static str,
+    /// Its methods, as `Allow` names them.
+    methods: &'static str,
+}
+
+impl Endpoint {
+    const ALL: [Endpoint; 6] = [
+        Endpoint::Health,
+        Endpoint::Ready,
+        Endpoint::Metrics,
+        Endpoint::GetProxy,
+        Endpoint::Stat,
+        Endpoint::Reload,
+    ];
+
+    fn row(self) -> Row {
+        let read = |path| Row {
+            path,
+            methods: "GET, HEAD",
+        };
+        match self {
+            Endpoint::Health => read("/health"),
+            Endpoint::Ready => read("/ready"),
+            Endpoint::Metrics => read("/metrics"),
+            Endpoint::GetProxy => read("/get-proxy"),
+            Endpoint::Stat => read("/stat"),
+            Endpoint::Reload => Row {
+                path: "/reload",
+                methods: "POST",
+            },
+        }
+    }
+
+    /// The route at `path`. Where the metrics are, if anywhere, is configured.
+    pub(super) fn find(path: &str, metrics: &config::Metrics) -> Option<Endpoint> {
+        Endpoint::ALL
+            .into_iter()
+            .filter(|endpoint| *endpoint != Endpoint::Metrics)
+            .find(|endpoint| endpoint.row().path == path)
+            .or_else(|| {
+                let shown = metrics.enabled && path == &*metrics.endpoint;
+                shown.then_some(Endpoint::Metrics)
+            })
+    }
+
+    /// The label of a route in the metrics; `other` for every path that is none.
+    pub(super) fn label(endpoint: Option<Endpoint>) -> &'static str {
+        endpoint.map_or("other", |endpoint| endpoint.row().path)
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        let mut methods = self.row().methods.split(", ");
+        methods.any(|allowed| allowed == method.as_str())
+    }
+
+    fn admits(self, settings: &Settings, head: &Parts) -> bool {
+        match (self, &settings.keys) {
+            (Endpoint::Health | Endpoint::Ready, _) => true,
+            (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
+            // A key is required and none is known: closed, until the configuration names one.
+            (Endpoint::Metrics, None) => false,
+            (_, None) => true,
+            (_, Some(keys)) => auth::admits(keys, head),
+        }
+    }
+}
+
+/// The label of a method in the metrics; `OTHER` for what a client made up.
+pub(super) fn label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT",
+    ];
+    KNOWN
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("OTHER")
+}
+
+/// Answers a request: is there such a route, has it the method, is the key known, and only then
+/// the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
+pub(super) async fn answer(
+    endpoint: Option<Endpoint>,
+    head: &Parts,
+    state: &ApiState,
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<Answer, Refusal> {
+    let endpoint = endpoint.ok_or(Refusal::NotFound)?;
+    if !endpoint.allows(&head.method) {
+        return Err(Refusal::Method(endpoint.row().methods));
+    }
+    if !endpoint.admits(settings, head) {
+        return Err(Refusal::Key);
+    }
+    match endpoint {
+        Endpoint::Health => Ok(health::health()),
+        Endpoint::Ready => health::ready(state),
+        Endpoint::Metrics => metrics::page(state, settings, now),
+        Endpoint::GetProxy => Ok(get_proxy::answer(state, head, now)),
+        Endpoint::Stat => Ok(stat::answer(state)),
+        Endpoint::Reload => reload::answer(&state.reload).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

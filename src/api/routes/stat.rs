@@ -1,0 +1,149 @@
+//! `/stat`: the figures of the snapshot.
+
+use crate::api::ApiState;
+use crate::api::answer::Answer;
+use crate::api::time::Rfc3339;
+use crate::snapshot::{ShardStat, Snapshot, SourceStat, Sweep};
+use axum::http::StatusCode;
+use proxy_shards::{Protocol, Verdict};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// The old keys with their old meaning, and ours beside them.
+pub(super) fn answer(state: &ApiState) -> Answer {
+    let snapshot = state.snapshots.load();
+    Answer::json(StatusCode::OK, &Figures::of(&snapshot))
+}
+
+#[derive(Serialize)]
+struct Figures<'s> {
+    alive_percent: String,
+    last_check: Rfc3339,
+    sources: BTreeMap<&'s str, SourceFigures<'s>>,
+    total_alive: u64,
+    total_dead: u64,
+    total_scraped: u64,
+    updated: Rfc3339,
+    generation: u64,
+    stale: bool,
+    latency_ms: Latency,
+    protocols: BTreeMap<&'static str, usize>,
+    verdicts: BTreeMap<&'static str, u64>,
+    sweep: SweepFigures,
+    shards: Vec<ShardFigures>,
+}
+
+impl Figures<'_> {
+    fn of(snapshot: &Snapshot) -> Figures<'_> {
+        let stat = &*snapshot.stat;
+        let published = (snapshot.generation > 0).then_some(snapshot.published);
+        Figures {
+            alive_percent: percent(stat.total_alive, stat.total_dead),
+            last_check: Rfc3339(stat.last_check),
+            sources: stat.sources.iter().map(SourceFigures::of).collect(),
+            total_alive: stat.total_alive,
+            total_dead: stat.total_dead,
+            total_scraped: stat.total_scraped,
+            updated: Rfc3339(published),
+            generation: snapshot.generation,
+            stale: snapshot.stale,
+            latency_ms: Latency {
+                p50: stat.latency_ms_p50,
+                p95: stat.latency_ms_p95,
+            },
+            protocols: Protocol::ALL
+                .map(|protocol| (protocol.label(), snapshot.pool.of(protocol).len()))
+                .into(),
+            verdicts: Verdict::ALL
+                .map(|verdict| (verdict.label(), stat.verdicts[verdict as usize]))
+                .into(),
+            sweep: SweepFigures::of(&stat.sweep),
+            shards: stat.shards.iter().map(ShardFigures::of).collect(),
+        }
+    }
+}
+
+/// The alive among those that have a verdict, with two decimals.
+fn percent(alive: u64, dead: u64) -> String {
+    let checked = alive.saturating_add(dead).max(1);
+    format!("{:.2}%", alive as f64 * 100.0 / checked as f64)
+}
+
+/// The first three keys are spelled as the old service spelled them.
+#[derive(Serialize)]
+struct SourceFigures<'s> {
+    #[serde(rename = "URL")]
+    url: &'s str,
+    #[serde(rename = "ProxiesFound")]
+    found: u64,
+    #[serde(rename = "Error")]
+    error: &'s str,
+    skipped: u64,
+    fetched_at: Option<Rfc3339>,
+}
+
+impl SourceFigures<'_> {
+    fn of(source: &SourceStat) -> (&str, SourceFigures<'_>) {
+        let figures = SourceFigures {
+            url: &source.url,
+            found: source.found,
+            error: &source.error,
+            skipped: source.skipped,
+            fetched_at: moment(source.fetched_at),
+        };
+        (&source.url, figures)
+    }
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: u32,
+    p95: u32,
+}
+
+#[derive(Serialize)]
+struct SweepFigures {
+    id: u64,
+    total: u64,
+    done: u64,
+    started: Option<Rfc3339>,
+    finished: Option<Rfc3339>,
+}
+
+impl SweepFigures {
+    fn of(sweep: &Sweep) -> SweepFigures {
+        SweepFigures {
+            id: sweep.id,
+            total: sweep.total,
+            done: sweep.done,
+            started: moment(sweep.started),
+            finished: moment(sweep.finished),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ShardFigures {
+    in_flight: u64,
+    queued: u64,
+    restarts: u64,
+}
+
+impl ShardFigures {
+    fn of(shard: &ShardStat) -> ShardFigures {
+        ShardFigures {
+            in_flight: shard.in_flight,
+            queued: shard.queued,
+            restarts: shard.restarts,
+        }
+    }
+}
+
+/// Our own keys say `null` for what never was.
+fn moment(at: Option<SystemTime>) -> Option<Rfc3339> {
+    at.map(|at| Rfc3339(Some(at)))
+}
+
+#[cfg(test)]
+mod tests;

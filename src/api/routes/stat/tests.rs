@@ -1,0 +1,134 @@
+use super::*;
+use crate::api::testing::{Server, proxies};
+use crate::snapshot::Stat;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[test]
+fn the_alive_percent_has_two_decimals_and_is_zero_when_nothing_was_checked() {
+    assert_eq!(percent(0, 0), "0.00%");
+    assert_eq!(percent(3046, 6954), "30.46%");
+    assert_eq!(percent(1, 2), "33.33%");
+    assert_eq!(percent(7, 0), "100.00%");
+}
+
+fn at(secs: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + secs)
+}
+
+fn stat() -> Stat {
+    let mut stat = Stat {
+        total_scraped: 2500,
+        total_alive: 2,
+        total_dead: 6,
+        last_check: Some(at(1)),
+        sources: vec![
+            SourceStat {
+                url: "https://lists.example/a?x=\"1\"".into(),
+                found: 2500,
+                skipped: 3,
+                error: "".into(),
+                fetched_at: Some(at(0)),
+            },
+            SourceStat {
+                url: "/var/lists/b.txt".into(),
+                error: "timed out".into(),
+                ..SourceStat::default()
+            },
+        ],
+        sweep: Sweep {
+            id: 4,
+            total: 2500,
+            done: 8,
+            started: Some(at(0)),
+            finished: None,
+        },
+        shards: vec![ShardStat {
+            in_flight: 5,
+            queued: 6,
+            restarts: 7,
+        }],
+        latency_ms_p50: 120,
+        latency_ms_p95: 900,
+        ..Stat::default()
+    };
+    stat.verdicts[Verdict::Alive as usize] = 2;
+    stat.verdicts[Verdict::OwnPage as usize] = 6;
+    stat
+}
+
+#[test]
+fn the_old_keys_keep_their_names_types_and_meaning() {
+    let server = Server::start();
+    let alive = proxies(&["http://1.1.1.1:80", "socks5://2.2.2.2:1080"]);
+    server.publish_as(alive, stat(), at(2), false);
+    let Value::Object(mut figures) = server.get("/stat").json() else {
+        panic!("not an object");
+    };
+    let source = &mut figures["sources"]["https://lists.example/a?x=\"1\""];
+    let expected = json!({
+        "URL": "https://lists.example/a?x=\"1\"",
+        "ProxiesFound": 2500,
+        "Error": "",
+        "skipped": 3,
+        "fetched_at": "2023-11-14T22:13:20.000Z",
+    });
+    assert_eq!(*source, expected);
+    assert_eq!(figures["sources"]["/var/lists/b.txt"]["Error"], "timed out");
+    assert_eq!(
+        figures["sources"]["/var/lists/b.txt"]["fetched_at"],
+        Value::Null
+    );
+    for (key, expected) in [
+        ("alive_percent", json!("25.00%")),
+        ("last_check", json!("2023-11-14T22:13:21.000Z")),
+        ("total_alive", json!(2)),
+        ("total_dead", json!(6)),
+        ("total_scraped", json!(2500)),
+        ("updated", json!("2023-11-14T22:13:22.000Z")),
+    ] {
+        assert_eq!(figures[key], expected, "{key}");
+    }
+}
+
+#[test]
+fn our_keys_stand_beside_the_old_ones() {
+    let server = Server::start();
+    let alive = proxies(&["http://1.1.1.1:80", "socks5://2.2.2.2:1080"]);
+    server.publish_as(alive, stat(), at(2), true);
+    let figures = server.get("/stat").json();
+    let sweep = json!({
+        "id": 4, "total": 2500, "done": 8,
+        "started": "2023-11-14T22:13:20.000Z", "finished": null,
+    });
+    for (key, expected) in [
+        ("generation", json!(1)),
+        ("stale", json!(true)),
+        ("latency_ms", json!({ "p50": 120, "p95": 900 })),
+        ("protocols", json!({ "http": 1, "socks4": 0, "socks5": 1 })),
+        ("sweep", sweep),
+        (
+            "shards",
+            json!([{ "in_flight": 5, "queued": 6, "restarts": 7 }]),
+        ),
+    ] {
+        assert_eq!(figures[key], expected, "{key}");
+    }
+    let verdicts = figures["verdicts"].as_object().unwrap();
+    assert_eq!(verdicts.len(), Verdict::COUNT);
+    assert_eq!(
+        (&verdicts["alive"], &verdicts["own_page"]),
+        (&json!(2), &json!(6))
+    );
+}
+
+#[test]
+fn before_the_first_check_the_times_are_the_first_second_of_year_1() {
+    let server = Server::start();
+    let figures = server.get("/stat").json();
+    assert_eq!(figures["last_check"], "0001-01-01T00:00:00Z");
+    assert_eq!(figures["updated"], "0001-01-01T00:00:00Z");
+    assert_eq!(figures["alive_percent"], "0.00%");
+    assert_eq!(figures["sources"], json!({}));
+    assert_eq!(figures["generation"], 0);
+}

@@ -1,0 +1,182 @@
+//! Which proxies a request gets: filters first, then how many of what is left. Pure.
+
+use super::query;
+use super::refusal::Refusal;
+use crate::snapshot::{Proxy, Snapshot};
+use proxy_shards::Protocol;
+use std::borrow::Cow;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// What a proxy must be to be handed out.
+#[derive(Debug)]
+pub(super) struct Filter<'q> {
+    protocol: Option<Protocol>,
+    latency_ms_max: Option<u64>,
+    age_max: Option<Duration>,
+    source: Option<Cow<'q, str>>,
+}
+
+impl<'q> Filter<'q> {
+    /// Reads the filters of a query.
+    pub(super) fn read(query: Option<&'q str>) -> Result<Filter<'q>, Refusal> {
+        let protocol = query::value(query, "protocol")
+            .map(|text| protocol(&text).ok_or(Refusal::Protocol))
+            .transpose()?;
+        let number = |name: &'static str| {
+            query::value(query, name)
+                .map(|text| query::at_least_one(&text).ok_or(Refusal::Filter(name)))
+                .transpose()
+        };
+        Ok(Filter {
+            protocol,
+            latency_ms_max: number("max_latency_ms")?,
+            age_max: number("max_age")?.map(Duration::from_secs),
+            source: query::value(query, "source"),
+        })
+    }
+
+    /// What passes the filters, never nothing. Without a filter, and with only a protocol, nothing
+    /// is looked through.
+    pub(super) fn apply<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        now: SystemTime,
+    ) -> Result<Matches<'s>, Refusal> {
+        let sources = &snapshot.stat.sources;
+        let is_wanted = |wanted: &str| sources.iter().any(|source| *source.url == *wanted);
+        if self.source.as_deref().is_some_and(|url| !is_wanted(url)) {
+            return Err(Refusal::Source);
+        }
+        let proxies = snapshot.pool.proxies();
+        let chosen = self.protocol.map(|protocol| snapshot.pool.of(protocol));
+        if let (Some(protocol), Some([])) = (self.protocol, chosen) {
+            return Err(Refusal::NothingAliveOf(protocol));
+        }
+        let indexes = match (self.looks_closer(), chosen) {
+            (false, None) => None,
+            (false, Some(indexes)) => Some(Cow::Borrowed(indexes)),
+            (true, _) => {
+                let passes = |&index: &u32| self.passes(&proxies[index as usize], snapshot, now);
+                let all = 0..u32::try_from(proxies.len()).unwrap_or(u32::MAX);
+                Some(Cow::Owned(match chosen {
+                    Some(indexes) => indexes.iter().copied().filter(passes).collect(),
+                    None => all.filter(passes).collect(),
+                }))
+            }
+        };
+        let matches = Matches { proxies, indexes };
+        match matches.len() {
+            0 => Err(Refusal::NothingMatches),
+            _ => Ok(matches),
+        }
+    }
+
+    fn looks_closer(&self) -> bool {
+        self.latency_ms_max.is_some() || self.age_max.is_some() || self.source.is_some()
+    }
+
+    fn passes(&self, proxy: &Proxy, snapshot: &Snapshot, now: SystemTime) -> bool {
+        let age = now.duration_since(proxy.last_check).unwrap_or_default();
+        let source = || {
+            let index = usize::from(proxy.source?);
+            Some(&*snapshot.stat.sources.get(index)?.url)
+        };
+        self.latency_ms_max
+            .is_none_or(|most| u64::from(proxy.latency_ms) <= most)
+            && self.age_max.is_none_or(|most| age <= most)
+            && self
+                .source
+                .as_deref()
+                .is_none_or(|wanted| source() == Some(wanted))
+    }
+}
+
+/// Exactly the three words, in any case: the aliases of lists are not for clients.
+fn protocol(text: &str) -> Option<Protocol> {
+    Protocol::ALL
+        .into_iter()
+        .find(|protocol| protocol.label().eq_ignore_ascii_case(text))
+}
+
+/// What passed the filters, in the order of the pool.
+#[derive(Debug)]
+pub(super) struct Matches<'s> {
+    proxies: &'s [Proxy],
+    /// `None`: all of them.
+    indexes: Option<Cow<'s, [u32]>>,
+}
+
+impl<'s> Matches<'s> {
+    fn len(&self) -> usize {
+        self.indexes
+            .as_ref()
+            .map_or(self.proxies.len(), |indexes| indexes.len())
+    }
+
+    fn get(&self, position: usize) -> &'s Proxy {
+        match &self.indexes {
+            None => &self.proxies[position],
+            Some(indexes) => &self.proxies[indexes[position] as usize],
+        }
+    }
+}
+
+/// How many proxies a request wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    All,
+    AtMost(NonZeroU64),
+}
+
+/// Up to this many are consecutive; more are a random sample.
+const CONSECUTIVE_MAX: usize = 10;
+
+impl Amount {
+    /// Reads `all` and `limit` of a query; one proxy if there is neither.
+    pub(super) fn read(query: Option<&str>) -> Result<Amount, Refusal> {
+        if query::value(query, "all").as_deref() == Some("1") {
+            return Ok(Amount::All);
+        }
+        match query::value(query, "limit") {
+            None => Ok(Amount::AtMost(NonZeroU64::MIN)),
+            Some(text) => query::at_least_one(&text)
+                .and_then(NonZeroU64::new)
+                .map(Amount::AtMost)
+                .ok_or(Refusal::Limit),
+        }
+    }
+
+    /// This many of `matches`: a few in turn from where `cursor` stands, many at random, none twice.
+    pub(super) fn pick<'s>(
+        self,
+        matches: &Matches<'s>,
+        cursor: &AtomicUsize,
+        random: &mut fastrand::Rng,
+    ) -> Vec<&'s Proxy> {
+        let available = matches.len();
+        let wanted = match self {
+            Amount::All => return (0..available).map(|at| matches.get(at)).collect(),
+            Amount::AtMost(most) => {
+                usize::try_from(most.get()).map_or(available, |most| most.min(available))
+            }
+        };
+        if wanted <= CONSECUTIVE_MAX {
+            let start = cursor.fetch_add(wanted, Ordering::Relaxed) % available.max(1);
+            return (start..start + wanted)
+                .map(|at| matches.get(at % available))
+                .collect();
+        }
+        // The first steps of a Fisher–Yates shuffle are a sample without repeats.
+        let mut order: Vec<usize> = (0..available).collect();
+        for at in 0..wanted {
+            order.swap(at, random.usize(at..available));
+        }
+        order.truncate(wanted);
+        order.into_iter().map(|at| matches.get(at)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

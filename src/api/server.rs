@@ -1,0 +1,219 @@
+//! Accepts connections and serves HTTP/1 on them, within the limits.
+
+use super::ApiState;
+use super::answer::{Answer, Scale};
+use super::limits::Limits;
+use super::patience::Patient;
+use super::refusal::Refusal;
+use super::routes::{self, Endpoint};
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpListener;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// Serves until `shutdown`, then waits for the requests under way within the limits.
+pub(super) async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    serve_from(listener, Server::new(state, limits), shutdown).await;
+    Ok(())
+}
+
+/// Where connections come from.
+trait Door {
+    /// The next connection.
+    async fn accept(&mut self) -> io::Result<TcpStream>;
+}
+
+impl Door for tokio::net::TcpListener {
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        let (stream, _peer) = tokio::net::TcpListener::accept(self).await?;
+        Ok(stream)
+    }
+}
+
+async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = pin!(shutdown);
+    let mut complaints = Complaints::default();
+    let mut connections = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    loop {
+        let admitted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a request ended in a panic: this is a bug");
+                }
+                continue;
+            }
+            admitted = server.admit(&mut door, &mut complaints) => admitted,
+        };
+        if let Some((stream, slot)) = admitted {
+            let connection = graceful.watch(Arc::clone(&server).connection(stream));
+            connections.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "connection ended early");
+                }
+                drop(slot);
+            });
+        }
+    }
+    drop(door);
+    // What is left after the timeout ends with the set.
+    let _ = timeout(server.limits.shutdown_timeout, graceful.shutdown()).await;
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Server {
+    state: ApiState,
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    scale: Scale,
+}
+
+impl Server {
+    fn new(state: ApiState, limits: Limits) -> Arc<Server> {
+        Arc::new(Server {
+            slots: Arc::new(Semaphore::new(limits.connections_max)),
+            scale: Scale::new(limits.answer_bytes_max),
+            state,
+            limits,
+        })
+    }
+
+    /// The next connection, once there is a slot for it. `None` after a failure, such as no
+    /// descriptor left, and a pause in which one may become free.
+    async fn admit(
+        &self,
+        door: &mut impl Door,
+        complaints: &mut Complaints,
+    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        match door.accept().await {
+            Ok(stream) => Some((stream, slot)),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => None,
+            Err(error) => {
+                if complaints.are_due(Instant::now()) {
+                    tracing::error!(%error, "connections cannot be accepted; if descriptors ran \
+                        out, raise LimitNOFILE (limits.conf) or lower checker.concurrency_total");
+                }
+                tokio::time::sleep(self.limits.accept_pause).await;
+                None
+            }
+        }
+    }
+
+    /// Serves one connection.
+    fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+    ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+        // Without it a small answer may wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let io = Patient::new(stream, self.limits.answer_timeout);
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_timeout)
+            .max_header_size(self.limits.head_bytes_max)
+            .max_buf_size(self.limits.head_bytes_max)
+            .half_close(true); // `nc` closes its side after the request and still wants the answer
+        builder.serve_connection(
+            io,
+            service_fn(move |request| {
+                let server = Arc::clone(&self);
+                async move { Ok::<_, Infallible>(server.answer(request).await) }
+            }),
+        )
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        let started = Instant::now();
+        let settings = Arc::clone(&self.state.settings.borrow());
+        let (head, body) = request.into_parts();
+        let endpoint = Endpoint::find(head.uri.path(), &settings.metrics);
+        let answer = match self.discard(body).await {
+            Ok(()) => {
+                let now = SystemTime::now();
+                routes::answer(endpoint, &head, &self.state, &settings, now).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let response = answer.unwrap_or_else(Answer::from).weighed(&self.scale);
+        let (method, endpoint) = (routes::label(&head.method), Endpoint::label(endpoint));
+        let status = response.status().as_u16();
+        let seconds = started.elapsed().as_secs_f64();
+        self.state
+            .metrics
+            .api_request(method, endpoint, status, seconds);
+        tracing::debug!(method, endpoint, status, "answered");
+        response
+    }
+
+    /// Reads a body to its end and drops it, so that the answer is not lost to a reset when the
+    /// peer still sends.
+    async fn discard(&self, mut body: Incoming) -> Result<(), Refusal> {
+        if body.is_end_stream() {
+            return Ok(());
+        }
+        if body.size_hint().lower() > self.limits.body_bytes_max {
+            return Err(Refusal::BodyTooLarge);
+        }
+        let whole = async {
+            let mut read = 0;
+            while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+                let frame = frame.map_err(|_| Refusal::BodyBroken)?;
+                read += frame.data_ref().map_or(0, |data| data.len()) as u64;
+                if read > self.limits.body_bytes_max {
+                    return Err(Refusal::BodyTooLarge);
+                }
+            }
+            Ok(())
+        };
+        timeout(self.limits.body_timeout, whole)
+            .await
+            .unwrap_or(Err(Refusal::BodyTimeout))
+    }
+}
+
+/// Says the same thing at most once a minute.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn are_due(&mut self, now: Instant) -> bool {
+        let due = self
+            .last
+            .is_none_or(|last| now.duration_since(last) >= Duration::from_secs(60));
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! The real server on a free port with a hand-made snapshot, and a client that writes bytes.
+
+use super::limits::Limits;
+use super::{ApiState, ReloadRequest, Settings, spawn_within};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::snapshot::{Pool, Proxy, Published, Stat};
+use sha2::{Digest, Sha256};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Longer than anything that a test waits for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; dropped, it is shut down and must end.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) snapshots: Arc<Published>,
+    pub(super) settings: watch::Sender<Arc<Settings>>,
+    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    shutdown: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// No keys, metrics at `/metrics`.
+pub(super) fn settings() -> Settings {
+    Settings {
+        keys: None,
+        metrics: config::Metrics {
+            enabled: true,
+            endpoint: "/metrics".into(),
+            namespace: "proxychecker".into(),
+            require_key: false,
+        },
+    }
+}
+
+/// The settings with these keys.
+pub(super) fn settings_with_keys(keys: &[&str]) -> Settings {
+    Settings {
+        keys: Some(keys.iter().map(|key| Sha256::digest(key).into()).collect()),
+        ..settings()
+    }
+}
+
+/// A state of its own, and what its other ends hold.
+pub(super) fn state() -> (
+    ApiState,
+    watch::Sender<Arc<Settings>>,
+    mpsc::Receiver<ReloadRequest>,
+) {
+    let (settings, settings_seen) = watch::channel(Arc::new(settings()));
+    let (reload, reloads) = mpsc::channel(1);
+    let state = ApiState {
+        snapshots: Arc::new(Published::empty(SystemTime::now())),
+        settings: settings_seen,
+        metrics: Arc::new(Metrics::new().unwrap()),
+        reload,
+        cursor: Arc::default(),
+    };
+    (state, settings, reloads)
+}
+
+impl Server {
+    pub(super) fn start() -> Server {
+        Server::within(Limits::default())
+    }
+
+    /// With proxies in the form of URLs.
+    pub(super) fn with(urls: &[&str]) -> Server {
+        let server = Server::start();
+        server.publish(proxies(urls), Stat::default());
+        server
+    }
+
+    pub(super) fn within(limits: Limits) -> Server {
+        let (state, settings, reloads) = state();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, ends) = oneshot::channel::<()>();
+        let snapshots = Arc::clone(&state.snapshots);
+        let ends = async {
+            let _ = ends.await;
+        };
+        let thread = spawn_within(listener, state, limits, ends).unwrap();
+        Server {
+            address,
+            snapshots,
+            settings,
+            reloads,
+            shutdown: Some(shutdown),
+            thread: Some(thread),
+        }
+    }
+
+    pub(super) fn publish(&self, proxies: Vec<Proxy>, stat: Stat) {
+        self.publish_as(proxies, stat, SystemTime::now(), false);
+    }
+
+    pub(super) fn publish_as(&self, proxies: Vec<Proxy>, stat: Stat, at: SystemTime, stale: bool) {
+        let pool = Arc::new(Pool::new(proxies));
+        self.snapshots.publish(pool, Arc::new(stat), at, stale);
+    }
+
+    pub(super) fn configure(&self, settings: Settings) {
+        self.settings.send(Arc::new(settings)).unwrap();
+    }
+
+    pub(super) fn connect(&self) -> TcpStream {
+        connect(self.address)
+    }
+
+    pub(super) fn send(&self, request: &[u8]) -> Reply {
+        send(self.address, request)
+    }
+
+    pub(super) fn ask(&self, method: &str, target: &str, headers: &str) -> Reply {
+        let request =
+            format!("{method} {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\r\n");
+        self.send(request.as_bytes())
+    }
+
+    pub(super) fn get(&self, target: &str) -> Reply {
+        self.ask("GET", target, "")
+    }
+
+    /// Asks for the shutdown without waiting for it.
+    pub(super) fn shut_down(&mut self) -> JoinHandle<()> {
+        drop(self.shutdown.take());
+        self.thread.take().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.shutdown.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking());
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Sends these bytes and reads the one answer to its end.
+pub(super) fn send(address: SocketAddr, request: &[u8]) -> Reply {
+    let mut stream = connect(address);
+    stream.write_all(request).unwrap();
+    Reply::read(stream)
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    head: String,
+    pub(super) body: String,
+}
+
+impl Reply {
+    /// Reads until the server closes.
+    pub(super) fn read(mut stream: TcpStream) -> Reply {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").expect(&text);
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        serde_json::from_str(&self.body).expect(&self.body)
+    }
+
+    /// Panics unless this is a refusal with exactly this status and these words.
+    pub(super) fn is_refusal(&self, status: u16, words: &str) {
+        let expected = serde_json::json!({ "error": words });
+        assert_eq!((self.status, self.json()), (status, expected));
+    }
+
+    /// The lines of a text answer, each of which ended with a newline.
+    pub(super) fn lines(&self) -> Vec<&str> {
+        assert_eq!(self.status, 200, "{}", self.body);
+        assert_eq!(
+            self.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+        assert!(self.body.ends_with('\n'), "{:?}", self.body);
+        self.body.lines().collect()
+    }
+}
+
+/// Alive proxies from URLs, checked now; the first has latency 100 ms, the next 200 and so on.
+pub(super) fn proxies(urls: &[&str]) -> Vec<Proxy> {
+    (1..)
+        .zip(urls)
+        .map(|(nth, url)| Proxy {
+            candidate: url.parse().unwrap(),
+            latency_ms: nth * 100,
+            last_check: SystemTime::now(),
+            source: None,
+        })
+        .collect()
+}
+
+/// This many HTTP proxies, all different.
+pub(super) fn many(count: u32) -> Vec<Proxy> {
+    let template = proxies(&["http://1.1.1.1:8080"]).remove(0);
+    (0..count)
+        .map(|nth| {
+            let mut proxy = template.clone();
+            let ip = std::net::Ipv4Addr::from_bits(0x0100_0000 + nth);
+            proxy.candidate.host = proxy_shards::Host::V4(ip);
+            proxy
+        })
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! Every metric family, one row each: name, kind, labels, help. A new metric starts here.
+
+use prometheus::proto::MetricType;
+use prometheus::proto::MetricType::{COUNTER, GAUGE, HISTOGRAM};
+
+/// One family, without the namespace that is put before its name.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) labels: &'static [&'static str],
+    pub(super) help: &'static str,
+}
+
+macro_rules! families {
+    ($($row:ident: $name:literal $kind:ident $labels:tt $help:literal;)*) => {
+        $(pub(super) const $row: Family =
+            Family { name: $name, kind: $kind, labels: &$labels, help: $help };)*
+
+        /// The whole table.
+        #[cfg(test)]
+        pub(super) const ALL: &[&Family] = &[$(&$row),*];
+    };
+}
+
+families! {
+    // Derived from the snapshot at each scrape.
+    CHECKS: "checks_total" COUNTER ["result"] "Probes that ended with a verdict on the proxy, by result; local failures are in neither.";
+    CHECKS_SUCCESS: "checks_success_total" COUNTER [] "Probes that ended alive.";
+    CHECKS_FAILURE: "checks_failure_total" COUNTER [] "Probes that ended with any other verdict on the proxy; local failures are not counted.";
+    CHECK_DURATION: "check_duration_seconds" HISTOGRAM [] "Time from the first SYN of a probe to its verdict.";
+    PROBES: "probes_total" COUNTER ["verdict"] "Probes by verdict, retries and local failures included.";
+    PROBES_IN_FLIGHT: "probes_in_flight" GAUGE ["shard"] "Probes under way.";
+    PROBES_QUEUED: "probes_queued" GAUGE ["shard"] "Jobs that wait for a lane.";
+    LANES: "lanes" GAUGE ["shard"] "Lanes, which is the most probes that the shard can have under way.";
+    SHARD_RESTARTS: "shard_restarts_total" COUNTER ["shard"] "Restarts of a shard after a panic.";
+    ALIVE: "alive_proxies" GAUGE [] "Candidates whose last verdict is alive.";
+    DEAD: "dead_proxies" GAUGE [] "Candidates whose last verdict is another one on the proxy.";
+    SWEEP_PROGRESS: "sweep_progress_ratio" GAUGE [] "Part of the current sweep that has a verdict, 0 to 1.";
+    GENERATION: "snapshot_generation" GAUGE [] "Number of the published snapshot; 0 before the first.";
+    AGE: "snapshot_age_seconds" GAUGE [] "Time since the snapshot was published, or since the start if none was.";
+    STALE: "snapshot_stale" GAUGE [] "1 while the last good snapshot is held because verdicts cannot be trusted.";
+    SCRAPED: "proxies_scraped_total" COUNTER ["source"] "Candidates found in the lists of a source, added up over the lists seen at scrapes.";
+    SOURCE_UP: "source_up" GAUGE ["source"] "1 if the last fetch of the source gave a list; absent before the first.";
+    SOURCE_CANDIDATES: "source_candidates" GAUGE ["source"] "Candidates in the last good list of the source.";
+    BUILD_INFO: "build_info" GAUGE ["version"] "Always 1; its label names the version that runs.";
+
+    // Recorded where they happen.
+    API_REQUESTS: "api_requests_total" COUNTER ["method", "endpoint", "status"] "Requests answered by the API, by route.";
+    API_DURATION: "api_request_duration_seconds" HISTOGRAM ["method", "endpoint"] "Time from the head of a request to its answer, before the answer is sent.";
+    RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
+    RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
+    STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";
+    SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
+}
+
+/// Upper bounds of [`API_DURATION`], in seconds: a read of the snapshot takes microseconds, a
+/// listing of all of it some milliseconds, a reload up to its 5 s.
+pub(super) const API_BUCKETS_SECONDS: [f64; 12] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0,
+];

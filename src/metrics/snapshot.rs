@@ -1,0 +1,123 @@
+//! The families that are derived from a snapshot.
+
+use super::families as row;
+use super::lists::{self, Lists};
+use super::page::Page;
+use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep};
+use proxy_shards::tally::LATENCY_BUCKETS_MS;
+use proxy_shards::{Tally, Verdict};
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+/// Puts every family of `snapshot` on the page.
+pub(super) fn put_all(
+    page: &mut Page,
+    snapshot: &Snapshot,
+    lists: &Lists,
+    lanes_per_shard: u64,
+    now: SystemTime,
+) {
+    put_probes(page, &snapshot.stat.probes);
+    put_shards(page, &snapshot.stat, lanes_per_shard);
+    put_sources(page, &snapshot.stat.sources, lists);
+    let age = now.duration_since(snapshot.published).unwrap_or_default();
+    page.put_one(&row::ALIVE, snapshot.stat.total_alive as f64);
+    page.put_one(&row::DEAD, snapshot.stat.total_dead as f64);
+    page.put_one(&row::SWEEP_PROGRESS, progress(&snapshot.stat.sweep));
+    page.put_one(&row::GENERATION, snapshot.generation as f64);
+    page.put_one(&row::AGE, age.as_secs_f64());
+    page.put_one(&row::STALE, f64::from(u8::from(snapshot.stale)));
+    page.put(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
+}
+
+fn put_probes(page: &mut Page, probes: &Tally) {
+    let count = |verdict: Verdict| probes.verdicts[verdict as usize];
+    let success = count(Verdict::Alive);
+    let failure: u64 = Verdict::ALL
+        .into_iter()
+        .filter(|&verdict| verdict != Verdict::Alive && !verdict.is_local())
+        .map(count)
+        .sum();
+    page.put(
+        &row::CHECKS,
+        [(["failure"], failure as f64), (["success"], success as f64)],
+    );
+    page.put_one(&row::CHECKS_SUCCESS, success as f64);
+    page.put_one(&row::CHECKS_FAILURE, failure as f64);
+    page.put(
+        &row::PROBES,
+        Verdict::ALL.map(|verdict| ([verdict.label()], count(verdict) as f64)),
+    );
+    page.put_histogram(
+        &row::CHECK_DURATION,
+        LATENCY_BUCKETS_MS.map(|ms| f64::from(ms) / 1000.0),
+        &probes.latency,
+        probes.latency_us_sum as f64 / 1e6,
+    );
+}
+
+fn put_shards(page: &mut Page, stat: &Stat, lanes_per_shard: u64) {
+    let names: Vec<String> = (0..stat.shards.len()).map(|n| n.to_string()).collect();
+    let shards = || names.iter().map(String::as_str).zip(&stat.shards);
+    page.put(
+        &row::PROBES_IN_FLIGHT,
+        shards().map(|(name, shard)| ([name], shard.in_flight as f64)),
+    );
+    page.put(
+        &row::PROBES_QUEUED,
+        shards().map(|(name, shard)| ([name], shard.queued as f64)),
+    );
+    page.put(
+        &row::SHARD_RESTARTS,
+        shards().map(|(name, shard)| ([name], shard.restarts as f64)),
+    );
+    if lanes_per_shard > 0 {
+        page.put(
+            &row::LANES,
+            shards().map(|(name, _)| ([name], lanes_per_shard as f64)),
+        );
+    }
+}
+
+/// Sources that differ only in what a label masks share their samples.
+fn put_sources(page: &mut Page, sources: &[SourceStat], lists: &Lists) {
+    #[derive(Default)]
+    struct Figures {
+        scraped: u64,
+        candidates: u64,
+        up: Option<bool>,
+    }
+    let mut by_label: BTreeMap<String, Figures> = BTreeMap::new();
+    for source in sources {
+        let figures = by_label.entry(lists::label(&source.url)).or_default();
+        figures.scraped += lists.total(&source.url);
+        figures.candidates += source.found;
+        let tried = source.fetched_at.is_some() || !source.error.is_empty();
+        if tried {
+            figures.up = Some(figures.up.unwrap_or(true) && source.error.is_empty());
+        }
+    }
+    let samples = |figure: fn(&Figures) -> Option<f64>| {
+        by_label
+            .iter()
+            .filter_map(move |(label, figures)| Some(([label.as_str()], figure(figures)?)))
+    };
+    page.put(&row::SCRAPED, samples(|f| Some(f.scraped as f64)));
+    page.put(
+        &row::SOURCE_CANDIDATES,
+        samples(|f| Some(f.candidates as f64)),
+    );
+    page.put(
+        &row::SOURCE_UP,
+        samples(|f| f.up.map(|up| f64::from(u8::from(up)))),
+    );
+}
+
+/// A sweep of nothing is complete; before the first sweep nothing is.
+fn progress(sweep: &Sweep) -> f64 {
+    match (sweep.id, sweep.total) {
+        (0, _) => 0.0,
+        (_, 0) => 1.0,
+        (_, total) => (sweep.done as f64 / total as f64).min(1.0),
+    }
+}
