@@ -2,8 +2,11 @@
 
 use crate::config::Logging;
 use std::io::{self, IsTerminal};
-use tracing_subscriber::EnvFilter;
+use std::sync::OnceLock;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// Why logging could not be set up; the text names the key.
 #[derive(Debug, thiserror::Error)]
@@ -12,27 +15,43 @@ use tracing_subscriber::filter::ParseError;
 )]
 pub struct LoggingError(#[from] ParseError);
 
-/// Sets logging up for the whole process. The first call decides; later ones change nothing.
+/// The filter of the set-up that was made.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Sets logging up for the whole process. The first call decides how lines look; later ones change
+/// the level only.
 ///
 /// # Errors
 /// `logging.level` is neither a level nor a filter.
 pub fn init(logging: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::try_new(&logging.level)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    // An error says that logging is set up already.
-    let _ = if logging.json {
-        builder.json().flatten_event(true).try_init()
+    if let Some(handle) = FILTER.get() {
+        // An error says that the set-up is gone: the process ends.
+        let _ = handle.reload(filter);
+        return Ok(());
+    }
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = if logging.json {
+        lines.json().flatten_event(true).boxed()
     } else {
-        builder.with_ansi(io::stderr().is_terminal()).try_init()
+        lines.with_ansi(io::stderr().is_terminal()).boxed()
     };
+    if Registry::default()
+        .with(filter)
+        .with(lines)
+        .try_init()
+        .is_ok()
+    {
+        let _ = FILTER.set(handle);
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracing::level_filters::LevelFilter;
 
     fn logging(level: &str, json: bool) -> Logging {
         Logging {
@@ -42,9 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn setting_it_up_twice_is_no_error() {
+    fn setting_it_up_again_changes_the_level_and_is_no_error() {
         assert!(init(&logging("error", false)).is_ok());
+        assert_eq!(LevelFilter::current(), LevelFilter::ERROR);
         assert!(init(&logging("warn,proxy_checker::api=debug", true)).is_ok());
+        assert_eq!(LevelFilter::current(), LevelFilter::DEBUG);
+        assert!(init(&logging("error", false)).is_ok());
     }
 
     #[test]

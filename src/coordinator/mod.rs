@@ -22,6 +22,7 @@ pub use event::{Action, Event, Fetched, Lookup, Now, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;
+use crate::metrics::Metrics;
 use crate::snapshot::Published;
 use crate::store::Image;
 use crossbeam_channel::{Receiver, Sender, select};
@@ -37,6 +38,8 @@ pub const STOP_GRACE: Duration = Duration::from_secs(2);
 pub struct Outlets {
     /// What readers see.
     pub published: Arc<Published>,
+    /// Where the lanes that were granted are shown.
+    pub metrics: Arc<Metrics>,
     /// Names to be looked up.
     pub lookups: UnboundedSender<Lookup>,
     /// Images to be saved.
@@ -67,6 +70,7 @@ impl Clock {
 /// takes their last reports, publishes and hands over the last image.
 pub fn run<S: Shards>(mut shards: S, start: Start, events: &Receiver<Event>, outlets: &Outlets) {
     let clock = Clock::start();
+    outlets.metrics.lanes(shards.lanes_per_shard());
     let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
     let mut event = Event::Tick;
     loop {
@@ -113,6 +117,7 @@ fn perform<S: Shards>(
             Action::Lanes(lanes) => {
                 shards.set_lanes(lanes);
                 state.set_lanes(shards.lanes_per_shard());
+                outlets.metrics.lanes(shards.lanes_per_shard());
             }
             other => pass_on(other, outlets, now),
         }

@@ -8,7 +8,7 @@ use crate::config::{
 use crate::snapshot::{Published, Snapshot};
 use crate::sources::parse::Parsed;
 use crate::store::Image;
-use proxy_shards::policy::{Expectation, Mode, Target};
+use proxy_shards::policy::PolicyOptions;
 use proxy_shards::{Candidate, Job, ProbePolicy, Protocol, Record, Report, Tally, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
@@ -76,29 +76,7 @@ pub(crate) fn source(name: &str) -> Source {
 }
 
 fn policy() -> ProbePolicy {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    ProbePolicy {
-        mode: Mode::ConnectOnly,
-        target: Target {
-            tls: false,
-            host: "target.test".into(),
-            port: 80,
-            path: "/".into(),
-            authority: "target.test".into(),
-        },
-        expectation: Expectation::default(),
-        timeout: Duration::from_secs(5),
-        connect_timeout: Duration::from_secs(5),
-        retries: 0,
-        body_bytes_max: 1024,
-        user_agent: "test".into(),
-        tls: Arc::new(tls),
-    }
+    ProbePolicy::new(PolicyOptions::default()).unwrap()
 }
 
 /// The `n`th candidate, a public address.

@@ -11,6 +11,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+use crate::api::ReloadRequest;
 use crate::config::{Config, Source};
 use crate::coordinator::{Allowed, Event, Fetched, LOOKUPS_MAX, Lookup};
 use crossbeam_channel::Sender;
@@ -23,7 +24,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use watch::Watch;
@@ -32,14 +33,6 @@ use watch::Watch;
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// Threads for what blocks: lookups, and the configuration file.
 const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 4;
-
-/// A wish to read the configuration again.
-#[derive(Debug)]
-pub struct ReloadRequest {
-    /// Who wants to know the outcome of the validation: the number of the reload that runs or
-    /// waits, or the words of what is not valid.
-    pub reply: Option<oneshot::Sender<Result<u64, String>>>,
-}
 
 /// What came of fetching a source; the text of a failure is fit to be shown.
 pub type Outcome = Result<Fetched, Box<str>>;

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use std::collections::VecDeque;
 use std::fs;
 use std::net::IpAddr;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
