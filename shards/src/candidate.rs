@@ -223,7 +223,9 @@ pub fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&port| digits && port != 0)
 }
 
-fn parse_userinfo(text: &str) -> Result<Option<Arc<Credentials>>, CandidateError> {
+/// Credentials of the form `user[:password]`, each part percent-encoded UTF-8 of at most 255 bytes;
+/// `None` if both are empty.
+pub fn parse_userinfo(text: &str) -> Result<Option<Arc<Credentials>>, CandidateError> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let decode = |part: &str| -> Result<Box<str>, CandidateError> {
         let decoded = percent_decode_str(part)

@@ -1,33 +1,24 @@
 //! Starts and pins the shards once; submits jobs, collects reports, shuts down, and supervises a
 //! shard that panicked.
 
-use crate::jobs::Jobs;
 use crate::net::Rope;
 use crate::policy::ProbePolicy;
 use crate::preflight::{self, Nofile, PreflightError};
-use crate::shard::{Mail, Seat, Shard};
+use crate::shard::Mail;
+use crate::supervisor::Start;
 use crate::tally::Tally;
 use crate::{Credentials, Protocol, Verdict};
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use glommio::{LocalExecutorBuilder, Placement};
-use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// More lanes than this in one shard serve nobody, whatever the descriptor limit.
 const LANES_MAX: u64 = 100_000;
-/// A ring that gets no memory is tried again for this long: what a process that just ended had
-/// locked comes back late.
-const MEMORY_PATIENCE: Duration = Duration::from_secs(3);
-/// A shard that panicked starts again after this.
-const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// One candidate to be probed. Names are resolved before: only addresses cross into a shard.
 #[derive(Clone, Debug)]
@@ -141,16 +132,36 @@ impl Engine {
         let (lanes, asked) = (share(options.lanes, count, lanes_max), options.lanes.get());
         log_grant(count, asked, lanes, nofile);
         let (sender, reports) = unbounded();
-        let mut engine = Engine { shards: Vec::new(), lanes_per_shard: lanes, lanes_max, reports };
+        let mut engine = Engine {
+            shards: Vec::new(),
+            lanes_per_shard: lanes,
+            lanes_max,
+            reports,
+        };
         let (ready_in, ready) = unbounded();
         for number in 0..count {
             let cpu = (!cpus.is_empty()).then(|| cpus[number % cpus.len()].id);
-            let start = Start { number, cpu, lanes, lanes_max, policy: policy.clone(), reports: sender.clone() };
-            engine.shards.push(start.spawn(ready_in.clone())?);
+            let start = Start {
+                number,
+                cpu,
+                lanes,
+                lanes_max,
+                policy: policy.clone(),
+                reports: sender.clone(),
+            };
+            let ((mail, received), rope) = (unbounded(), Rope::new()?);
+            let thread = start.spawn(received, rope.clone(), ready_in.clone())?;
+            engine.shards.push(Handle {
+                mail,
+                rope,
+                thread: Some(thread),
+            });
         }
         drop(ready_in);
         for _ in 0..count {
-            let (shard, outcome) = ready.recv().unwrap_or((0, Err("ended before it was ready".into())));
+            let (shard, outcome) = ready
+                .recv()
+                .unwrap_or((0, Err("ended before it was ready".into())));
             outcome.map_err(|reason| StartError::Shard { shard, reason })?;
         }
         Ok(engine)
@@ -191,13 +202,17 @@ impl Engine {
 
     /// Replaces the policy: probes under way keep the one they started with.
     pub fn set_policy(&self, policy: Arc<ProbePolicy>) {
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Policy(policy.clone())));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Policy(policy.clone())));
     }
 
     /// Grows or shrinks the lanes of all shards together, within what the kernel grants.
     pub fn set_lanes(&mut self, lanes: NonZeroUsize) {
         self.lanes_per_shard = share(lanes, self.shards.len(), self.lanes_max);
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Lanes(self.lanes_per_shard)));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Lanes(self.lanes_per_shard)));
     }
 
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.
@@ -208,10 +223,14 @@ impl Engine {
     }
 
     fn end(&mut self, at: Instant) {
-        self.shards.iter().for_each(|shard| shard.tell(Mail::Stop(at)));
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Stop(at)));
         for shard in &mut self.shards {
             if let Some(Err(_panic)) = shard.thread.take().map(JoinHandle::join) {
-                tracing::error!("a shard's thread ended with a panic; its jobs are lost: this is a bug");
+                tracing::error!(
+                    "a shard's thread ended with a panic; its jobs are lost: this is a bug"
+                );
             }
         }
     }
@@ -232,109 +251,21 @@ fn log_grant(shards: usize, asked: usize, lanes: usize, nofile: Nofile) {
     let granted = lanes * shards;
     if granted < asked {
         tracing::warn!(
-            shards, asked, granted, nofile = nofile.soft,
+            shards,
+            asked,
+            granted,
+            nofile = nofile.soft,
             "fewer lanes than asked: a shard has at most RLIMIT_NOFILE lanes; raise LimitNOFILE or the number of shards"
         );
     } else {
-        tracing::info!(shards, asked, granted, nofile = nofile.soft, "lanes granted");
+        tracing::info!(
+            shards,
+            asked,
+            granted,
+            nofile = nofile.soft,
+            "lanes granted"
+        );
     }
-}
-
-/// What a shard's thread needs to begin.
-struct Start {
-    number: usize,
-    cpu: Option<usize>,
-    lanes: usize,
-    lanes_max: usize,
-    policy: Arc<ProbePolicy>,
-    reports: Sender<Report>,
-}
-
-type Ready = Sender<(usize, Result<(), String>)>;
-
-impl Start {
-    fn spawn(self, ready: Ready) -> io::Result<Handle> {
-        let (sender, mail) = unbounded();
-        let rope = Rope::new()?;
-        let handle_rope = rope.clone();
-        let thread = thread::Builder::new().name(format!("shard-{}", self.number)).spawn(move || {
-            let cpu = self.cpu;
-            supervise(&self.seat(mail, rope), cpu, &ready);
-        })?;
-        Ok(Handle { mail: sender, rope: handle_rope, thread: Some(thread) })
-    }
-
-    fn seat(self, mail: Receiver<Mail>, rope: Rope) -> Rc<Seat> {
-        Rc::new(Seat {
-            number: self.number,
-            mail,
-            rope,
-            reports: self.reports,
-            jobs: Rc::new(RefCell::new(Jobs::default())),
-            policy: RefCell::new(self.policy),
-            lanes: Cell::new(self.lanes),
-            lanes_max: self.lanes_max,
-            stop_at: Cell::new(None),
-            restarts: Cell::new(0),
-        })
-    }
-}
-
-/// Runs a shard until it is told to stop; if its executor panics, starts it again with the jobs
-/// that it had.
-fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
-    let mut ready = Some(ready);
-    loop {
-        let life = catch_unwind(AssertUnwindSafe(|| live(seat, cpu, &mut ready)));
-        let trouble = match life {
-            Ok(Ok(())) => return,
-            Ok(Err(reason)) if ready.is_some() => {
-                let _ = ready.take().map(|ready| ready.send((seat.number, Err(reason))));
-                return;
-            }
-            Ok(Err(reason)) => reason,
-            Err(_) => "its executor panicked".to_owned(),
-        };
-        seat.restarts.set(seat.restarts.get() + 1);
-        seat.jobs.borrow_mut().recover();
-        tracing::error!(shard = seat.number, trouble, "shard restarts; its jobs start over");
-        thread::sleep(RESTART_PAUSE);
-        seat.read_mail();
-        if seat.stop_at.get().is_some() {
-            return seat.report();
-        }
-    }
-}
-
-/// One life of a shard: an executor with a ring.
-fn live(seat: &Rc<Seat>, cpu: Option<usize>, ready: &mut Option<&Ready>) -> Result<(), String> {
-    let patience = Instant::now() + MEMORY_PATIENCE;
-    loop {
-        let placement = cpu.map_or(Placement::Unbound, Placement::Fixed);
-        let executor = executor(placement).or_else(|_| executor(Placement::Unbound)).map_err(|e| e.to_string())?;
-        let outcome = executor.run(async {
-            let shard = Shard::new(seat)?;
-            if let Some(ready) = ready.take() {
-                let _ = ready.send((seat.number, Ok(())));
-            }
-            shard.serve().await
-        });
-        match outcome {
-            Err(e) if e.raw_os_error() == Some(libc::ENOMEM) && Instant::now() < patience => {
-                tracing::warn!(shard = seat.number, "no memory for the ring yet; a process that just ended gives its share back late");
-                drop(executor);
-                thread::sleep(RESTART_PAUSE);
-            }
-            Err(e) => return Err(preflight::explain(e).to_string()),
-            Ok(()) => return Ok(()),
-        }
-    }
-}
-
-/// The smallest executor: the sockets are on the shard's own ring, so glommio's needs no depth and
-/// no registered memory (its default of 30 MiB exceeds a plain user's memlock).
-fn executor(placement: Placement) -> glommio::Result<glommio::LocalExecutor, ()> {
-    LocalExecutorBuilder::new(placement).ring_depth(128).io_memory(0).record_io_latencies(false).make()
 }
 
 #[cfg(test)]

@@ -39,7 +39,12 @@ pub(crate) struct Jobs {
 impl Jobs {
     /// Takes new jobs in.
     pub(crate) fn add(&mut self, jobs: Vec<Job>) {
-        self.waiting.extend(jobs.into_iter().map(|job| Task { job, attempts: 0, local_tries: 0, crashes: 0 }));
+        self.waiting.extend(jobs.into_iter().map(|job| Task {
+            job,
+            attempts: 0,
+            local_tries: 0,
+            crashes: 0,
+        }));
     }
 
     /// The next job for `lane`, which has none.
@@ -57,7 +62,9 @@ impl Jobs {
 
     /// The probe of `lane`'s job ended: it is recorded, or it waits for another attempt.
     pub(crate) fn end(&mut self, lane: usize, ended: Ended, retries: u8, now: Instant) {
-        let Some(mut task) = self.under_way.get_mut(lane).and_then(Option::take) else { return };
+        let Some(mut task) = self.under_way.get_mut(lane).and_then(Option::take) else {
+            return;
+        };
         self.under_way_count -= 1;
         self.tally.record(ended.verdict, ended.total_us);
         task.attempts = task.attempts.saturating_add(1);
@@ -65,7 +72,8 @@ impl Jobs {
         if again && ended.verdict.is_local() && task.local_tries < LOCAL_RETRIES {
             task.local_tries += 1;
             self.paused.push_back((now + LOCAL_PAUSE, task));
-        } else if again && !ended.verdict.is_local() && task.attempts - task.local_tries <= retries {
+        } else if again && !ended.verdict.is_local() && task.attempts - task.local_tries <= retries
+        {
             // Behind all others, so that it is not asked at once again and no lane waits for it.
             self.waiting.push_back(task);
         } else {
@@ -86,7 +94,8 @@ impl Jobs {
     /// Puts back in line what has paused long enough.
     pub(crate) fn resume(&mut self, now: Instant) {
         while self.paused.front().is_some_and(|(at, _)| *at <= now) {
-            self.waiting.extend(self.paused.pop_front().map(|(_, task)| task));
+            self.waiting
+                .extend(self.paused.pop_front().map(|(_, task)| task));
         }
     }
 
@@ -94,8 +103,18 @@ impl Jobs {
     pub(crate) fn cancel_waiting(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
         let paused = std::mem::take(&mut self.paused);
-        for task in waiting.into_iter().chain(paused.into_iter().map(|(_, task)| task)) {
-            self.record(&task, Ended { verdict: Verdict::LocalCancelled, total_us: 0, connect_us: 0 });
+        for task in waiting
+            .into_iter()
+            .chain(paused.into_iter().map(|(_, task)| task))
+        {
+            self.record(
+                &task,
+                Ended {
+                    verdict: Verdict::LocalCancelled,
+                    total_us: 0,
+                    connect_us: 0,
+                },
+            );
         }
     }
 
@@ -104,7 +123,14 @@ impl Jobs {
         for mut task in std::mem::take(&mut self.under_way).into_iter().flatten() {
             task.crashes += 1;
             if task.crashes > CRASHES_MAX {
-                self.record(&task, Ended { verdict: Verdict::LocalFault, total_us: 0, connect_us: 0 });
+                self.record(
+                    &task,
+                    Ended {
+                        verdict: Verdict::LocalFault,
+                        total_us: 0,
+                        connect_us: 0,
+                    },
+                );
             } else {
                 self.waiting.push_back(task);
             }
@@ -139,7 +165,10 @@ impl Jobs {
 
     /// Takes the records and counts since the last call.
     pub(crate) fn take_ended(&mut self) -> (Vec<Record>, Tally) {
-        (std::mem::take(&mut self.ended), std::mem::take(&mut self.tally))
+        (
+            std::mem::take(&mut self.ended),
+            std::mem::take(&mut self.tally),
+        )
     }
 }
 
@@ -149,11 +178,20 @@ mod tests {
     use crate::Protocol;
 
     fn job(id: u64) -> Job {
-        Job { id, protocol: Protocol::Http, address: ([127, 0, 0, 1], 80).into(), credentials: None }
+        Job {
+            id,
+            protocol: Protocol::Http,
+            address: ([127, 0, 0, 1], 80).into(),
+            credentials: None,
+        }
     }
 
     fn ended(verdict: Verdict) -> Ended {
-        Ended { verdict, total_us: 10, connect_us: 0 }
+        Ended {
+            verdict,
+            total_us: 10,
+            connect_us: 0,
+        }
     }
 
     /// Runs one job whose every probe ends with the next of `verdicts`; gives its record's verdict
@@ -182,14 +220,23 @@ mod tests {
     fn a_timeout_is_retried_as_often_as_asked() {
         use Verdict::ConnectTimeout;
         assert_eq!(check(&[ConnectTimeout], 0), (ConnectTimeout, 1));
-        assert_eq!(check(&[ConnectTimeout, ConnectTimeout], 1), (ConnectTimeout, 2));
-        assert_eq!(check(&[ConnectTimeout, Verdict::Alive], 2), (Verdict::Alive, 2));
+        assert_eq!(
+            check(&[ConnectTimeout, ConnectTimeout], 1),
+            (ConnectTimeout, 2)
+        );
+        assert_eq!(
+            check(&[ConnectTimeout, Verdict::Alive], 2),
+            (Verdict::Alive, 2)
+        );
     }
 
     #[test]
     fn local_trouble_is_retried_after_a_pause_and_does_not_use_up_the_retries() {
         use Verdict::{LocalPorts, Reset};
-        assert_eq!(check(&[LocalPorts, Reset, Verdict::Alive], 1), (Verdict::Alive, 3));
+        assert_eq!(
+            check(&[LocalPorts, Reset, Verdict::Alive], 1),
+            (Verdict::Alive, 3)
+        );
         assert_eq!(check(&[LocalPorts; 4], 0), (LocalPorts, 4));
     }
 
@@ -241,7 +288,11 @@ mod tests {
         jobs.cancel_waiting();
         let records = jobs.take_ended().0;
         assert_eq!(records.len(), 2);
-        assert!(records.iter().all(|record| record.verdict == Verdict::LocalCancelled));
+        assert!(
+            records
+                .iter()
+                .all(|record| record.verdict == Verdict::LocalCancelled)
+        );
         assert_eq!(jobs.under_way(), 1);
     }
 }

@@ -66,8 +66,14 @@ async fn lane(shard: Rc<Shard>, number: usize) {
     while let Some(job) = next(&shard, number, &mut socket).await {
         let plan = shard.plan.borrow().clone();
         // A fault in one probe ends that probe, not the shard.
-        let ended = AssertUnwindSafe(probe(&mut socket, &plan, &job)).catch_unwind().await;
-        let fault = Ended { verdict: Verdict::LocalFault, total_us: 0, connect_us: 0 };
+        let ended = AssertUnwindSafe(probe(&mut socket, &plan, &job))
+            .catch_unwind()
+            .await;
+        let fault = Ended {
+            verdict: Verdict::LocalFault,
+            total_us: 0,
+            connect_us: 0,
+        };
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
         shard.ended(number, ended.unwrap_or(fault), plan.policy().retries);
     }

@@ -20,6 +20,7 @@ mod net;
 pub mod preflight;
 mod probe;
 mod shard;
+mod supervisor;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol};
 pub use engine::{Engine, EngineOptions, Job, Record, Report, StartError};

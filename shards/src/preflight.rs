@@ -22,6 +22,15 @@ pub enum PreflightError {
         "io_uring is forbidden here ({0}): set `sysctl kernel.io_uring_disabled=0`; in a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
     )]
     Forbidden(io::Error),
+    /// Too little memory may be locked.
+    #[error(
+        "the locked-memory limit is {soft_kib} KiB; each executor asks for at least {min} KiB: raise LimitMEMLOCK (systemd) or memlock (limits.conf) to 64M",
+        min = MEMLOCK_MIN / 1024
+    )]
+    Memlock {
+        /// The soft RLIMIT_MEMLOCK, in KiB.
+        soft_kib: u64,
+    },
     /// io_uring has no memory to lock.
     #[error(
         "io_uring has no memory ({error}): the locked-memory limit is {memlock}; raise LimitMEMLOCK (systemd) or memlock (limits.conf) to 64M, or wait until a process that just ended has given its share back"
@@ -33,7 +42,9 @@ pub enum PreflightError {
         memlock: String,
     },
     /// Too few descriptors.
-    #[error("the descriptor limit is {soft} (hard {hard}); at least {NOFILE_MIN} are needed: raise LimitNOFILE (systemd) or nofile (limits.conf)")]
+    #[error(
+        "the descriptor limit is {soft} (hard {hard}); at least {NOFILE_MIN} are needed: raise LimitNOFILE (systemd) or nofile (limits.conf)"
+    )]
     Descriptors {
         /// The soft RLIMIT_NOFILE.
         soft: u64,
@@ -44,6 +55,9 @@ pub enum PreflightError {
 
 /// Fewer descriptors than this leave nothing for probes.
 const NOFILE_MIN: u64 = 64;
+
+/// What glommio asks for, in bytes, whoever runs it.
+const MEMLOCK_MIN: u64 = 512 * 1024;
 
 /// The soft and hard RLIMIT_NOFILE, `u64::MAX` for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,24 +70,51 @@ pub struct Nofile {
 
 /// Raises the soft descriptor limit to the hard one and says what it is now.
 pub fn raise_nofile() -> Nofile {
-    let limit = getrlimit(Resource::Nofile);
-    // Raising up to the hard limit is always allowed (setrlimit(2)); if not, the old one counts.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    let now = getrlimit(Resource::Nofile);
-    Nofile { soft: now.current.unwrap_or(u64::MAX), hard: now.maximum.unwrap_or(u64::MAX) }
+    let now = raise(Resource::Nofile);
+    Nofile {
+        soft: now.current.unwrap_or(u64::MAX),
+        hard: now.maximum.unwrap_or(u64::MAX),
+    }
 }
 
-/// Whether shards can run here.
+fn raise(resource: Resource) -> Rlimit {
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    // Raising up to the hard limit is always allowed (setrlimit(2)); if not, the old one counts.
+    let _ = setrlimit(
+        resource,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    );
+    getrlimit(resource)
+}
+
+/// Whether shards can run here; raises the soft limit of locked memory to the hard one.
 ///
 /// # Errors
 /// The first thing that is missing, with its remedy.
 pub fn check(nofile: Nofile) -> Result<(), PreflightError> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     if kernel_version(&release).is_some_and(|version| version < KERNEL_MIN) {
         return Err(PreflightError::Kernel { found: release });
     }
     if nofile.soft < NOFILE_MIN {
-        return Err(PreflightError::Descriptors { soft: nofile.soft, hard: nofile.hard });
+        return Err(PreflightError::Descriptors {
+            soft: nofile.soft,
+            hard: nofile.hard,
+        });
+    }
+    if let Some(soft) = raise(Resource::Memlock)
+        .current
+        .filter(|&soft| soft < MEMLOCK_MIN)
+    {
+        return Err(PreflightError::Memlock {
+            soft_kib: soft / 1024,
+        });
     }
     IoUring::<squeue::Entry>::builder()
         .setup_single_issuer()
@@ -89,13 +130,18 @@ pub(crate) fn explain(error: io::Error) -> PreflightError {
     match error.raw_os_error() {
         Some(libc::ENOMEM) => {
             let memlock = getrlimit(Resource::Memlock).current;
-            let memlock = memlock.map_or("unlimited".to_owned(), |bytes| format!("{} KiB", bytes / 1024));
+            let memlock = memlock.map_or("unlimited".to_owned(), |bytes| {
+                format!("{} KiB", bytes / 1024)
+            });
             PreflightError::Memory { error, memlock }
         }
         Some(libc::EMFILE | libc::ENFILE) => {
             let limit = getrlimit(Resource::Nofile);
             let value = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
-            PreflightError::Descriptors { soft: value(limit.current), hard: value(limit.maximum) }
+            PreflightError::Descriptors {
+                soft: value(limit.current),
+                hard: value(limit.maximum),
+            }
         }
         _ => PreflightError::Forbidden(error),
     }
@@ -112,9 +158,12 @@ mod tests {
 
     #[test]
     fn kernel_releases_of_distributions_are_read() {
-        for (release, version) in
-            [("6.18.44-fc", (6, 18)), ("6.1.0-13-amd64", (6, 1)), ("5.15.0", (5, 15)), ("6.8-rc1", (6, 8))]
-        {
+        for (release, version) in [
+            ("6.18.44-fc", (6, 18)),
+            ("6.1.0-13-amd64", (6, 1)),
+            ("5.15.0", (5, 15)),
+            ("6.8-rc1", (6, 8)),
+        ] {
             assert_eq!(kernel_version(release), Some(version), "{release}");
         }
         assert_eq!(kernel_version("weird"), None);
@@ -122,13 +171,19 @@ mod tests {
 
     #[test]
     fn too_few_descriptors_are_refused_with_a_remedy() {
-        let refused = check(Nofile { soft: 10, hard: 20 }).unwrap_err().to_string();
+        let refused = check(Nofile { soft: 10, hard: 20 })
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("LimitNOFILE"), "{refused}");
     }
 
     #[test]
     fn every_error_of_the_ring_names_what_to_raise() {
-        for (errno, word) in [(libc::ENOMEM, "LimitMEMLOCK"), (libc::EPERM, "seccomp"), (libc::EMFILE, "LimitNOFILE")] {
+        for (errno, word) in [
+            (libc::ENOMEM, "LimitMEMLOCK"),
+            (libc::EPERM, "seccomp"),
+            (libc::EMFILE, "LimitNOFILE"),
+        ] {
             let text = explain(io::Error::from_raw_os_error(errno)).to_string();
             assert!(text.contains(word), "{text}");
         }

@@ -32,10 +32,19 @@ pub(crate) async fn probe(socket: &mut Socket, plan: &Rc<Plan>, job: &Job) -> En
         }
         Err(failure) => failure.verdict(Stage::Connect),
     };
-    Ended { verdict, total_us: micros_since(started), connect_us }
+    Ended {
+        verdict,
+        total_us: micros_since(started),
+        connect_us,
+    }
 }
 
-async fn connect(socket: &mut Socket, plan: &Plan, job: &Job, started: Instant) -> Result<(), Failure> {
+async fn connect(
+    socket: &mut Socket,
+    plan: &Plan,
+    job: &Job,
+    started: Instant,
+) -> Result<(), Failure> {
     let policy = plan.policy();
     let deadline = started + policy.connect_timeout.min(policy.timeout);
     match policy.mode {
@@ -47,7 +56,8 @@ async fn connect(socket: &mut Socket, plan: &Plan, job: &Job, started: Instant) 
 /// Says to the proxy what the plan says, until a verdict.
 async fn converse(socket: &mut Socket, plan: &Rc<Plan>, job: &Job, started: Instant) -> Verdict {
     socket.set_deadline(started + plan.policy().timeout);
-    let (mut conversation, mut step) = Conversation::begin(plan, job.protocol, job.credentials.as_deref());
+    let (mut conversation, mut step) =
+        Conversation::begin(plan, job.protocol, job.credentials.as_deref());
     loop {
         let answer = match step {
             Step::Ask(out) => socket.ask(out).await,

@@ -66,7 +66,8 @@ impl Seat {
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     // The engine is gone without a word: nobody waits for probes under way.
-                    self.stop_at.set(self.stop_at.get().or_else(|| Some(Instant::now())));
+                    self.stop_at
+                        .set(self.stop_at.get().or_else(|| Some(Instant::now())));
                     break;
                 }
             }
@@ -140,7 +141,10 @@ impl Shard {
             if quiet {
                 bell.sleep().await;
             } else {
-                let pause = self.report_at.get().saturating_duration_since(Instant::now());
+                let pause = self
+                    .report_at
+                    .get()
+                    .saturating_duration_since(Instant::now());
                 or(bell.sleep(), async {
                     Timer::new(pause.max(PAUSE_MIN)).await;
                 })

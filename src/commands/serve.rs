@@ -206,7 +206,10 @@ impl Service {
                 thread::sleep(Duration::from_millis(5));
             }
             if !thread.is_finished() {
-                tracing::warn!(thread = name, "did not end in time; the process ends without it");
+                tracing::warn!(
+                    thread = name,
+                    "did not end in time; the process ends without it"
+                );
             }
         }
         tracing::info!("stopped");

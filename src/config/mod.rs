@@ -1,4 +1,30 @@
 //! The checked configuration: it cannot be wrong. `raw` mirrors the JSON.
+//!
+//! Text goes through four rooms, and each reports everything that it finds: `json` (syntax, keys
+//! given twice) → `shape` (unknown keys, wrong types) → `raw` (defaults) → `check` (ranges, words,
+//! places, keys).
+
+mod json;
+mod raw;
+mod shape;
+
+mod check;
+mod checker;
+mod serving;
+mod source;
+
+mod change;
+mod load;
+mod network;
+mod problem;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::EXAMPLE;
+pub use network::{Network, NetworkError};
+pub use problem::{ConfigError, Problem, Warning};
+pub use serving::API_PATHS;
 
 use proxy_shards::{ProbePolicy, Protocol};
 use std::net::SocketAddr;
@@ -45,7 +71,7 @@ pub struct Aggregator {
 /// A place that lists proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// As configured; its name in `/stat`, logs and metrics.
+    /// As configured, but without credentials; its name in `/stat`, logs and metrics.
     pub url: Box<str>,
     /// Where that is.
     pub location: Location,
@@ -103,6 +129,8 @@ pub struct Api {
     pub rate_limit_per_minute: Option<u32>,
     /// Requests per address and minute, if limited.
     pub rate_limit_per_ip: Option<u32>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Arc<[Network]>,
 }
 
 /// Where the ledger survives a restart.

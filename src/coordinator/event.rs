@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::snapshot::{Pool, Stat};
-use crate::sources::parse::Parsed;
+use crate::sources::fetch::Fetched;
 use crate::store::Image;
 use proxy_shards::{Job, ProbePolicy, Report};
 use std::net::IpAddr;
@@ -65,15 +65,6 @@ pub enum Event {
     Tick,
     /// No more jobs are to be handed out.
     Stop,
-}
-
-/// What a source delivered.
-#[derive(Clone, Debug)]
-pub enum Fetched {
-    /// Its list.
-    List(Parsed),
-    /// It is as it was at the last fetch.
-    NotModified,
 }
 
 /// How a save ended.

@@ -18,7 +18,7 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Fetched, Lookup, Now, SaveOutcome};
+pub use event::{Action, Event, Lookup, Now, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;

@@ -1,11 +1,12 @@
 //! A coordinator with simulated shards, on a simulated clock: hours pass in seconds.
 
-use super::{Action, Event, Fetched, Lookup, Now, Start, State};
+use super::{Action, Event, Lookup, Now, Start, State};
 use crate::config::{
     Aggregator, Api, Backend, Checker, Config, Location, Logging, Metrics, ProtocolHint, Source,
     Storage,
 };
 use crate::snapshot::{Published, Snapshot};
+use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use crate::store::Image;
 use proxy_shards::policy::PolicyOptions;
@@ -48,6 +49,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             keys: None,
             rate_limit_per_minute: None,
             rate_limit_per_ip: None,
+            trusted_proxies: Arc::new([]),
         },
         storage: Storage {
             backend: Backend::File("unused".into()),

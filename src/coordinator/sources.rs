@@ -1,10 +1,11 @@
 //! The lists as they come in: taken into the ledger in pieces, so that no list holds up the reports.
 
-use super::event::{Fetched, Now};
+use super::event::Now;
 use super::state::{Route, State};
 use crate::config::Source;
 use crate::ledger::SOURCES_MAX;
 use crate::snapshot::SourceStat;
+use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use proxy_shards::Candidate;
 use std::collections::VecDeque;

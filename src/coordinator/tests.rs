@@ -1,6 +1,7 @@
 use super::simulation::{Simulation, candidate, config, list, number, source};
-use super::{Event, Fetched, SaveOutcome};
+use super::{Event, SaveOutcome};
 use crate::ledger::Entry;
+use crate::sources::fetch::Fetched;
 use crate::store::Image;
 use proxy_shards::Verdict;
 use std::collections::HashMap;

@@ -13,7 +13,8 @@ mod tests;
 
 use crate::api::ReloadRequest;
 use crate::config::{Config, Source};
-use crate::coordinator::{Allowed, Event, Fetched, LOOKUPS_MAX, Lookup};
+use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup};
+use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
 use reloads::{Place, Reloads};

@@ -2,5 +2,6 @@
 
 pub mod address;
 pub mod fetch;
+pub mod input;
 pub mod parse;
 pub mod unique;

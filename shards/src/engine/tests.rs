@@ -5,6 +5,7 @@ use crate::policy::PolicyOptions;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,7 +24,10 @@ fn policy(timeout_ms: u64, retries: u8) -> Arc<ProbePolicy> {
 }
 
 fn engine(shards: usize, lanes: usize, policy: Arc<ProbePolicy>) -> Engine {
-    let options = EngineOptions { shards: NonZeroUsize::new(shards), lanes: NonZeroUsize::new(lanes).unwrap() };
+    let options = EngineOptions {
+        shards: NonZeroUsize::new(shards),
+        lanes: NonZeroUsize::new(lanes).unwrap(),
+    };
     Engine::start(options, policy).unwrap()
 }
 
@@ -40,11 +44,19 @@ fn forwarding() -> SocketAddr {
 }
 
 fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 fn job(id: u64, address: SocketAddr) -> Job {
-    Job { id, protocol: Protocol::Http, address, credentials: None }
+    Job {
+        id,
+        protocol: Protocol::Http,
+        address,
+        credentials: None,
+    }
 }
 
 /// Submits one job for each address and waits for as many records; fails if one comes twice.
@@ -58,9 +70,14 @@ fn check(engine: &Engine, addresses: &[SocketAddr]) -> BTreeMap<u64, Record> {
 fn collect(reports: &Receiver<Report>, count: usize) -> BTreeMap<u64, Record> {
     let mut records = BTreeMap::new();
     while records.len() < count {
-        let report = reports.recv_timeout(PATIENCE).expect("every job comes back");
+        let report = reports
+            .recv_timeout(PATIENCE)
+            .expect("every job comes back");
         for record in report.records {
-            assert!(records.insert(record.id, record).is_none(), "{record:?} came twice");
+            assert!(
+                records.insert(record.id, record).is_none(),
+                "{record:?} came twice"
+            );
         }
     }
     records
@@ -70,15 +87,26 @@ fn collect(reports: &Receiver<Report>, count: usize) -> BTreeMap<u64, Record> {
 fn each_job_comes_back_once_with_its_own_verdict() {
     let engine = engine(2, 50, policy(5_000, 0));
     let (good, bad) = (forwarding(), refusing());
-    let addresses: Vec<SocketAddr> = (0..400).map(|n| if n % 3 == 0 { bad } else { good }).collect();
+    let addresses: Vec<SocketAddr> = (0..400)
+        .map(|n| if n % 3 == 0 { bad } else { good })
+        .collect();
     let records = check(&engine, &addresses);
     for (id, record) in &records {
-        let expected = if id % 3 == 0 { Verdict::Refused } else { Verdict::Alive };
+        let expected = if id % 3 == 0 {
+            Verdict::Refused
+        } else {
+            Verdict::Alive
+        };
         assert_eq!((record.verdict, record.attempts), (expected, 1), "job {id}");
         assert_eq!(record.connect_us > 0, expected == Verdict::Alive);
         assert!(record.total_us >= record.connect_us);
     }
-    assert!(engine.stop(Duration::ZERO).try_iter().all(|report| report.records.is_empty()));
+    assert!(
+        engine
+            .stop(Duration::ZERO)
+            .try_iter()
+            .all(|report| report.records.is_empty())
+    );
 }
 
 #[test]
@@ -86,8 +114,14 @@ fn a_silent_proxy_is_tried_as_often_as_asked() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let engine = engine(1, 4, policy(100, 2));
     let records = check(&engine, &[silent.local_addr().unwrap(), refusing()]);
-    assert_eq!((records[&0].verdict, records[&0].attempts), (Verdict::ResponseTimeout, 3));
-    assert_eq!((records[&1].verdict, records[&1].attempts), (Verdict::Refused, 1));
+    assert_eq!(
+        (records[&0].verdict, records[&0].attempts),
+        (Verdict::ResponseTimeout, 3)
+    );
+    assert_eq!(
+        (records[&1].verdict, records[&1].attempts),
+        (Verdict::Refused, 1)
+    );
 }
 
 #[test]
@@ -98,8 +132,16 @@ fn stopping_gives_every_job_back() {
     engine.submit(0, (0..100).map(|id| job(id, at)).collect());
     let started = Instant::now();
     let records = collect(&engine.stop(Duration::from_millis(100)), 100);
-    assert!(records.values().all(|record| record.verdict == Verdict::LocalCancelled));
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(
+        records
+            .values()
+            .all(|record| record.verdict == Verdict::LocalCancelled)
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[test]
@@ -147,20 +189,35 @@ fn a_shard_whose_executor_panics_starts_again_and_loses_no_job() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let engine = engine(1, 8, policy(400, 0));
     let (good, at) = (forwarding(), silent.local_addr().unwrap());
-    engine.submit(0, (0..40).map(|id| job(id, if id % 2 == 0 { at } else { good })).collect());
+    engine.submit(
+        0,
+        (0..40)
+            .map(|id| job(id, if id % 2 == 0 { at } else { good }))
+            .collect(),
+    );
     engine.shards[0].tell(Mail::Panic);
     let mut restarts = 0;
     let mut records = BTreeMap::new();
     while records.len() < 40 {
-        let report = engine.reports().recv_timeout(PATIENCE).expect("every job comes back");
+        let report = engine
+            .reports()
+            .recv_timeout(PATIENCE)
+            .expect("every job comes back");
         restarts = restarts.max(report.restarts);
         for record in report.records {
-            assert!(records.insert(record.id, record).is_none(), "{record:?} came twice");
+            assert!(
+                records.insert(record.id, record).is_none(),
+                "{record:?} came twice"
+            );
         }
     }
     assert_eq!(restarts, 1);
     for (id, record) in records {
-        let expected = if id % 2 == 0 { Verdict::ResponseTimeout } else { Verdict::Alive };
+        let expected = if id % 2 == 0 {
+            Verdict::ResponseTimeout
+        } else {
+            Verdict::Alive
+        };
         assert_eq!(record.verdict, expected, "job {id}");
     }
 }
@@ -172,5 +229,8 @@ fn connecting_only_asks_nothing() {
     connect_only.mode = crate::policy::Mode::ConnectOnly;
     let engine = engine(1, 4, Arc::new(connect_only));
     let records = check(&engine, &[silent.local_addr().unwrap(), refusing()]);
-    assert_eq!((records[&0].verdict, records[&1].verdict), (Verdict::Alive, Verdict::Refused));
+    assert_eq!(
+        (records[&0].verdict, records[&1].verdict),
+        (Verdict::Alive, Verdict::Refused)
+    );
 }

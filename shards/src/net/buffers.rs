@@ -30,7 +30,10 @@ struct Mapping {
 
 impl Mapping {
     fn new(len: usize) -> io::Result<Mapping> {
-        let (prot, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (prot, flags) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        );
         // SAFETY: a new anonymous mapping at an address of the kernel's choice.
         let at = unsafe { libc::mmap(ptr::null_mut(), len, prot, flags, -1, 0) };
         if at == libc::MAP_FAILED {
@@ -54,8 +57,17 @@ impl Buffers {
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let memory = Mapping::new(usize::from(count) * size)?;
         // SAFETY: the mapping is large enough for `count` entries and outlives the ring.
-        unsafe { ring.submitter().register_buf_ring_with_flags(entries.at as u64, count, GROUP, 0)? };
-        let buffers = Buffers { entries, memory, count, size, tail: Cell::new(0) };
+        unsafe {
+            ring.submitter()
+                .register_buf_ring_with_flags(entries.at as u64, count, GROUP, 0)?
+        };
+        let buffers = Buffers {
+            entries,
+            memory,
+            count,
+            size,
+            tail: Cell::new(0),
+        };
         (0..count).for_each(|id| buffers.give(id));
         Ok(buffers)
     }
@@ -78,7 +90,10 @@ impl Buffers {
 
     /// The first `len` bytes of buffer `id`, which a completion has just named.
     pub(super) fn bytes(&self, id: u16, len: usize) -> &[u8] {
-        assert!(id < self.count && len <= self.size, "the kernel names buffers that it was given");
+        assert!(
+            id < self.count && len <= self.size,
+            "the kernel names buffers that it was given"
+        );
         // SAFETY: in bounds; the kernel gave this buffer up with the completion that named it.
         unsafe { std::slice::from_raw_parts(self.memory.at.add(usize::from(id) * self.size), len) }
     }

@@ -48,7 +48,12 @@ pub(crate) struct RingOptions {
 impl RingOptions {
     /// What probes need: an answer's head mostly fits one buffer.
     pub(crate) fn for_lanes(lanes: u32, lanes_max: u32) -> RingOptions {
-        RingOptions { slots: lanes_max, expected: lanes, buffers: 1024, buffer_bytes: 2048 }
+        RingOptions {
+            slots: lanes_max,
+            expected: lanes,
+            buffers: 1024,
+            buffer_bytes: 2048,
+        }
     }
 }
 
@@ -77,7 +82,11 @@ impl Ring {
     /// Sets the ring up and starts its driver. Call inside a glommio executor.
     pub(crate) fn new(options: RingOptions) -> io::Result<Rc<Ring>> {
         let io = IoUring::builder()
-            .setup_cqsize((options.expected * 2).next_power_of_two().clamp(*COMPLETIONS.start(), *COMPLETIONS.end()))
+            .setup_cqsize(
+                (options.expected * 2)
+                    .next_power_of_two()
+                    .clamp(*COMPLETIONS.start(), *COMPLETIONS.end()),
+            )
             .setup_single_issuer()
             .setup_coop_taskrun()
             .setup_defer_taskrun()
@@ -139,7 +148,11 @@ impl Ring {
     /// The slots for which the kernel works.
     fn busy(&self) -> Vec<u32> {
         let slots = self.slots.borrow();
-        (0u32..).zip(slots.iter().flatten()).filter(|(_, slot)| slot.in_kernel()).map(|(i, _)| i).collect()
+        (0u32..)
+            .zip(slots.iter().flatten())
+            .filter(|(_, slot)| slot.in_kernel())
+            .map(|(i, _)| i)
+            .collect()
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -161,7 +174,9 @@ impl Ring {
     }
 
     pub(super) fn slot(&self, i: u32) -> RefMut<'_, Slot> {
-        RefMut::map(self.slots.borrow_mut(), |slots| &mut slots[i as usize / PAGE][i as usize % PAGE])
+        RefMut::map(self.slots.borrow_mut(), |slots| {
+            &mut slots[i as usize / PAGE][i as usize % PAGE]
+        })
     }
 
     /// Queues a chain whole: a submission in its middle would cut it.
@@ -223,8 +238,14 @@ impl Ring {
     }
 
     fn push_tick(&self) {
-        let tag = Tag { slot: 0, turn: 0, step: Step::Tick };
-        self.push(&[opcode::Timeout::new(&raw const *self.tick).build().user_data(tag.pack())]);
+        let tag = Tag {
+            slot: 0,
+            turn: 0,
+            step: Step::Tick,
+        };
+        self.push(&[opcode::Timeout::new(&raw const *self.tick)
+            .build()
+            .user_data(tag.pack())]);
     }
 
     /// A receive into a buffer of the kernel's choice.
@@ -233,7 +254,14 @@ impl Ring {
             .buf_group(GROUP)
             .build()
             .flags(squeue::Flags::BUFFER_SELECT)
-            .user_data(Tag { slot, turn, step: Step::Recv }.pack())
+            .user_data(
+                Tag {
+                    slot,
+                    turn,
+                    step: Step::Recv,
+                }
+                .pack(),
+            )
     }
 
     /// By user data, which the kernel hashes; by descriptor it would walk every request. A miss is
@@ -243,14 +271,38 @@ impl Ring {
             let slot = self.slot(i);
             (slot.turn, slot.aim[0])
         };
-        let entry = opcode::AsyncCancel::new(Tag { slot: i, turn, step: aim }.pack()).build();
-        self.push(&[entry.user_data(Tag { slot: i, turn, step: Step::Cancel }.pack()).flags(SKIP)]);
+        let entry = opcode::AsyncCancel::new(
+            Tag {
+                slot: i,
+                turn,
+                step: aim,
+            }
+            .pack(),
+        )
+        .build();
+        self.push(&[entry
+            .user_data(
+                Tag {
+                    slot: i,
+                    turn,
+                    step: Step::Cancel,
+                }
+                .pack(),
+            )
+            .flags(SKIP)]);
     }
 
     /// Closes slot `i`'s descriptor, if it has one.
     pub(super) fn close(&self, i: u32) {
-        let tag = Tag { slot: i, turn: 0, step: Step::Close };
-        self.push(&[opcode::Close::new(types::Fixed(i)).build().user_data(tag.pack()).flags(SKIP)]);
+        let tag = Tag {
+            slot: i,
+            turn: 0,
+            step: Step::Close,
+        };
+        self.push(&[opcode::Close::new(types::Fixed(i))
+            .build()
+            .user_data(tag.pack())
+            .flags(SKIP)]);
     }
 
     /// Closes slot `i` and gives it to the next [`super::Socket`].
@@ -271,7 +323,9 @@ impl Ring {
                     self.push_tick();
                 }
             }
-            Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => self.finish(tag, completion),
+            Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
+                self.finish(tag, completion)
+            }
         }
     }
 
@@ -294,7 +348,10 @@ impl Ring {
     /// An operation ended.
     fn finish(&self, tag: Tag, completion: &cqueue::Entry) {
         let mut slot = self.slot(tag.slot);
-        assert!(slot.turn == tag.turn && slot.in_kernel(), "one completion per operation");
+        assert!(
+            slot.turn == tag.turn && slot.in_kernel(),
+            "one completion per operation"
+        );
         let wanted = slot.state == State::Busy && slot.given.is_none();
         if completion.result() == -libc::ENOBUFS && tag.step == Step::Recv && wanted {
             // No buffer was free. They come back as soon as the tasks woken so far have run.
@@ -384,7 +441,11 @@ impl Ring {
     fn eventfd(&self, on: bool) {
         let mut io = self.io.borrow_mut();
         let queue = io.completion();
-        if on { queue.enable_eventfd() } else { queue.disable_eventfd() }
+        if on {
+            queue.enable_eventfd()
+        } else {
+            queue.disable_eventfd()
+        }
     }
 }
 
@@ -422,7 +483,10 @@ fn enter(ring: &mut IoUring) -> io::Result<()> {
     const GETEVENTS: u32 = 1;
     let queued = ring.submission().len() as u32;
     // SAFETY: no argument is passed.
-    ignore_busy(unsafe { ring.submitter().enter::<libc::sigset_t>(queued, 0, GETEVENTS, None) })
+    ignore_busy(unsafe {
+        ring.submitter()
+            .enter::<libc::sigset_t>(queued, 0, GETEVENTS, None)
+    })
 }
 
 /// The same, but leaves nothing behind. Since Linux 6.13 an enter stops after 20 pieces of deferred
@@ -435,9 +499,21 @@ fn drain(ring: &mut IoUring) -> io::Result<()> {
 }
 
 fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {
-    const PASSING: [i32; 5] = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN, libc::ENOMEM];
+    const PASSING: [i32; 5] = [
+        libc::ETIME,
+        libc::EINTR,
+        libc::EBUSY,
+        libc::EAGAIN,
+        libc::ENOMEM,
+    ];
     match entered {
-        Err(e) if !e.raw_os_error().is_some_and(|errno| PASSING.contains(&errno)) => Err(e),
+        Err(e)
+            if !e
+                .raw_os_error()
+                .is_some_and(|errno| PASSING.contains(&errno)) =>
+        {
+            Err(e)
+        }
         _ => Ok(()),
     }
 }

@@ -42,9 +42,21 @@ impl Tag {
     }
 
     pub(super) fn unpack(data: u64) -> Tag {
-        const STEPS: [Step; 8] =
-            [Step::Socket, Step::Connect, Step::Send, Step::Recv, Step::Abort, Step::Cancel, Step::Close, Step::Tick];
-        Tag { slot: (data as u32) >> 3, turn: (data >> 32) as u32, step: STEPS[(data & 7) as usize] }
+        const STEPS: [Step; 8] = [
+            Step::Socket,
+            Step::Connect,
+            Step::Send,
+            Step::Recv,
+            Step::Abort,
+            Step::Cancel,
+            Step::Close,
+            Step::Tick,
+        ];
+        Tag {
+            slot: (data as u32) >> 3,
+            turn: (data >> 32) as u32,
+            step: STEPS[(data & 7) as usize],
+        }
     }
 }
 
@@ -85,7 +97,9 @@ impl RawAddress {
                 let v4 = libc::sockaddr_in {
                     sin_family: libc::AF_INET as _,
                     sin_port: at.port().to_be(),
-                    sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(at.ip().octets()) },
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(at.ip().octets()),
+                    },
                     sin_zero: [0; 8],
                 };
                 (RawAddress { v4 }, size_of::<libc::sockaddr_in>() as _)
@@ -95,7 +109,9 @@ impl RawAddress {
                     sin6_family: libc::AF_INET6 as _,
                     sin6_port: at.port().to_be(),
                     sin6_flowinfo: at.flowinfo(),
-                    sin6_addr: libc::in6_addr { s6_addr: at.ip().octets() },
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: at.ip().octets(),
+                    },
                     sin6_scope_id: at.scope_id(),
                 };
                 (RawAddress { v6 }, size_of::<libc::sockaddr_in6>() as _)
@@ -165,7 +181,13 @@ mod tests {
 
     #[test]
     fn a_tag_comes_back_from_user_data() {
-        for step in [Step::Socket, Step::Connect, Step::Recv, Step::Abort, Step::Tick] {
+        for step in [
+            Step::Socket,
+            Step::Connect,
+            Step::Recv,
+            Step::Abort,
+            Step::Tick,
+        ] {
             for (slot, turn) in [(0, 0), (1, u32::MAX), (99_999, 7), ((1 << 29) - 1, 1)] {
                 let tag = Tag { slot, turn, step };
                 assert_eq!(Tag::unpack(tag.pack()), tag);

@@ -22,7 +22,8 @@ pub(crate) struct Chunk<'a> {
 impl Deref for Chunk<'_> {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        self.id.map_or(&[], |id| self.ring.buffers.bytes(id, self.len))
+        self.id
+            .map_or(&[], |id| self.ring.buffers.bytes(id, self.len))
     }
 }
 
@@ -69,13 +70,18 @@ impl Failure {
                 libc::ECONNREFUSED => Verdict::Refused,
                 libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE => Verdict::Reset,
                 libc::ETIMEDOUT => Verdict::timed_out(stage),
-                libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENOPROTOOPT | libc::EPROTO => Verdict::Unreachable,
+                libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENOPROTOOPT | libc::EPROTO => {
+                    Verdict::Unreachable
+                }
                 libc::EMFILE | libc::ENFILE => Verdict::LocalDescriptors,
                 libc::EADDRNOTAVAIL | libc::EADDRINUSE => Verdict::LocalPorts,
                 libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN => Verdict::LocalMemory,
-                libc::ENETUNREACH | libc::ENETDOWN | libc::EACCES | libc::EPERM | libc::EINVAL | libc::EAFNOSUPPORT => {
-                    Verdict::LocalNetwork
-                }
+                libc::ENETUNREACH
+                | libc::ENETDOWN
+                | libc::EACCES
+                | libc::EPERM
+                | libc::EINVAL
+                | libc::EAFNOSUPPORT => Verdict::LocalNetwork,
                 libc::ECANCELED => Verdict::LocalCancelled,
                 _ => Verdict::LocalFault,
             },
@@ -92,12 +98,19 @@ pub(crate) struct Socket {
 impl Socket {
     /// `None` if every slot is taken.
     pub(crate) fn new(ring: &Rc<Ring>) -> Option<Socket> {
-        Some(Socket { slot: ring.take()?, ring: ring.clone() })
+        Some(Socket {
+            slot: ring.take()?,
+            ring: ring.clone(),
+        })
     }
 
     /// Connects: socket and connect in one chain. What the last connection left in flight is waited
     /// for.
-    pub(crate) async fn connect(&mut self, at: SocketAddr, deadline: Instant) -> Result<(), Failure> {
+    pub(crate) async fn connect(
+        &mut self,
+        at: SocketAddr,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
         let chain = [self.socket_entry(turn, at), self.connect_entry(turn, at)];
         self.run([Step::Connect; 2], &chain).await.map(drop)
@@ -106,7 +119,12 @@ impl Socket {
     /// Connects and hangs up at once, with RST so as to leave no TIME_WAIT behind: one chain.
     pub(crate) async fn knock(&mut self, at: SocketAddr, deadline: Instant) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
-        let abort = opcode::Connect::new(types::Fixed(self.slot), nowhere(), size_of::<libc::sockaddr>() as _).build();
+        let abort = opcode::Connect::new(
+            types::Fixed(self.slot),
+            nowhere(),
+            size_of::<libc::sockaddr>() as _,
+        )
+        .build();
         let chain = [
             self.socket_entry(turn, at),
             self.connect_entry(turn, at).flags(LINK | SKIP),
@@ -124,7 +142,10 @@ impl Socket {
     /// Sends and waits for an answer: one chain, one wake-up.
     pub(crate) async fn ask(&mut self, out: Rc<[u8]>) -> Result<Chunk<'_>, Failure> {
         let turn = self.begin();
-        let chain = [self.send_entry(turn, out).flags(LINK | SKIP), Ring::recv_entry(self.slot, turn)];
+        let chain = [
+            self.send_entry(turn, out).flags(LINK | SKIP),
+            Ring::recv_entry(self.slot, turn),
+        ];
         let received = self.run([Step::Recv, Step::Send], &chain).await?;
         Ok(self.chunk(received))
     }
@@ -132,7 +153,9 @@ impl Socket {
     /// Waits for more.
     pub(crate) async fn recv(&mut self) -> Result<Chunk<'_>, Failure> {
         let turn = self.begin();
-        let received = self.run([Step::Recv; 2], &[Ring::recv_entry(self.slot, turn)]).await?;
+        let received = self
+            .run([Step::Recv; 2], &[Ring::recv_entry(self.slot, turn)])
+            .await?;
         Ok(self.chunk(received))
     }
 
@@ -142,11 +165,20 @@ impl Socket {
     }
 
     fn tag(&self, turn: u32, step: Step) -> u64 {
-        Tag { slot: self.slot, turn, step }.pack()
+        Tag {
+            slot: self.slot,
+            turn,
+            step,
+        }
+        .pack()
     }
 
     fn socket_entry(&self, turn: u32, at: SocketAddr) -> squeue::Entry {
-        let family = if at.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let family = if at.is_ipv4() {
+            libc::AF_INET
+        } else {
+            libc::AF_INET6
+        };
         let to = types::DestinationSlot::try_from_slot_target(self.slot).expect("a slot index");
         opcode::Socket::new(family, libc::SOCK_STREAM, 0)
             .file_index(Some(to))
@@ -159,9 +191,13 @@ impl Socket {
         let mut slot = self.ring.slot(self.slot);
         let (address, len) = RawAddress::new(at);
         slot.address = address;
-        opcode::Connect::new(types::Fixed(self.slot), (&raw const slot.address).cast(), len)
-            .build()
-            .user_data(self.tag(turn, Step::Connect))
+        opcode::Connect::new(
+            types::Fixed(self.slot),
+            (&raw const slot.address).cast(),
+            len,
+        )
+        .build()
+        .user_data(self.tag(turn, Step::Connect))
     }
 
     fn send_entry(&self, turn: u32, out: Rc<[u8]>) -> squeue::Entry {
@@ -198,11 +234,19 @@ impl Socket {
         slot.turn
     }
 
-    async fn run(&mut self, aim: [Step; 2], chain: &[squeue::Entry]) -> Result<(i32, u32), Failure> {
+    async fn run(
+        &mut self,
+        aim: [Step; 2],
+        chain: &[squeue::Entry],
+    ) -> Result<(i32, u32), Failure> {
         {
             let mut slot = self.ring.slot(self.slot);
             assert_eq!(slot.state, State::Idle, "one operation at a time");
-            let given = if self.ring.is_cancelled() { Some(Given::Cancelled) } else { slot.given };
+            let given = if self.ring.is_cancelled() {
+                Some(Given::Cancelled)
+            } else {
+                slot.given
+            };
             if let Some(given) = given {
                 slot.out = None;
                 return Err(given.into());
@@ -212,14 +256,21 @@ impl Socket {
         self.ring.watch(self.slot);
         self.ring.push(chain);
         self.ring.began();
-        let flight = Flight { ring: &self.ring, slot: self.slot };
+        let flight = Flight {
+            ring: &self.ring,
+            slot: self.slot,
+        };
         poll_fn(|cx| {
             let mut slot = flight.ring.slot(flight.slot);
             if slot.state == State::Done {
                 slot.state = State::Idle;
                 return Poll::Ready(outcome(&slot));
             }
-            if !slot.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            if !slot
+                .waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
                 slot.waker = Some(cx.waker().clone());
             }
             Poll::Pending
@@ -228,7 +279,11 @@ impl Socket {
     }
 
     fn chunk(&self, (received, flags): (i32, u32)) -> Chunk<'_> {
-        Chunk { ring: &self.ring, id: cqueue::buffer_select(flags), len: received as usize }
+        Chunk {
+            ring: &self.ring,
+            id: cqueue::buffer_select(flags),
+            len: received as usize,
+        }
     }
 }
 

@@ -29,14 +29,27 @@ where
 {
     let (done, watchdog) = mpsc::channel();
     let executor = move || {
-        let executor = LocalExecutorBuilder::new(Placement::Unbound).ring_depth(128).io_memory(0).make().unwrap();
+        let executor = LocalExecutorBuilder::new(Placement::Unbound)
+            .ring_depth(128)
+            .io_memory(0)
+            .make()
+            .unwrap();
         executor.run(async move {
-            let options = RingOptions { slots, expected: slots, buffers, buffer_bytes: 2048 };
+            let options = RingOptions {
+                slots,
+                expected: slots,
+                buffers,
+                buffer_bytes: 2048,
+            };
             let ring = Ring::new(options).unwrap();
             test(ring.clone()).await;
             let patience = Instant::now() + LATE;
             while ring.in_kernel() > 0 {
-                assert!(Instant::now() < patience, "{} operations never came back", ring.in_kernel());
+                assert!(
+                    Instant::now() < patience,
+                    "{} operations never came back",
+                    ring.in_kernel()
+                );
                 glommio::timer::sleep(Duration::from_millis(5)).await;
             }
         });
@@ -45,7 +58,9 @@ where
     let thread = thread::spawn(executor);
     match watchdog.recv_timeout(Duration::from_secs(100)) {
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("the ring hangs: a wake-up was lost"),
-        _ => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        _ => thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
     }
 }
 
@@ -95,7 +110,10 @@ impl Peer {
     /// Serves until the process ends. Gives the address and the count of connections.
     fn start(self, at: &str) -> (SocketAddr, Arc<AtomicUsize>) {
         let listener = TcpListener::bind(at).unwrap();
-        let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let (address, count) = (
+            listener.local_addr().unwrap(),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let counted = count.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -111,7 +129,13 @@ impl Peer {
 fn silent(listeners: usize) -> (SocketAddr, Vec<OwnedFd>) {
     let mut address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let listen_once = |_| {
-        let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        let fd = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
         rustix::net::sockopt::set_socket_reuseport(&fd, true).unwrap();
         bind(&fd, &address).unwrap();
         listen(&fd, 4096).unwrap();
@@ -124,7 +148,13 @@ fn silent(listeners: usize) -> (SocketAddr, Vec<OwnedFd>) {
 
 /// A socket whose queue is full, so that further SYNs are dropped, and what fills it.
 fn black_hole() -> (SocketAddr, OwnedFd, Vec<OwnedFd>) {
-    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    let fd = socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
     bind(&fd, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     listen(&fd, 0).unwrap();
     let address: SocketAddr = rustix::net::getsockname(&fd).unwrap().try_into().unwrap();
@@ -164,18 +194,30 @@ fn a_peer_is_asked_over_ipv4_and_over_ipv6() {
         let (at, _) = Peer::Answers.start(at);
         on_ring(1, 16, async move |ring| {
             let mut socket = Socket::new(&ring).unwrap();
-            assert_eq!(talk(&mut socket, at, after(LATE)).await.as_deref(), Ok(&b"pong"[..]));
+            assert_eq!(
+                talk(&mut socket, at, after(LATE)).await.as_deref(),
+                Ok(&b"pong"[..])
+            );
         });
     }
 }
 
 #[test]
 fn a_closed_port_refuses() {
-    let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let at = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     on_ring(1, 16, async move |ring| {
         let mut socket = Socket::new(&ring).unwrap();
-        assert_eq!(socket.connect(at, after(LATE)).await, Err(Failure::Os(libc::ECONNREFUSED)));
-        assert_eq!(socket.knock(at, after(LATE)).await, Err(Failure::Os(libc::ECONNREFUSED)));
+        assert_eq!(
+            socket.connect(at, after(LATE)).await,
+            Err(Failure::Os(libc::ECONNREFUSED))
+        );
+        assert_eq!(
+            socket.knock(at, after(LATE)).await,
+            Err(Failure::Os(libc::ECONNREFUSED))
+        );
     });
 }
 
@@ -197,7 +239,10 @@ fn a_peer_may_close_or_reset_at_every_step() {
             let mut socket = Socket::new(&ring).unwrap();
             for _ in 0..50 {
                 let got = talk(&mut socket, at, after(LATE)).await;
-                assert!(allowed.contains(&got.as_deref().map_err(|e| *e)), "{peer:?}: {got:?}");
+                assert!(
+                    allowed.contains(&got.as_deref().map_err(|e| *e)),
+                    "{peer:?}: {got:?}"
+                );
             }
         });
     }
@@ -213,12 +258,28 @@ fn a_deadline_ends_every_step_and_the_slot_goes_on() {
         let mut socket = Socket::new(&ring).unwrap();
         for _ in 0..3 {
             let started = Instant::now();
-            assert_eq!(socket.connect(hole, started + SOON).await, Err(Failure::Expired));
+            assert_eq!(
+                socket.connect(hole, started + SOON).await,
+                Err(Failure::Expired)
+            );
             assert_eq!(socket.knock(hole, after(SOON)).await, Err(Failure::Expired));
-            assert_eq!(talk(&mut socket, mute, after(SOON)).await, Err(Failure::Expired));
-            assert_eq!(talk(&mut socket, half, after(SOON)).await, Err(Failure::Expired));
-            assert!(started.elapsed() >= 4 * SOON && started.elapsed() < 4 * SOON + 4 * SLACK, "{:?}", started.elapsed());
-            assert_eq!(talk(&mut socket, good, after(LATE)).await.as_deref(), Ok(&b"pong"[..]));
+            assert_eq!(
+                talk(&mut socket, mute, after(SOON)).await,
+                Err(Failure::Expired)
+            );
+            assert_eq!(
+                talk(&mut socket, half, after(SOON)).await,
+                Err(Failure::Expired)
+            );
+            assert!(
+                started.elapsed() >= 4 * SOON && started.elapsed() < 4 * SOON + 4 * SLACK,
+                "{:?}",
+                started.elapsed()
+            );
+            assert_eq!(
+                talk(&mut socket, good, after(LATE)).await.as_deref(),
+                Ok(&b"pong"[..])
+            );
         }
     });
 }
@@ -230,8 +291,14 @@ fn a_deadline_that_has_passed_ends_the_next_step() {
         let mut socket = Socket::new(&ring).unwrap();
         socket.connect(mute, after(LATE)).await.unwrap();
         socket.set_deadline(Instant::now());
-        assert_eq!(socket.ask(ping()).await.map(|chunk| chunk.len()), Err(Failure::Expired));
-        assert_eq!(socket.recv().await.map(|chunk| chunk.len()), Err(Failure::Expired));
+        assert_eq!(
+            socket.ask(ping()).await.map(|chunk| chunk.len()),
+            Err(Failure::Expired)
+        );
+        assert_eq!(
+            socket.recv().await.map(|chunk| chunk.len()),
+            Err(Failure::Expired)
+        );
     });
 }
 
@@ -242,7 +309,10 @@ fn a_deadline_may_move_closer_for_the_next_connection() {
         let mut socket = Socket::new(&ring).unwrap();
         socket.connect(mute, after(LATE)).await.unwrap();
         let started = Instant::now();
-        assert_eq!(talk(&mut socket, mute, started + SOON).await, Err(Failure::Expired));
+        assert_eq!(
+            talk(&mut socket, mute, started + SOON).await,
+            Err(Failure::Expired)
+        );
         assert!(started.elapsed() < SOON + SLACK, "{:?}", started.elapsed());
     });
 }
@@ -252,10 +322,17 @@ fn knocking_leaves_with_a_reset() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     on_ring(1, 16, async move |ring| {
-        Socket::new(&ring).unwrap().knock(at, after(LATE)).await.unwrap();
+        Socket::new(&ring)
+            .unwrap()
+            .knock(at, after(LATE))
+            .await
+            .unwrap();
     });
     let (mut stream, _) = listener.accept().unwrap();
-    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(
+        stream.read(&mut [0]).unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset
+    );
 }
 
 #[test]
@@ -269,18 +346,28 @@ fn a_dropped_future_leaves_nothing_behind_at_any_step() {
             poll_once(Box::pin(socket.connect(mute, after(LATE)))).await;
             poll_once(Box::pin(socket.knock(mute, after(LATE)))).await;
             socket.connect(mute, after(LATE)).await.unwrap();
-            let asking = poll_once(Box::pin(async { socket.ask(ping()).await.map(|chunk| chunk.len()) })).await;
+            let asking = poll_once(Box::pin(async {
+                socket.ask(ping()).await.map(|chunk| chunk.len())
+            }))
+            .await;
             assert_eq!(asking, None);
             if round % 50 == 0 {
                 socket.connect(half, after(LATE)).await.unwrap();
                 assert_eq!(&*socket.ask(ping()).await.unwrap(), b"pong");
-                poll_once(Box::pin(async { socket.recv().await.map(|chunk| chunk.len()) })).await;
+                poll_once(Box::pin(async {
+                    socket.recv().await.map(|chunk| chunk.len())
+                }))
+                .await;
             }
             // A socket given up with an orphan passes it to the next one in its slot.
             if round % 10 == 0 {
                 socket = Socket::new(&ring).unwrap();
             }
-            assert_eq!(talk(&mut socket, good, after(LATE)).await.as_deref(), Ok(&b"pong"[..]), "round {round}");
+            assert_eq!(
+                talk(&mut socket, good, after(LATE)).await.as_deref(),
+                Ok(&b"pong"[..]),
+                "round {round}"
+            );
         }
     });
 }
@@ -296,7 +383,9 @@ fn few_buffers_are_enough_for_many_answers() {
             sockets.push(socket);
         }
         for mut socket in sockets {
-            asked.push(glommio::spawn_local(async move { socket.ask(ping()).await.map(|chunk| chunk.to_vec()) }));
+            asked.push(glommio::spawn_local(async move {
+                socket.ask(ping()).await.map(|chunk| chunk.to_vec())
+            }));
         }
         for answer in asked {
             assert_eq!(answer.await.as_deref(), Ok(&b"pong"[..]));
@@ -313,7 +402,10 @@ fn a_receive_without_a_buffer_waits_for_one() {
         first.connect(at, after(LATE)).await.unwrap();
         second.connect(other, after(LATE)).await.unwrap();
         let held = first.ask(ping()).await.unwrap();
-        let waits = glommio::spawn_local(async move { second.ask(ping()).await.map(|chunk| chunk.to_vec()) });
+        let waits =
+            glommio::spawn_local(
+                async move { second.ask(ping()).await.map(|chunk| chunk.to_vec()) },
+            );
         while ring.dry() == 0 {
             glommio::timer::sleep(Duration::from_millis(1)).await;
         }
@@ -330,13 +422,18 @@ fn more_chains_than_the_submission_queue_holds_are_all_submitted() {
         let mut tasks = Vec::new();
         for _ in 0..4_000 {
             let mut socket = Socket::new(&ring).unwrap();
-            tasks.push(glommio::spawn_local(async move { socket.connect(mute, after(LATE)).await.map(|()| socket) }));
+            tasks.push(glommio::spawn_local(async move {
+                socket.connect(mute, after(LATE)).await.map(|()| socket)
+            }));
         }
         let mut sockets = Vec::new();
         for task in tasks {
             sockets.push(task.await.unwrap());
         }
-        assert!(Socket::new(&ring).is_none(), "there are no more slots than asked for");
+        assert!(
+            Socket::new(&ring).is_none(),
+            "there are no more slots than asked for"
+        );
     });
 }
 
@@ -348,12 +445,18 @@ fn ten_thousand_deadlines_fall_together() {
         let mut tasks = Vec::new();
         for _ in 0..10_000 {
             let mut socket = Socket::new(&ring).unwrap();
-            tasks.push(glommio::spawn_local(async move { (talk(&mut socket, mute, deadline).await, Instant::now()) }));
+            tasks.push(glommio::spawn_local(async move {
+                (talk(&mut socket, mute, deadline).await, Instant::now())
+            }));
         }
         for task in tasks {
             let (result, at) = task.await;
             assert_eq!(result, Err(Failure::Expired));
-            assert!(at >= deadline && at < deadline + 2 * SLACK, "late by {:?}", at - deadline);
+            assert!(
+                at >= deadline && at < deadline + 2 * SLACK,
+                "late by {:?}",
+                at - deadline
+            );
         }
     });
 }
@@ -375,7 +478,10 @@ fn stopping_ends_what_is_under_way_and_what_comes() {
         }
         ring.cancel_all();
         for task in tasks {
-            assert_eq!(task.await, (Err(Failure::Cancelled), Err(Failure::Cancelled)));
+            assert_eq!(
+                task.await,
+                (Err(Failure::Cancelled), Err(Failure::Cancelled))
+            );
         }
     });
 }
@@ -385,7 +491,10 @@ fn a_hundred_thousand_probes_over_few_slots_are_all_accounted_for() {
     const PROBES: u64 = 100_000;
     let seed = fastrand::u64(..);
     let (good, served) = Peer::Answers.start("127.0.0.1:0");
-    let refuses = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refuses = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let (mute, _listeners) = silent(1);
     on_ring(64, 16, async move |ring| {
         let begun = Rc::new(std::cell::Cell::new(0u64));
@@ -400,7 +509,10 @@ fn a_hundred_thousand_probes_over_few_slots_are_all_accounted_for() {
                     begun.set(begun.get() + 1);
                     match random.u8(..) {
                         0..100 => {
-                            assert_eq!(talk(&mut socket, good, after(LATE)).await.as_deref(), Ok(&b"pong"[..]));
+                            assert_eq!(
+                                talk(&mut socket, good, after(LATE)).await.as_deref(),
+                                Ok(&b"pong"[..])
+                            );
                             answered += 1;
                         }
                         100..200 => {
@@ -411,7 +523,10 @@ fn a_hundred_thousand_probes_over_few_slots_are_all_accounted_for() {
                             poll_once(Box::pin(talk(&mut socket, good, after(LATE)))).await;
                             dropped += 1;
                         }
-                        255 => assert_eq!(talk(&mut socket, mute, after(Duration::from_millis(2))).await, Err(Failure::Expired)),
+                        255 => assert_eq!(
+                            talk(&mut socket, mute, after(Duration::from_millis(2))).await,
+                            Err(Failure::Expired)
+                        ),
                     }
                 }
                 (answered, dropped)
@@ -422,15 +537,29 @@ fn a_hundred_thousand_probes_over_few_slots_are_all_accounted_for() {
             let (a, d) = lane.await;
             (answered, dropped) = (answered + a, dropped + d);
         }
-        assert!(answered > 30_000 && dropped > 15_000, "seed {seed}: {answered} answered, {dropped} dropped");
-        assert!(served.load(Ordering::Relaxed) >= answered, "seed {seed}: an answer came from nowhere");
+        assert!(
+            answered > 30_000 && dropped > 15_000,
+            "seed {seed}: {answered} answered, {dropped} dropped"
+        );
+        assert!(
+            served.load(Ordering::Relaxed) >= answered,
+            "seed {seed}: an answer came from nowhere"
+        );
     });
 }
 
 #[test]
 fn more_slots_than_the_kernel_grants_is_an_error_and_not_a_panic() {
     on_ring(1, 16, async |_| {
-        let options = RingOptions { slots: 3_000_000, expected: 1, buffers: 16, buffer_bytes: 2048 };
-        assert!(Ring::new(options).is_err_and(|e| matches!(e.raw_os_error(), Some(libc::EMFILE | libc::EINVAL))));
+        let options = RingOptions {
+            slots: 3_000_000,
+            expected: 1,
+            buffers: 16,
+            buffer_bytes: 2048,
+        };
+        assert!(
+            Ring::new(options)
+                .is_err_and(|e| matches!(e.raw_os_error(), Some(libc::EMFILE | libc::EINVAL)))
+        );
     });
 }

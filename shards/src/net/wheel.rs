@@ -23,7 +23,12 @@ pub(super) struct Wheel {
 
 impl Wheel {
     pub(super) fn new(now: Instant) -> Wheel {
-        Wheel { start: now, next: 0, buckets: vec![Vec::new(); BUCKETS as usize], waiting: 0 }
+        Wheel {
+            start: now,
+            next: 0,
+            buckets: vec![Vec::new(); BUCKETS as usize],
+            waiting: 0,
+        }
     }
 
     fn tick(&self, at: Instant) -> u64 {
@@ -69,7 +74,11 @@ mod tests {
         wheel.add(start + Duration::from_millis(deadline_ms), (7, 1));
         let mut due = Vec::new();
         wheel.sweep(start + Duration::from_millis(sweep_ms), &mut due);
-        assert_eq!(due == [(7, 1)], comes_up, "deadline {deadline_ms} ms, sweep at {sweep_ms} ms");
+        assert_eq!(
+            due == [(7, 1)],
+            comes_up,
+            "deadline {deadline_ms} ms, sweep at {sweep_ms} ms"
+        );
         assert_eq!(wheel.is_empty(), comes_up);
     }
 

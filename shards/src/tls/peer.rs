@@ -1,7 +1,7 @@
 //! The other end of the wire: a real rustls server and the authority behind its certificate.
 
 use crate::policy::{PolicyOptions, ProbePolicy};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion, version};
@@ -35,10 +35,13 @@ impl Authority {
         .unwrap()
     }
 
-    /// A certificate for `name`, with its key.
+    /// A certificate for `name`, with its key. Names under `old.` have expired.
     fn certificate(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.into()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.into()]).unwrap();
+        if name.starts_with("old.") {
+            params.not_after = date_time_ymd(2020, 1, 1);
+        }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.into(), key.into())
     }
@@ -46,10 +49,12 @@ impl Authority {
 
 /// A server that gives one answer to the first request, and then perhaps closes.
 pub(crate) struct Server {
-    tls: ServerConnection,
+    pub(crate) tls: ServerConnection,
     pub(crate) request: Vec<u8>,
     answer: Vec<u8>,
     pub(crate) closes: bool,
+    /// Longest piece of the answer that goes into one record.
+    pub(crate) record_bytes_max: usize,
     /// How often the client sent something.
     pub(crate) heard: usize,
 }
@@ -68,17 +73,19 @@ impl Server {
         versions: &[&'static SupportedProtocolVersion],
     ) -> Server {
         let (certificate, key) = authority.certificate(name);
-        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
             .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Server {
             tls: ServerConnection::new(Arc::new(config)).unwrap(),
             request: Vec::new(),
             answer: answer.into(),
             closes: false,
+            record_bytes_max: usize::MAX,
             heard: 0,
         }
     }
@@ -99,7 +106,9 @@ impl Server {
             if self.request.ends_with(b"\r\n\r\n") {
                 self.tls.set_buffer_limit(None);
                 let answer = std::mem::take(&mut self.answer);
-                self.tls.writer().write_all(&answer).unwrap();
+                for record in answer.chunks(self.record_bytes_max) {
+                    self.tls.writer().write_all(record).unwrap();
+                }
                 if self.closes {
                     self.tls.send_close_notify();
                 }

@@ -39,6 +39,7 @@ fn check(policy: &ProbePolicy, server: impl Fn() -> Server, expected: Verdict) {
         assert_eq!(verdict, expected, "in pieces of {piece}");
         if verdict == Verdict::Alive {
             assert_eq!(server.request, REQUEST);
+            assert_eq!(server.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
         }
     }
 }
@@ -110,6 +111,24 @@ fn a_certificate_that_is_not_the_targets_is_interception() {
         || Server::new(&stranger, "a.example", ALIVE),
         Verdict::TlsIntercepted,
     );
+}
+
+#[test]
+fn an_expired_certificate_is_interception() {
+    let authority = Authority::new();
+    let policy = authority.policy("https://old.example/generate_204");
+    let server = || Server::new(&authority, "old.example", ALIVE);
+    check(&policy, server, Verdict::TlsIntercepted);
+}
+
+#[test]
+fn an_answer_in_slivers_costs_no_more_than_its_cap() {
+    let authority = Authority::new();
+    let policy = authority.policy("https://a.example/");
+    let answer = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(50_000));
+    let mut server = Server::new(&authority, "a.example", &answer);
+    server.record_bytes_max = 1;
+    assert_eq!(talk(&policy, &mut server, 5_000), Verdict::TooLarge);
 }
 
 #[test]

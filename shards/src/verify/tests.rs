@@ -112,6 +112,15 @@ fn a_status_that_decides_does_so_at_the_head() {
 fn an_answer_that_must_be_empty_and_is_not_is_the_proxys_own_page() {
     let page = "HTTP/1.1 204 Hm\r\nContent-Length: 5\r\n\r\n";
     check(&status(204), page, Some(Verdict::OwnPage));
+    let empty = Proof {
+        empty_body: true,
+        ..status(200)
+    };
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check(&empty, &format!("{chunked}0\r\n\r\n"), Some(Verdict::Alive));
+    check(&empty, &format!("{chunked}1\r\nx"), Some(Verdict::OwnPage));
+    check(&empty, "HTTP/1.1 200 OK\r\n\r\nx", Some(Verdict::OwnPage));
+    check_closed(&empty, "HTTP/1.1 200 OK\r\n\r\n", Verdict::Alive);
 }
 
 #[test]

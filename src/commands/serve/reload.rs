@@ -7,7 +7,7 @@ use crate::config::{Config, Source};
 use crate::io::{FetchAll, Outcome, Plan, Reload};
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::sources::fetch::{FetchError, Fetcher};
+use crate::sources::fetch::{FetchError, Fetched, Fetcher};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -21,21 +21,24 @@ pub(super) fn plan(config: Config) -> Result<Plan, FetchError> {
 }
 
 fn fetch_all(fetcher: Fetcher) -> FetchAll {
-    Arc::new(move |sources: Vec<Source>, to: mpsc::Sender<(usize, Outcome)>| {
-        let fetcher = fetcher.clone();
-        Box::pin(async move {
-            let (results, mut arrived) = mpsc::channel(1);
-            let pass_on = async {
-                while let Some((place, result)) = arrived.recv().await {
-                    let outcome = result.map_err(|error: FetchError| error.to_string().into());
-                    if to.send((place, outcome)).await.is_err() {
-                        return;
+    Arc::new(
+        move |sources: Vec<Source>, to: mpsc::Sender<(usize, Outcome)>| {
+            let fetcher = fetcher.clone();
+            Box::pin(async move {
+                let (results, mut arrived) =
+                    mpsc::channel::<(usize, Result<Fetched, FetchError>)>(1);
+                let pass_on = async {
+                    while let Some((place, result)) = arrived.recv().await {
+                        let outcome = result.map_err(|error| error.to_string().into());
+                        if to.send((place, outcome)).await.is_err() {
+                            return;
+                        }
                     }
-                }
-            };
-            tokio::join!(fetcher.fetch_all(&sources, results), pass_on);
-        })
-    })
+                };
+                tokio::join!(fetcher.fetch_all(&sources, results), pass_on);
+            })
+        },
+    )
 }
 
 /// Reads the configuration again from where it came from.
@@ -83,7 +86,8 @@ impl Reload for Reloader {
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
-        self.settings.send_replace(Arc::new(Settings::from(&**config)));
+        self.settings
+            .send_replace(Arc::new(Settings::from(&**config)));
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");

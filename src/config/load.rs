@@ -1,0 +1,104 @@
+//! Where a configuration comes from: a file, a text, or what is built in.
+
+use super::problem::{ConfigError, Report, Warning};
+use super::raw::RawConfig;
+use super::serving::Env;
+use super::{Config, check, json, shape};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Longest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// The example that is delivered with the program, and what it does without a file.
+pub const EXAMPLE: &str = include_str!("../../config.example.json");
+
+impl Config {
+    /// Reads and checks the file at `path`; `env` gives the environment variables that it names.
+    pub fn load(path: &Path, env: Env<'_>) -> Result<(Config, Vec<Warning>), ConfigError> {
+        let name = path.display().to_string();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut report = Report::default();
+        let config = match read(path) {
+            Ok(text) => from_text(&text, folder, env, &mut report),
+            Err(text) => {
+                report.problem("", text);
+                None
+            }
+        };
+        finish(config, report, name)
+    }
+
+    /// Checks `text` as the content of the file `name`; relative paths start at its folder.
+    pub fn from_json(
+        text: &str,
+        name: &str,
+        env: Env<'_>,
+    ) -> Result<(Config, Vec<Warning>), ConfigError> {
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+        let mut report = Report::default();
+        let config = from_text(text, folder, env, &mut report);
+        finish(config, report, name.to_owned())
+    }
+
+    /// What holds without a file: the example, but for this machine only, so without keys and
+    /// limits, and logged as text.
+    pub fn embedded() -> Config {
+        let mut report = Report::default();
+        let mut raw = raw(EXAMPLE, &mut report).unwrap_or_default();
+        raw.api.addr = "127.0.0.1:8083".to_owned();
+        raw.api.enable_api_key_auth = false;
+        raw.api.enable_ip_rate_limit = false;
+        raw.metrics.require_key = false;
+        raw.logging.format = "text".to_owned();
+        check::config(&raw, Path::new(""), &|_| None, &mut report)
+            .expect("config.example.json is valid: a test holds it")
+    }
+}
+
+fn finish(
+    config: Option<Config>,
+    report: Report,
+    file: String,
+) -> Result<(Config, Vec<Warning>), ConfigError> {
+    config
+        .map(|config| (config, report.warnings))
+        .ok_or(ConfigError {
+            file,
+            problems: report.problems,
+        })
+}
+
+fn from_text(text: &str, folder: &Path, env: Env<'_>, report: &mut Report) -> Option<Config> {
+    let raw = raw(text, report)?;
+    check::config(&raw, folder, env, report)
+}
+
+/// The text in raw form; keys that do not fit have their default, and are reported.
+fn raw(text: &str, report: &mut Report) -> Option<RawConfig> {
+    let value = json::parse(text, report)?;
+    let template = serde_json::to_value(RawConfig::template())
+        .expect("a struct of numbers, texts and lists is JSON");
+    let fitted = shape::fit(value, &template, report);
+    match serde_json::from_value(fitted) {
+        Ok(raw) => Some(raw),
+        Err(error) => {
+            report.problem("", error.to_string());
+            None
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("cannot be read ({error}); copy config.example.json there"))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!(
+            "is longer than {FILE_BYTES_MAX} bytes; is it the right file?"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8; save it as UTF-8".to_owned())
+}

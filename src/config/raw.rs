@@ -1,0 +1,137 @@
+//! Mirrors the JSON: every key, its type and its default. Nothing is checked here.
+//!
+//! `RawConfig::template` is the table of known keys; the example, the documentation and the
+//! search for mistyped keys are all held against it.
+
+use serde::{Deserialize, Serialize};
+
+/// Declares a block of the file: each key on one line, with its type and default.
+macro_rules! block {
+    ($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $kind:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub(super) struct $name {
+            $($(#[$key_doc])* pub(super) $key: $kind,)*
+        }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name { $($key: $default,)* }
+            }
+        }
+    };
+}
+
+block! {
+    /// The whole file.
+    RawConfig {
+        aggregator: RawAggregator = RawAggregator::default(),
+        checker: RawChecker = RawChecker::default(),
+        api: RawApi = RawApi::default(),
+        storage: RawStorage = RawStorage::default(),
+        metrics: RawMetrics = RawMetrics::default(),
+        logging: RawLogging = RawLogging::default(),
+    }
+}
+
+block! {
+    /// `aggregator`
+    RawAggregator {
+        interval_seconds: u64 = 60,
+        sources: Vec<RawSource> = Vec::new(),
+        user_agent: String = "proxy-checker".to_owned(),
+        allow_private: bool = false,
+        source_timeout_ms: u64 = 30_000,
+        source_bytes_max: u64 = 67_108_864,
+    }
+}
+
+block! {
+    /// One of `aggregator.sources`
+    RawSource {
+        url: String = String::new(),
+        // The word is the file's, not Rust's.
+        r#type: String = "auto".to_owned(),
+        enabled: bool = false,
+    }
+}
+
+block! {
+    /// `checker`
+    RawChecker {
+        timeout_ms: u64 = 15_000,
+        connect_timeout_ms: u64 = 5_000,
+        concurrency_total: u64 = 20_000,
+        batch_size: u64 = 2_000,
+        retries: u64 = 0,
+        test_url: String = "https://www.google.com/generate_204".to_owned(),
+        mode: String = "full-http".to_owned(),
+        expect: RawExpect = RawExpect::default(),
+        ca_file: String = String::new(),
+        shards: u64 = 0,
+        backoff_max_seconds: u64 = 1_800,
+        enable_adaptive_concurrency: bool = false,
+        max_fd_usage_percent: u64 = 80,
+        max_cpu_usage_percent: u64 = 95,
+    }
+}
+
+block! {
+    /// `checker.expect`
+    RawExpect {
+        status: u64 = 0,
+        body_contains: String = String::new(),
+        body_sha256: String = String::new(),
+    }
+}
+
+block! {
+    /// `api`
+    RawApi {
+        addr: String = ":8083".to_owned(),
+        api_key_env: String = String::new(),
+        rate_limit_per_minute: u64 = 1_200,
+        rate_limit_per_ip: u64 = 100,
+        enable_api_key_auth: bool = false,
+        enable_ip_rate_limit: bool = false,
+        trusted_proxies: Vec<String> = Vec::new(),
+    }
+}
+
+block! {
+    /// `storage`
+    RawStorage {
+        r#type: String = "sled".to_owned(),
+        path: String = String::new(),
+        persist_interval_seconds: u64 = 300,
+    }
+}
+
+block! {
+    /// `metrics`
+    RawMetrics {
+        enabled: bool = false,
+        endpoint: String = "/metrics".to_owned(),
+        namespace: String = "proxychecker".to_owned(),
+        require_key: bool = false,
+    }
+}
+
+block! {
+    /// `logging`
+    RawLogging {
+        level: String = "info".to_owned(),
+        format: String = "json".to_owned(),
+    }
+}
+
+impl RawConfig {
+    /// Every key with its default; each list holds one element, to show its form.
+    pub(super) fn template() -> RawConfig {
+        let mut template = RawConfig::default();
+        template.aggregator.sources.push(RawSource::default());
+        template.api.trusted_proxies.push(String::new());
+        template
+    }
+}

@@ -1,0 +1,154 @@
+//! Checks `aggregator`: the sources and when they are fetched.
+
+use super::problem::{Report, quoted};
+use super::raw::{RawAggregator, RawSource};
+use super::{Aggregator, Location, ProtocolHint, Source};
+use proxy_shards::Protocol;
+use std::path::Path;
+use std::time::Duration;
+use url::Url;
+
+/// The longest interval or pause, in seconds: 30 days.
+pub(super) const PAUSE_SECONDS_MAX: u64 = 2_592_000;
+
+/// The block, checked; relative paths start at `folder`.
+pub(super) fn aggregator(raw: &RawAggregator, folder: &Path, report: &mut Report) -> Aggregator {
+    let default = RawAggregator::default();
+    let interval = report.number(
+        "aggregator.interval_seconds",
+        raw.interval_seconds,
+        default.interval_seconds,
+        1..=PAUSE_SECONDS_MAX,
+    );
+    let source_timeout = report.number(
+        "aggregator.source_timeout_ms",
+        raw.source_timeout_ms,
+        default.source_timeout_ms,
+        100..=600_000,
+    );
+    let source_bytes_max = report.number(
+        "aggregator.source_bytes_max",
+        raw.source_bytes_max,
+        default.source_bytes_max,
+        1_024..=1 << 30,
+    );
+    Aggregator {
+        interval: Duration::from_secs(interval),
+        sources: sources(&raw.sources, folder, report),
+        user_agent: user_agent(&raw.user_agent, &default.user_agent, report),
+        allow_private: raw.allow_private,
+        source_timeout: Duration::from_millis(source_timeout),
+        source_bytes_max,
+    }
+}
+
+fn user_agent(text: &str, default: &str, report: &mut Report) -> Box<str> {
+    let sendable = text.len() <= 256 && text.bytes().all(|b| (b' '..=b'~').contains(&b));
+    match text.trim() {
+        "" => default.into(),
+        text if sendable => text.into(),
+        text => {
+            report.problem(
+                "aggregator.user_agent",
+                format!(
+                    "{} cannot be sent as a header; use at most 256 ASCII characters",
+                    quoted(text)
+                ),
+            );
+            default.into()
+        }
+    }
+}
+
+fn sources(raw: &[RawSource], folder: &Path, report: &mut Report) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut places: Vec<String> = Vec::new();
+    for (index, raw) in raw.iter().enumerate().filter(|(_, raw)| raw.enabled) {
+        let place = format!("aggregator.sources[{index}]");
+        let Some(source) = source(raw, folder, &place, report) else {
+            continue;
+        };
+        match sources.iter().position(|s| s.location == source.location) {
+            Some(first) => report.problem(
+                &format!("{place}.url"),
+                format!("is the same as {}.url; keep one of them", places[first]),
+            ),
+            None => {
+                sources.push(source);
+                places.push(place);
+            }
+        }
+    }
+    if sources.is_empty() {
+        report.warning(
+            "aggregator.sources",
+            "no source is enabled, so nothing new is found; add one with \"enabled\": true",
+        );
+    }
+    sources
+}
+
+fn source(raw: &RawSource, folder: &Path, place: &str, report: &mut Report) -> Option<Source> {
+    let hint = hint(&raw.r#type);
+    let location = location(raw.url.trim(), folder);
+    if let Err(text) = &hint {
+        report.problem(&format!("{place}.type"), text);
+    }
+    if let Err(text) = &location {
+        report.problem(&format!("{place}.url"), text);
+    }
+    let (hint, location) = (hint.ok()?, location.ok()?);
+    Some(Source {
+        url: name(raw.url.trim(), &location),
+        location,
+        hint,
+    })
+}
+
+fn hint(word: &str) -> Result<ProtocolHint, String> {
+    match word.trim() {
+        "" => Ok(ProtocolHint::ByPort),
+        word if word.eq_ignore_ascii_case("auto") => Ok(ProtocolHint::ByPort),
+        word => match Protocol::from_scheme(word) {
+            Some(protocol) => Ok(ProtocolHint::Fixed(protocol)),
+            None => Err(format!(
+                "{} is no protocol; choose http, socks4, socks5 or auto",
+                quoted(word)
+            )),
+        },
+    }
+}
+
+// A URL may hold a password, so no message repeats it.
+fn location(text: &str, folder: &Path) -> Result<Location, String> {
+    const FORMS: &str = "give http://…, https://…, file:///… or a path";
+    if text.is_empty() {
+        return Err(format!("is missing; {FORMS}"));
+    }
+    if !text.contains("://") {
+        return Ok(Location::File(folder.join(text)));
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {FORMS}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(Location::Web(url)),
+        "file" => url
+            .to_file_path()
+            .map(Location::File)
+            .map_err(|()| "names another machine; a file URL begins with file:///".to_owned()),
+        scheme => Err(format!("{scheme}:// cannot be fetched; {FORMS}")),
+    }
+}
+
+/// The name of a source in `/stat`, logs and metrics: its URL as configured, without credentials.
+fn name(text: &str, location: &Location) -> Box<str> {
+    match location {
+        Location::Web(url) if !url.username().is_empty() || url.password().is_some() => {
+            let mut masked = url.clone();
+            // Neither can fail on a URL with a host, which http and https always have.
+            let _ = masked.set_username("***");
+            let _ = masked.set_password(None);
+            masked.as_str().into()
+        }
+        _ => text.into(),
+    }
+}

@@ -1,0 +1,303 @@
+//! The configuration as a whole: one fixture per mistake; example, documentation and known keys
+//! agree.
+
+use super::raw::RawConfig;
+use super::*;
+use crate::config::load::EXAMPLE;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "PROXY_CHECKER_API_KEY" => Some("one, two ,".to_owned()),
+        "EMPTY" => Some(" , ".to_owned()),
+        _ => None,
+    }
+}
+
+fn checked(text: &str) -> (Config, Vec<Warning>) {
+    Config::from_json(text, "config.json", &env).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place_and_remedy() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/testdata");
+    let mut mistakes = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|e| e != "json") {
+            continue;
+        }
+        mistakes += 1;
+        let text = fs::read_to_string(&path).unwrap();
+        let got = match Config::from_json(&text, "config.json", &env) {
+            Ok(_) => "nothing is wrong".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let expected = fs::read_to_string(path.with_extension("expected")).unwrap();
+        assert_eq!(got, expected.trim_end(), "{}", path.display());
+    }
+    assert!(mistakes > 50, "{mistakes}");
+}
+
+/// Keys as paths with their values; elements of lists have `[]`.
+fn leaves(value: &Value, place: &str, found: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(block) => {
+            for (key, value) in block {
+                leaves(value, &json::key_place(place, key), found);
+            }
+        }
+        Value::Array(list) if list.iter().any(Value::is_object) => {
+            let items = list.iter();
+            items.for_each(|item| leaves(item, &format!("{place}[]"), found));
+        }
+        leaf => {
+            found.insert(place.to_owned(), leaf.clone());
+        }
+    }
+}
+
+fn known_keys() -> BTreeMap<String, Value> {
+    let mut template = serde_json::to_value(RawConfig::template()).unwrap();
+    template["api"]["trusted_proxies"] = Value::Array(Vec::new());
+    let mut known = BTreeMap::new();
+    leaves(&template, "", &mut known);
+    assert!(known.len() >= 40, "{}", known.len());
+    known
+}
+
+/// The rows of docs/configuration.md: key → (default, applies).
+fn documented_keys() -> BTreeMap<String, (String, String)> {
+    let page = include_str!("../../docs/configuration.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    let code = |cell: &str| cell.trim_matches('`').to_owned();
+    cells
+        .map(|c| (code(c[1]), (code(c[3]), c[6].to_owned())))
+        .collect()
+}
+
+#[test]
+fn the_example_holds_every_key() {
+    let mut given = BTreeMap::new();
+    leaves(&serde_json::from_str(EXAMPLE).unwrap(), "", &mut given);
+    assert!(given.keys().eq(known_keys().keys()), "{given:?}");
+}
+
+#[test]
+fn the_documentation_holds_every_key_with_its_default() {
+    let documented = documented_keys().into_iter();
+    let documented: BTreeMap<String, String> = documented.map(|(k, (d, _))| (k, d)).collect();
+    let known = known_keys().into_iter().map(|(k, v)| (k, v.to_string()));
+    assert_eq!(documented, known.collect());
+}
+
+#[test]
+fn the_documentation_says_what_takes_a_restart() {
+    let other = r#"{
+        "checker": {"shards": 3},
+        "api": {"addr": "127.0.0.1:1"},
+        "storage": {"type": "file", "path": "x", "persist_interval_seconds": 7},
+        "metrics": {"endpoint": "/m", "namespace": "n"},
+        "logging": {"format": "text"}
+    }"#;
+    let mut restart = checked("{}").0.diff_needs_restart(&checked(other).0);
+    restart.sort_unstable();
+    let documented = documented_keys().into_iter();
+    let documented = documented.filter(|(_, (_, applies))| applies == "restart");
+    let documented: Vec<String> = documented.map(|(key, _)| key).collect();
+    assert_eq!(restart, documented);
+}
+
+#[test]
+fn the_example_is_valid() {
+    let (config, warnings) = checked(EXAMPLE);
+    assert_eq!(warnings, []);
+    assert!(config.aggregator.sources.len() >= 5);
+    assert!(config.checker.adaptive && config.metrics.enabled);
+    assert_eq!(config.checker.policy.target.host.as_ref(), "www.google.com");
+}
+
+#[test]
+fn without_a_file_the_example_runs_for_this_machine_only() {
+    let (config, (example, _)) = (Config::embedded(), checked(EXAMPLE));
+    assert_eq!(config.api.addr.to_string(), "127.0.0.1:8083");
+    assert_eq!(config.api.keys, None);
+    assert_eq!(config.storage.backend, Backend::Sled("data/ledger".into()));
+    assert_eq!(config.aggregator.sources, example.aggregator.sources);
+}
+
+#[test]
+fn an_empty_block_is_all_defaults() {
+    let (config, _) = checked("\u{feff}{}");
+    assert_eq!(config.api.addr.to_string(), "0.0.0.0:8083");
+    assert_eq!(config.aggregator.interval, Duration::from_secs(60));
+    assert_eq!(config.checker.concurrency.get(), 20_000);
+    assert_eq!(config.checker.backoff_max, Duration::from_secs(1_800));
+    assert_eq!(
+        (config.checker.shards, config.checker.adaptive),
+        (None, false)
+    );
+    assert_eq!(config.api.rate_limit_per_ip, None);
+    assert!(config.logging.json);
+}
+
+#[test]
+fn zero_means_the_default_except_where_it_is_a_value() {
+    let zeros = r#"{
+        "aggregator": {"interval_seconds": 0, "source_timeout_ms": 0, "source_bytes_max": 0},
+        "checker": {"timeout_ms": 0, "connect_timeout_ms": 0, "concurrency_total": 0,
+            "batch_size": 0, "max_fd_usage_percent": 0, "backoff_max_seconds": 0},
+        "storage": {"persist_interval_seconds": 0}
+    }"#;
+    let (config, _) = checked(zeros);
+    let defaults = checked("{}").0;
+    assert_eq!(config.checker.backoff_max, Duration::ZERO);
+    assert_eq!(config.aggregator.interval, defaults.aggregator.interval);
+    assert_eq!(config.checker.batch_size, defaults.checker.batch_size);
+    assert_eq!(config.checker.max_fd_usage_percent, 80);
+    assert_eq!(config.checker.policy.timeout, Duration::from_secs(15));
+    assert_eq!(
+        config.checker.policy.connect_timeout,
+        Duration::from_secs(5)
+    );
+    assert_eq!(config.storage, defaults.storage);
+}
+
+#[test]
+fn a_short_timeout_lowers_the_default_of_the_connect_timeout() {
+    let (config, _) = checked(r#"{"checker": {"timeout_ms": 3000}}"#);
+    assert_eq!(
+        config.checker.policy.connect_timeout,
+        Duration::from_secs(3)
+    );
+    let (config, _) = checked(r#"{"checker": {"timeout_ms": 3000, "connect_timeout_ms": 700}}"#);
+    assert_eq!(
+        config.checker.policy.connect_timeout,
+        Duration::from_millis(700)
+    );
+}
+
+#[test]
+fn several_keys_are_trimmed_and_hashed() {
+    let keys = checked(EXAMPLE).0.api.keys.unwrap();
+    let hash = |key: &str| -> [u8; 32] { Sha256::digest(key).into() };
+    assert_eq!(*keys, [hash("one"), hash("two")]);
+}
+
+#[test]
+fn a_zmap_block_is_one_warning_whatever_it_holds() {
+    let (_, warnings) = checked(
+        r#"{"zmap": {"enabled": true, "ports": [1, 2]},
+            "aggregator": {"sources": [{"url": "a.txt", "enabled": true}]},
+            "api": {"addr": "127.0.0.1:0"}}"#,
+    );
+    let texts: Vec<String> = warnings.iter().map(Problem::to_string).collect();
+    assert_eq!(
+        texts,
+        ["zmap: ignored: this program does not scan; remove the block"]
+    );
+}
+
+#[test]
+fn what_is_open_to_all_is_warned_of() {
+    let places = |text: &str| -> Vec<String> {
+        let warnings = checked(text).1.into_iter();
+        warnings.map(|warning| warning.place).collect()
+    };
+    assert_eq!(
+        places("{}"),
+        ["aggregator.sources", "api.enable_api_key_auth"]
+    );
+    assert_eq!(
+        places(
+            r#"{"api": {"addr": "localhost:1"}, "checker": {"mode": "connect-only", "expect": {"status": 200}}}"#
+        ),
+        ["aggregator.sources", "checker.expect"]
+    );
+}
+
+#[test]
+fn sources_are_found_where_they_are_named() {
+    let text = r#"{"aggregator": {"sources": [
+        {"url": "lists/a.txt", "enabled": true},
+        {"url": "file:///srv/b.txt", "type": "SOCKS5", "enabled": true},
+        {"url": "https://user:secret@c.example/l?n=1", "type": "https", "enabled": true},
+        {"url": "broken://", "type": "what", "enabled": false}
+    ]}}"#;
+    let (config, _) = Config::from_json(text, "/etc/proxy-checker/config.json", &env).unwrap();
+    let [a, b, c] = &config.aggregator.sources[..] else {
+        panic!("{:?}", config.aggregator.sources);
+    };
+    assert_eq!(
+        a.location,
+        Location::File("/etc/proxy-checker/lists/a.txt".into())
+    );
+    assert_eq!(
+        (a.url.as_ref(), a.hint),
+        ("lists/a.txt", ProtocolHint::ByPort)
+    );
+    assert_eq!(b.location, Location::File("/srv/b.txt".into()));
+    assert_eq!(b.hint, ProtocolHint::Fixed(Protocol::Socks5));
+    assert_eq!(c.url.as_ref(), "https://***@c.example/l?n=1");
+    assert_eq!(c.hint, ProtocolHint::Fixed(Protocol::Http));
+    let Location::Web(url) = &c.location else {
+        panic!("{c:?}");
+    };
+    assert_eq!(url.password(), Some("secret"));
+}
+
+#[test]
+fn old_level_names_are_understood_and_filters_kept() {
+    let level = |text: &str| {
+        let file = format!(r#"{{"logging": {{"level": "{text}"}}}}"#);
+        checked(&file).0.logging.level
+    };
+    assert_eq!(level("").as_ref(), "info");
+    assert_eq!(level("WARNING").as_ref(), "warn");
+    assert_eq!(level("fatal").as_ref(), "error");
+    let filter = "info,proxy_checker::api=debug";
+    assert_eq!(level(filter).as_ref(), filter);
+}
+
+#[test]
+fn a_file_is_read_from_its_place_and_a_missing_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let error = Config::load(&path, &env).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("{}: cannot be read", path.display())),
+        "{error}"
+    );
+    fs::write(&path, EXAMPLE).unwrap();
+    assert!(Config::load(&path, &env).is_ok());
+    fs::write(&path, b"\xff{}").unwrap();
+    let error = Config::load(&path, &env).unwrap_err().to_string();
+    assert!(error.ends_with("is not UTF-8; save it as UTF-8"), "{error}");
+}
+
+#[test]
+fn bytes_at_random_give_an_error_and_no_panic() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..2_000 {
+        let mut bytes = EXAMPLE.as_bytes().to_vec();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..bytes.len());
+            bytes[at] = random.u8(..);
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Err(error) = Config::from_json(&text, "config.json", &env) {
+            assert!(!error.problems.is_empty());
+        }
+    }
+}
+
+#[test]
+fn nesting_without_end_is_an_error() {
+    let error = Config::from_json(&"[".repeat(100_000), "config.json", &env).unwrap_err();
+    assert!(error.to_string().contains("recursion limit"), "{error}");
+}

@@ -1,0 +1,109 @@
+//! What the old service's file holds: alive proxies and totals. Its clients read these keys, so
+//! none of them changes.
+
+use crate::ledger::Entry;
+use crate::store::Image;
+use jiff::Timestamp;
+use proxy_shards::{Candidate, Protocol, Verdict};
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+/// The time that stands for never.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
+/// One of `proxies`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Proxy {
+    address: String,
+    protocol: Option<String>,
+    #[serde(default)]
+    alive: bool,
+    latency_ms: Option<Number>,
+    last_check: Option<String>,
+}
+
+impl Proxy {
+    /// The form of an alive entry; the others are not in the list.
+    pub(super) fn of(entry: &Entry) -> Option<Proxy> {
+        (entry.verdict == Some(Verdict::Alive)).then(|| Proxy {
+            address: entry.candidate.address().to_string(),
+            protocol: Some(entry.candidate.protocol.label().to_owned()),
+            alive: true,
+            latency_ms: Some(entry.latency_us.div_ceil(1_000).into()),
+            last_check: Some(time_text(entry.checked_at_ms)),
+        })
+    }
+
+    /// What it says, or `None` if its address is none. The old service often left the protocol
+    /// out, and meant http.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        let protocol = Protocol::from_scheme(protocol).unwrap_or(Protocol::Http);
+        let candidate: Candidate = match self.address.contains("://") {
+            true => self.address.parse().ok()?,
+            false => format!("{}://{}", protocol.label(), self.address)
+                .parse()
+                .ok()?,
+        };
+        let checked_at_ms = self.last_check.as_deref().map_or(0, time_of);
+        let latency_ms = self.latency_ms.as_ref().and_then(Number::as_f64);
+        let (verdict, latency_ms, alive_at_ms) = match self.alive {
+            true => (Some(Verdict::Alive), latency_ms, checked_at_ms),
+            // Dead of what, it did not say: that is for the next check.
+            false => (None, None, 0),
+        };
+        Some(Entry {
+            candidate,
+            verdict,
+            // A cast from a float stays within the bounds of the integer.
+            latency_us: (latency_ms.unwrap_or(0.0) * 1_000.0) as u32,
+            checked_at_ms,
+            alive_at_ms,
+            failures: 0,
+        })
+    }
+}
+
+/// The totals.
+#[derive(Serialize)]
+pub(super) struct Stats {
+    total_scraped: usize,
+    total_alive: usize,
+    total_dead: usize,
+    alive_percent: f64,
+    last_check_time: String,
+}
+
+impl Stats {
+    pub(super) fn of(image: &Image) -> Stats {
+        let count = |is: fn(Verdict) -> bool| {
+            let verdicts = image.entries.iter().filter_map(|e| e.verdict);
+            verdicts.filter(|&v| is(v)).count()
+        };
+        let alive = count(|v| v == Verdict::Alive);
+        let dead = count(|v| v != Verdict::Alive && !v.is_local());
+        let percent = alive as f64 * 100.0 / (alive + dead).max(1) as f64;
+        let last = image.entries.iter().map(|e| e.checked_at_ms).max();
+        Stats {
+            total_scraped: image.entries.len(),
+            total_alive: alive,
+            total_dead: dead,
+            alive_percent: (percent * 100.0).round() / 100.0,
+            last_check_time: time_text(last.unwrap_or(0)),
+        }
+    }
+}
+
+/// RFC 3339 of milliseconds since the Unix epoch; 0 is never.
+pub(super) fn time_text(at_ms: u64) -> String {
+    let time = i64::try_from(at_ms).ok().filter(|&ms| ms != 0);
+    let time = time.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| NEVER.to_owned(), |time| time.to_string())
+}
+
+/// Milliseconds since the Unix epoch of RFC 3339; 0 for what is before it, or no time.
+pub(super) fn time_of(text: &str) -> u64 {
+    let time = text.parse::<Timestamp>();
+    let ms = time.map_or(0, Timestamp::as_millisecond);
+    u64::try_from(ms).unwrap_or(0)
+}

@@ -1,0 +1,290 @@
+//! The ledger in a sled database, by the rules that measurements gave for sled 0.34: one tree, few
+//! values of about 8 KB, one batch a save of what changed, a small cache, read only at the start.
+
+use super::aside::{Recovered, move_aside};
+use super::chunk::{self, Mark, Meta};
+use super::lock::{Lock, folder_of};
+use super::{Image, Store, StoreError, io_error};
+use ::sled::{Batch, Config, Db, Mode};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[cfg(test)]
+mod tests;
+
+/// Memory for pages, in bytes. sled's default is 1 GiB.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// How long sled's own lock may outlast the database that held it: one of its threads still has a
+/// hand on the file for a moment after it was closed.
+const RELEASE_WAIT: Duration = Duration::from_secs(2);
+
+/// An empty file that says that something was saved. sled takes most damage for the torn end of
+/// its log and opens what is left without a word, be it nothing.
+const WITNESS: &str = "saved";
+
+const META_KEY: &[u8] = b"m";
+
+fn chunk_key(number: u32) -> [u8; 5] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [b'c', a, b, c, d]
+}
+
+/// A sled database in a folder of its own.
+#[derive(Debug)]
+pub(super) struct SledStore {
+    path: PathBuf,
+    /// Closed after a failure, which sled does not get over while it is open.
+    db: Option<Db>,
+    /// The chunks that are stored; empty if that is not known, and then all are written.
+    marks: Vec<Mark>,
+    recovered: Option<Recovered>,
+    _lock: Lock,
+}
+
+/// Why a piece of work on the database failed.
+#[derive(Debug)]
+enum Trouble {
+    /// What is stored cannot be read.
+    Damaged(String),
+    /// Someone who does not know our lock holds sled's.
+    Busy,
+    /// Something else: what is stored may be good.
+    Failed(String),
+}
+
+impl From<::sled::Error> for Trouble {
+    fn from(error: ::sled::Error) -> Trouble {
+        use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let text = error.to_string();
+        match error {
+            ::sled::Error::Io(io) => match io.kind() {
+                InvalidData | InvalidInput | UnexpectedEof => Trouble::Damaged(text),
+                _ => Trouble::Failed(text),
+            },
+            _ => Trouble::Damaged(text),
+        }
+    }
+}
+
+impl SledStore {
+    /// Opens the database in the folder `path`, or makes it.
+    pub(super) fn open(path: &Path) -> Result<SledStore, StoreError> {
+        let mut store = SledStore {
+            path: path.to_owned(),
+            db: None,
+            marks: Vec::new(),
+            recovered: None,
+            _lock: Lock::take(path)?,
+        };
+        store.read("open", |_| Ok(()))?;
+        Ok(store)
+    }
+
+    fn failed(&self, doing: &'static str, trouble: Trouble) -> StoreError {
+        let path = self.path.clone();
+        match trouble {
+            Trouble::Busy => StoreError::Busy { path },
+            Trouble::Damaged(why) | Trouble::Failed(why) => {
+                StoreError::Database { doing, path, why }
+            }
+        }
+    }
+
+    /// Does `work` on the database. If what is stored turns out to be damaged, it is moved aside
+    /// and the work done once more, on an empty one.
+    fn read<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl Fn(&Db) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        match self.on_database(&work) {
+            Err(Trouble::Damaged(why)) => {
+                self.recovered = Some(move_aside(&self.path, why)?);
+                self.on_database(&work)
+            }
+            done => done,
+        }
+        .map_err(|trouble| self.failed(doing, trouble))
+    }
+
+    /// Does `work` on the database, which is opened if it is closed, and closed if it fails.
+    fn on_database<T>(
+        &mut self,
+        work: impl FnOnce(&Db) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => guarded(|| open_database(&self.path))?,
+        };
+        let done = guarded(|| work(&db));
+        match &done {
+            Ok(_) => self.db = Some(db),
+            Err(_) => {
+                self.marks.clear();
+                // Closing flushes, and may meet the same trouble again, which is reported already.
+                let _ = guarded(|| {
+                    drop(db);
+                    Ok(())
+                });
+            }
+        }
+        done
+    }
+}
+
+impl Store for SledStore {
+    fn load(&mut self) -> Result<Image, StoreError> {
+        let witness = self.path.join(WITNESS);
+        let (image, marks) = self.read("read", |db| {
+            // Looked at each time: it goes aside with the database.
+            match read_image(db)? {
+                None if witness.exists() => Err(Trouble::Damaged(
+                    "nothing of the last save is left".to_owned(),
+                )),
+                found => Ok(found.unwrap_or_default()),
+            }
+        })?;
+        self.marks = marks;
+        Ok(image)
+    }
+
+    fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+        // Closed after a failure: whether it can be opened again is known before anything is
+        // written, so that a full disk is never taken for damage.
+        if self.db.is_none() {
+            self.read("open", |_| Ok(()))?;
+        }
+        let (chunks, entries) = chunk::pack(image);
+        let marks: Vec<Mark> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
+        let meta = Meta::new(image.saved_at_ms, entries, &marks);
+        let known = std::mem::take(&mut self.marks);
+        let path = self.path.clone();
+        let written = self.on_database(|db| {
+            let mut batch = Batch::default();
+            for (number, chunk) in (0..meta.chunks).zip(chunks) {
+                let index = number as usize;
+                if known.get(index) != Some(&marks[index]) {
+                    batch.insert(&chunk_key(number), chunk);
+                }
+            }
+            for key in db.range(chunk_key(meta.chunks)..chunk_key(u32::MAX)).keys() {
+                batch.remove(key?);
+            }
+            batch.insert(META_KEY, meta.encode());
+            db.apply_batch(batch)?;
+            db.flush()?;
+            sync(&path)
+        });
+        written.map_err(|trouble| self.failed("save", trouble))?;
+        self.marks = marks;
+        Ok(())
+    }
+
+    fn recovered(&mut self) -> Option<Recovered> {
+        self.recovered.take()
+    }
+}
+
+/// The image that is stored, if there is any.
+fn read_image(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
+    let Some(meta) = db.get(META_KEY)? else {
+        return Ok(None);
+    };
+    let meta = Meta::decode(&meta).map_err(Trouble::Damaged)?;
+    let (mut entries, mut marks) = (Vec::new(), Vec::new());
+    for number in 0..meta.chunks {
+        let damaged = |why: &str| Trouble::Damaged(format!("chunk {number} {why}"));
+        let chunk = db.get(chunk_key(number))?;
+        let chunk = chunk.ok_or_else(|| damaged("is missing"))?;
+        chunk::unpack(&chunk, &mut entries).map_err(|why| damaged(&why))?;
+        marks.push(Mark::of(&chunk));
+    }
+    if Meta::new(meta.saved_at_ms, entries.len() as u64, &marks) != meta {
+        let why = "the chunks are not of one save".to_owned();
+        return Err(Trouble::Damaged(why));
+    }
+    let image = Image {
+        saved_at_ms: meta.saved_at_ms,
+        entries,
+    };
+    Ok(Some((image, marks)))
+}
+
+/// Makes sure that what sled has flushed outlives the machine: sled 0.34 stops at
+/// `sync_file_range`, which leaves out the length of the file and the cache of the disk.
+fn sync(path: &Path) -> Result<(), Trouble> {
+    let file = path.join("db");
+    let synced = File::open(&file).and_then(|file| file.sync_data());
+    synced.map_err(failed("sync", &file))?;
+    let witness = path.join(WITNESS);
+    match File::create_new(&witness) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        made => drop(made.map_err(failed("create", &witness))?),
+    }
+    // The first save: the files themselves are new.
+    let folders = [path, folder_of(path)].into_iter();
+    let synced = folders.map(|folder| File::open(folder).and_then(|f| f.sync_all()));
+    synced
+        .collect::<io::Result<()>>()
+        .map_err(failed("sync the folder", path))
+}
+
+/// Opens or makes the database. Only its owner may read it: it holds credentials.
+fn open_database(path: &Path) -> Result<Db, Trouble> {
+    let file = path.join("db");
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(failed("create the folder", path)(error));
+        }
+        _ => (),
+    }
+    wait_for_release(&file)?;
+    let db = Config::new()
+        .path(path)
+        .mode(Mode::HighThroughput)
+        .cache_capacity(CACHE_BYTES)
+        // No thread of sled's own writes: each save flushes.
+        .flush_every_ms(None)
+        .use_compression(false)
+        .open()?;
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(failed("protect", &file))?;
+    Ok(db)
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
+    let error = io_error(doing, path);
+    move |io| Trouble::Failed(error(io).to_string())
+}
+
+/// Waits until nobody holds sled's lock.
+fn wait_for_release(file: &Path) -> Result<(), Trouble> {
+    let start = Instant::now();
+    let Ok(file) = File::open(file) else {
+        return Ok(());
+    };
+    while let Err(TryLockError::WouldBlock) = file.try_lock() {
+        if start.elapsed() > RELEASE_WAIT {
+            return Err(Trouble::Busy);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// sled panics on some kinds of damage: here that is damage too.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (_, Some(text)) => text.clone(),
+            _ => "the database panicked".to_owned(),
+        };
+        Err(Trouble::Damaged(why))
+    })
+}

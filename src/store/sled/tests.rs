@@ -1,0 +1,124 @@
+//! Damage inside the database, and what a save writes.
+
+use super::*;
+use crate::store::contract::random_image;
+use fastrand::Rng;
+
+/// Saves two images, lets `change` have a go at the database, and loads.
+fn loaded_after(change: impl Fn(&Db)) -> (Image, Option<Recovered>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Rng::with_seed(1);
+    let mut store = SledStore::open(&folder.path().join("ledger")).unwrap();
+    for _ in 0..2 {
+        store.save(&random_image(&mut random, 1_000)).unwrap();
+    }
+    change(store.db.as_ref().unwrap());
+    let loaded = store.load().unwrap();
+    store.save(&loaded).unwrap();
+    (loaded, store.recovered())
+}
+
+fn check(change: impl Fn(&Db), why: &str) {
+    let (loaded, notice) = loaded_after(change);
+    assert_eq!(loaded, Image::default());
+    let text = notice.expect("the damage is noticed").to_string();
+    assert!(text.contains(why), "{text}");
+}
+
+#[test]
+fn a_changed_byte_in_a_chunk_empties_the_ledger_and_keeps_the_old_one_aside() {
+    let change = |db: &Db| {
+        let mut chunk = db.get(chunk_key(2)).unwrap().unwrap().to_vec();
+        chunk[100] ^= 1;
+        db.insert(chunk_key(2), chunk).unwrap();
+    };
+    check(change, "chunk 2 is damaged: its CRC differs");
+}
+
+#[test]
+fn a_chunk_of_another_save_does_not_pass() {
+    let change = |db: &Db| {
+        let older = random_image(&mut Rng::with_seed(1), 1_000);
+        let chunk = chunk::pack(&older).0.remove(1);
+        db.insert(chunk_key(1), chunk).unwrap();
+    };
+    check(change, "the chunks are not of one save");
+}
+
+#[test]
+fn a_missing_chunk_does_not_pass() {
+    check(
+        |db| drop(db.remove(chunk_key(0)).unwrap()),
+        "chunk 0 is missing",
+    );
+}
+
+#[test]
+fn a_missing_meta_record_does_not_pass() {
+    check(
+        |db| drop(db.remove(META_KEY).unwrap()),
+        "nothing of the last save is left",
+    );
+}
+
+#[test]
+fn nothing_changed_is_nothing_moved() {
+    let (loaded, notice) = loaded_after(|_| ());
+    assert_eq!((loaded.entries.len(), notice), (1_000, None));
+}
+
+#[test]
+fn a_database_that_broke_while_it_was_closed_is_replaced_by_the_next_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let image = random_image(&mut Rng::with_seed(4), 1_000);
+    let mut store = SledStore::open(&path).unwrap();
+    store.save(&image).unwrap();
+    store.db = None;
+    fs::write(path.join("conf"), b"noise instead of settings").unwrap();
+    store.marks.clear();
+    store.save(&image).unwrap();
+    assert!(store.recovered().is_some());
+    assert!(store.load().unwrap() == image);
+}
+
+#[test]
+fn only_changed_chunks_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut image = random_image(&mut Rng::with_seed(2), 3_000);
+    let mut store = SledStore::open(&path).unwrap();
+    store.save(&image).unwrap();
+    drop(store);
+
+    let mut store = SledStore::open(&path).unwrap();
+    store.load().unwrap();
+    image.entries[1_500].failures ^= 1;
+    image.entries.truncate(2_900);
+    let mut events = store.db.as_ref().unwrap().watch_prefix(b"c");
+    store.save(&image).unwrap();
+    store.db = None;
+    let (mut written, mut removed) = (0, 0);
+    // Ends with the database, which was closed.
+    for event in &mut events {
+        match event {
+            ::sled::Event::Insert { .. } => written += 1,
+            ::sled::Event::Remove { .. } => removed += 1,
+        }
+    }
+    // The one that was changed, and the one that now is the last.
+    assert_eq!((written, removed.min(1)), (2, 1));
+}
+
+#[test]
+fn twenty_saves_do_not_make_the_database_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = SledStore::open(&folder.path().join("ledger")).unwrap();
+    let mut image = random_image(&mut Rng::with_seed(3), 5_000);
+    for _ in 0..20 {
+        image.entries.iter_mut().for_each(|e| e.failures ^= 1);
+        store.save(&image).unwrap();
+    }
+    let bytes = store.db.as_ref().unwrap().size_on_disk().unwrap();
+    assert!(bytes < 8 << 20, "{bytes}");
+}
