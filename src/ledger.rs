@@ -2,10 +2,14 @@
 
 mod lists;
 mod restore;
+mod row;
+
+pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
 
 use hashbrown::HashTable;
 use lists::Lists;
 use proxy_shards::{Candidate, Record, Verdict};
+use row::{Row, UNCLAIMED, UNLISTED};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
@@ -26,29 +30,9 @@ pub struct Entry {
     pub failures: u32,
 }
 
-/// Failures in a row of a proxy that was alive, before it counts as dead for good. Each is followed
-/// by a quick re-check; the pool lost it at the first.
-pub const QUICK_RECHECKS: u32 = 2;
-
 /// Failures in a row after which a restored candidate is forgotten, though a source that has not
 /// delivered since the start may still list it.
 const UNCLAIMED_FAILURES_MAX: u32 = 8;
-
-/// Where a candidate stands: decides when it is checked next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Never checked.
-    New,
-    /// Its last verdict is alive.
-    Alive,
-    /// It was alive until just now.
-    Failing,
-    /// It failed `times` in a row, the quick re-checks not counted.
-    Dead {
-        /// At least 1.
-        times: u32,
-    },
-}
 
 /// What a verdict changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,32 +47,6 @@ pub enum Change {
     Lost,
     /// It is still not alive.
     Failed,
-}
-
-/// No source lists it any more.
-const UNLISTED: u16 = u16::MAX;
-/// It was restored, and no source has listed it since the start.
-const UNCLAIMED: u16 = u16::MAX - 1;
-/// Most sources that can be told apart.
-pub const SOURCES_MAX: usize = UNCLAIMED as usize;
-
-/// One candidate, flat: no heap but the candidate's own.
-#[derive(Debug)]
-struct Row {
-    candidate: Candidate,
-    checked_at_ms: u64,
-    alive_at_ms: u64,
-    latency_us: u32,
-    failures: u32,
-    /// The first source that lists it, [`UNCLAIMED`] or [`UNLISTED`].
-    source: u16,
-    verdict: Option<Verdict>,
-}
-
-impl Row {
-    fn is_alive(&self) -> bool {
-        self.verdict == Some(Verdict::Alive)
-    }
 }
 
 /// An alive candidate, as it is published.
@@ -184,20 +142,7 @@ impl Ledger {
 
     /// Where a candidate stands.
     pub fn standing(&self, index: u32) -> Standing {
-        let row = self.row(index);
-        let quick = if row.alive_at_ms == 0 {
-            0
-        } else {
-            QUICK_RECHECKS
-        };
-        match row.verdict {
-            None => Standing::New,
-            Some(Verdict::Alive) => Standing::Alive,
-            Some(_) if row.failures <= quick => Standing::Failing,
-            Some(_) => Standing::Dead {
-                times: (row.failures - quick).max(1),
-            },
-        }
+        self.row(index).standing()
     }
 
     /// The candidate at `index`.

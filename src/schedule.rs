@@ -31,13 +31,16 @@ pub enum Outcome {
     Diverted,
 }
 
+/// When a candidate is due, and its index: the earliest is the greatest.
+type Due = Reverse<(u64, u32)>;
+
 /// The candidates that are due on one queue, by class and time.
 ///
 /// An entry is believed only if it says what the task says; entries that no longer do are left
 /// where they are until they come up.
 #[derive(Debug, Default)]
 struct Queue {
-    by_class: [BinaryHeap<Reverse<(u64, u32)>>; Class::COUNT],
+    by_class: [BinaryHeap<Due>; Class::COUNT],
     streak: [u8; Class::COUNT],
 }
 
@@ -268,19 +271,19 @@ impl Schedule {
 
     /// Builds the queues anew from the tasks, which drops what is stale.
     fn rebuild(&mut self) {
-        let mut entries: Vec<[Vec<Reverse<(u64, u32)>>; Class::COUNT]> = Vec::new();
-        entries.resize_with(self.queues.len(), Default::default);
+        let mut dues: Vec<[Vec<Due>; Class::COUNT]> = Vec::new();
+        dues.resize_with(self.queues.len(), Default::default);
         for queue in &mut self.queues {
             queue.by_class = Default::default();
         }
         for (index, task) in (0u32..).zip(&self.tasks) {
             if task.place == Place::Waiting {
-                let place = &mut entries[usize::from(task.queue)][task.class as usize];
+                let place = &mut dues[usize::from(task.queue)][task.class as usize];
                 place.push(Reverse((task.due_ms, index)));
             }
         }
-        for (queue, entries) in self.queues.iter_mut().zip(entries) {
-            queue.by_class = entries.map(BinaryHeap::from);
+        for (queue, dues) in self.queues.iter_mut().zip(dues) {
+            queue.by_class = dues.map(BinaryHeap::from);
         }
         self.stale = 0;
     }

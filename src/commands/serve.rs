@@ -1,23 +1,27 @@
 //! `serve`: starts the threads, waits for the signal to stop, and ends them in good order.
 
+mod error;
 mod place;
 mod reload;
 
+#[cfg(test)]
+mod tests;
+
+pub use error::ServeError;
+
 use crate::api::{self, ApiState, Settings};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
-use crate::logging::{self, LoggingError};
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Order};
 use crate::snapshot::Published;
 use crate::sources::address::AddressPolicy;
-use crate::sources::fetch::FetchError;
 use crate::store::keeper::{self, Kept};
-use crate::store::{self, Image, Store, StoreError};
+use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use place::Place;
-use proxy_shards::engine::StartError;
 use proxy_shards::{Engine, EngineOptions, Verdict};
 use reload::Reloader;
 use std::io;
@@ -35,50 +39,6 @@ const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 const ROLL_CALL: Duration = Duration::from_secs(1);
 /// Reload requests that wait to be read.
 const REQUESTS_MAX: usize = 16;
-
-/// Why the service could not start, or ended by itself; the text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The configuration is not valid.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The log filter is not valid.
-    #[error(transparent)]
-    Logging(#[from] LoggingError),
-    /// The API's address cannot be bound.
-    #[error(
-        "api.addr: cannot listen on {addr}: {error}; stop what uses the port, or choose another address"
-    )]
-    Listen {
-        /// As configured.
-        addr: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The store cannot be opened or read.
-    #[error("storage: {0}")]
-    Store(#[from] StoreError),
-    /// The sources cannot be fetched at all.
-    #[error("aggregator: {0}")]
-    Fetch(#[from] FetchError),
-    /// The shards cannot start.
-    #[error(transparent)]
-    Engine(#[from] StartError),
-    /// A row of the metrics' table is faulty.
-    #[error("metrics: {0}; this is a bug")]
-    Metrics(#[from] prometheus::Error),
-    /// A thread, a runtime or a signal handler cannot be made.
-    #[error("cannot start the thread `{name}`: {error}; raise LimitNPROC or LimitNOFILE")]
-    Thread {
-        /// Its name.
-        name: &'static str,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A thread has ended by itself.
-    #[error("the thread `{0}` ended by itself, which is a bug; its last words are in the log")]
-    Died(&'static str),
-}
 
 /// Runs the service until SIGTERM or SIGINT.
 ///
@@ -105,6 +65,9 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
 
 /// The running threads.
 struct Service {
+    /// Where the API listens.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests bind port 0 and ask"))]
+    address: SocketAddr,
     events: Sender<Event>,
     requests: mpsc::Sender<api::ReloadRequest>,
     stop: watch::Sender<bool>,
@@ -117,7 +80,7 @@ impl Service {
     fn start(place: Place, plan: Plan) -> Result<Service, ServeError> {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
-        let listener = listen(config.api.addr)?;
+        let (listener, address) = listen(config.api.addr)?;
         let (store, restored) = open(&config)?;
         let engine = start_engine(&config)?;
 
@@ -164,6 +127,7 @@ impl Service {
             ("io", io),
         ];
         Ok(Service {
+            address,
             events,
             requests,
             stop,
@@ -216,11 +180,11 @@ impl Service {
     }
 }
 
-fn listen(addr: SocketAddr) -> Result<TcpListener, ServeError> {
+fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let listener = TcpListener::bind(addr).map_err(|error| ServeError::Listen { addr, error })?;
     let bound = listener.local_addr().unwrap_or(addr);
     tracing::info!(address = %bound, "the API listens");
-    Ok(listener)
+    Ok((listener, bound))
 }
 
 fn open(config: &Config) -> Result<(Box<dyn Store>, Image), ServeError> {
@@ -244,14 +208,7 @@ fn start_engine(config: &Config) -> Result<Engine, ServeError> {
         shards: checker.shards,
         lanes: checker.concurrency,
     };
-    let engine = Engine::start(options, checker.policy.clone())?;
-    tracing::info!(
-        shards = engine.shards(),
-        lanes_asked = checker.concurrency,
-        lanes_granted = engine.shards() * engine.lanes_per_shard(),
-        "the shards run"
-    );
-    Ok(engine)
+    Ok(Engine::start(options, checker.policy.clone())?)
 }
 
 fn coordinate(
@@ -269,13 +226,19 @@ fn coordinate(
         restored,
         seed: fastrand::u64(..),
     };
-    let (alive, lives) = bounded::<()>(0);
+    let (alive, lives) = bounded(1);
     let thread = thread::Builder::new().name("coordinator".into());
     let thread = thread.spawn(move || {
-        let _alive = alive;
-        coordinator::run(engine, start, &events, &outlets);
+        // `alive` is dropped when the thread ends. Whoever started it waits, or is gone.
+        let begun = || {
+            let _ = alive.send(());
+        };
+        coordinator::run(engine, start, &events, &outlets, begun);
     });
-    Ok((thread.map_err(thread_error("coordinator"))?, lives))
+    let thread = thread.map_err(thread_error("coordinator"))?;
+    // The API opens only now, so that no answer is older than what was restored.
+    lives.recv().map_err(|_| ServeError::Died("coordinator"))?;
+    Ok((thread, lives))
 }
 
 /// Tells the metrics and the coordinator how each save ended.

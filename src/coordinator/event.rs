@@ -33,6 +33,10 @@ pub(super) fn unix(ms: u64) -> SystemTime {
 
 /// Everything the coordinator can be told. Closed: there is no other way to reach the ledger.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are reports, which a box would only make dearer"
+)]
 pub enum Event {
     /// Jobs ended.
     Report(Report),

@@ -67,26 +67,37 @@ impl Clock {
 }
 
 /// Runs until [`Event::Stop`], or until nobody can send events any more; then stops the shards,
-/// takes their last reports, publishes and hands over the last image.
-pub fn run<S: Shards>(mut shards: S, start: Start, events: &Receiver<Event>, outlets: &Outlets) {
+/// takes their last reports, publishes and hands over the last image. `begun` is called when what
+/// was restored is published.
+pub fn run<S: Shards>(
+    mut shards: S,
+    start: Start,
+    events: &Receiver<Event>,
+    outlets: &Outlets,
+    begun: impl FnOnce(),
+) {
     let clock = Clock::start();
     outlets.metrics.lanes(shards.lanes_per_shard());
     let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
-    let mut event = Event::Tick;
-    loop {
-        let stops = matches!(event, Event::Stop);
+    let handle = |event, state: &mut State, shards: &mut S| {
         let now = clock.now();
         let actions = state.handle(event, now, &|address| shards.shard_of(address));
-        perform(actions, &mut state, &mut shards, outlets, now);
-        if stops {
-            break;
-        }
-        let wake_ms = state.wake_at(now).saturating_sub(clock.now().clock_ms);
-        event = select! {
+        perform(actions, state, shards, outlets, now);
+        state.wake_at(now).saturating_sub(clock.now().clock_ms)
+    };
+    let mut wake_ms = handle(Event::Tick, &mut state, &mut shards);
+    begun();
+    loop {
+        let event = select! {
             recv(shards.reports()) -> report => report.map_or_else(|_| lost_shards(), Event::Report),
             recv(events) -> event => event.unwrap_or(Event::Stop),
             default(Duration::from_millis(wake_ms)) => Event::Tick,
         };
+        let stops = matches!(event, Event::Stop);
+        wake_ms = handle(event, &mut state, &mut shards);
+        if stops {
+            break;
+        }
     }
     let reports = shards.stop(STOP_GRACE);
     let now = clock.now();

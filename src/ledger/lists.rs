@@ -1,6 +1,7 @@
 //! Which source lists which candidate.
 
-use super::{Ledger, UNLISTED};
+use super::Ledger;
+use super::row::{UNCLAIMED, UNLISTED};
 
 /// The last good list of each source, as sorted indexes.
 #[derive(Debug, Default)]
@@ -73,7 +74,7 @@ impl Ledger {
             .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
             .collect();
         for row in self.rows.iter_mut().flatten() {
-            if row.source < super::UNCLAIMED {
+            if row.source < UNCLAIMED {
                 row.source = UNLISTED;
             }
         }
@@ -91,13 +92,11 @@ impl Ledger {
 /// What is in `old` and not in `new`; both are sorted.
 fn missing(old: &[u32], new: &[u32]) -> Vec<u32> {
     let mut new = new.iter().copied().peekable();
-    let stays = |index: u32| {
-        while new.next_if(|&n| n < index).is_some() {}
-        new.peek() == Some(&index)
-    };
     let mut gone = old.to_vec();
-    let mut stays = stays;
-    gone.retain(|&index| !stays(index));
+    gone.retain(|&index| {
+        while new.next_if(|&n| n < index).is_some() {}
+        new.peek() != Some(&index)
+    });
     gone
 }
 

@@ -1,6 +1,7 @@
 //! The ledger from and to what a store keeps.
 
-use super::{Entry, Ledger, Row, UNCLAIMED};
+use super::row::{Row, UNCLAIMED};
+use super::{Entry, Ledger};
 use proxy_shards::Verdict;
 
 impl Ledger {

@@ -3,6 +3,7 @@
 use super::{Image, Store};
 use crossbeam_channel::Receiver;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
 /// How a save ended: when it was begun, in milliseconds since the Unix epoch, or why it failed.
@@ -18,7 +19,12 @@ pub fn spawn(
     images: Receiver<Image>,
     kept: impl FnMut(Kept) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
-    let save = move |image: &Image| store.save(image).map_err(|error| error.to_string());
+    let save = move |image: &Image| {
+        // A store that panics must not take the service with it.
+        let saved = catch_unwind(AssertUnwindSafe(|| store.save(image)));
+        let saved = saved.map_err(|_| "the store panicked; please report this".to_owned())?;
+        saved.map_err(|error| error.to_string())
+    };
     let thread = thread::Builder::new().name("store".into());
     thread.spawn(move || keep(&images, save, kept))
 }
@@ -65,7 +71,7 @@ mod tests {
         assert_eq!(outcomes, [Ok(1), Err("disk full".to_owned()), Ok(3)]);
     }
 
-    /// A store that only remembers.
+    /// A store that only remembers, and panics at image 13.
     struct Memory(Arc<Mutex<Vec<u64>>>);
 
     impl Store for Memory {
@@ -73,9 +79,26 @@ mod tests {
             Ok(Image::default())
         }
         fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+            assert!(image.saved_at_ms != 13, "unlucky");
             self.0.lock().unwrap().push(image.saved_at_ms);
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_store_that_panics_has_failed_to_save_and_is_tried_again() {
+        let saved = Arc::new(Mutex::new(Vec::new()));
+        let (to, images) = unbounded();
+        let (kept_to, kept) = unbounded();
+        let store = Box::new(Memory(saved.clone()));
+        let keeper = spawn(store, images, move |k| kept_to.send(k).unwrap()).unwrap();
+        [13, 14]
+            .into_iter()
+            .for_each(|at| to.send(image(at)).unwrap());
+        drop(to);
+        keeper.join().unwrap();
+        let kept: Vec<Kept> = kept.iter().collect();
+        assert!(kept[0].is_err() && kept[1] == Ok(14), "{kept:?}");
     }
 
     #[test]
