@@ -1,1 +1,180 @@
-//! (to be written)
+//! The command line: arguments in, a subcommand run, an exit status out.
+
+use crate::commands::check::{self, CheckArgs};
+use crate::commands::{ListArgs, parse, serve};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit status of a command that could not do its work.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit status of a command that was called wrongly.
+pub const EXIT_USAGE: u8 = 2;
+/// Exit status of a command that was interrupted by SIGINT or SIGTERM.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// Finds the proxies that work now.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "proxy-checker", bin_name = "proxy-checker", version)]
+#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(
+    long_about = "Finds the proxies that work now: probes long lists of HTTP, SOCKS4 and SOCKS5 \
+    proxies and keeps those through which a known page really comes back.\n\n\
+    Without a subcommand it runs the service (`serve`)."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Run the service: fetch the sources, keep checking, serve the alive over HTTP (the default)
+    Serve(ServeArgs),
+    /// Check lists once and print the proxies that are alive
+    Check(Box<CheckArgs>),
+    /// Print the proxies that lists hold, without checking them
+    Parse(ListArgs),
+}
+
+/// Arguments of `serve`.
+#[derive(Args, Clone, Debug)]
+struct ServeArgs {
+    /// Configuration file; without it, built-in defaults with public lists
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Why a command did not do its work; the text names the place and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It was called wrongly: exit status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It could not: exit status 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    fn status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => EXIT_USAGE,
+            Failure::Failed(_) => EXIT_FAILED,
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  proxy-checker                               run the service with the built-in lists
+  proxy-checker serve --config config.json    … with your own configuration
+  curl 'http://127.0.0.1:8083/get-proxy?limit=5'
+                                              ask it for five alive proxies
+  proxy-checker check proxies.txt             check a file, print the alive, fastest first
+  proxy-checker parse page.html               see which proxies a file holds
+
+`proxy-checker check --help` says more about checking lists.";
+
+/// Reads the arguments, runs what they name and returns the exit status.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misread(&error),
+    };
+    let ended = match cli.command {
+        None => run_serve(&cli.serve),
+        Some(Command::Serve(args)) => run_serve(&args),
+        Some(Command::Check(args)) => {
+            check::run(&args, io::stdout(), &mut io::stderr()).map(ExitCode::from)
+        }
+        Some(Command::Parse(args)) => run_parse(&args),
+    };
+    ended.unwrap_or_else(|failure| {
+        report(&failure);
+        ExitCode::from(failure.status())
+    })
+}
+
+fn run_serve(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    serve::run(args.config.as_deref())
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|e| Failure::Failed(e.to_string()))
+}
+
+fn run_parse(args: &ListArgs) -> Result<ExitCode, Failure> {
+    let exit = parse::run(args, &mut io::stdout(), &mut io::stderr())?;
+    Ok(exit.into())
+}
+
+/// Help and version go to stdout with status 0; a wrong call goes to stderr with status 2.
+fn misread(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // Nothing is left to tell it to if stderr is closed.
+        let _ = write!(io::stderr(), "proxy-checker: {}", error.render());
+        return ExitCode::from(EXIT_USAGE);
+    }
+    // A reader that closed `--help | head` has what it wanted.
+    let _ = error.print();
+    ExitCode::SUCCESS
+}
+
+fn report(failure: &Failure) {
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "proxy-checker: error: {failure}");
+    if matches!(failure, Failure::Usage(_)) {
+        let _ = writeln!(stderr, "Try '{} --help'.", Cli::command().get_name());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProtocolHint;
+
+    fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
+        Cli::try_parse_from(line.split_whitespace()).map_err(|e| e.kind())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_subcommand_the_service_runs_with_the_config_that_is_named() {
+        let cli = parse("proxy-checker --config a.json").unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.config, Some("a.json".into()));
+        assert!(parse("proxy-checker").unwrap().serve.config.is_none());
+    }
+
+    #[test]
+    fn serve_reads_its_own_config() {
+        let cli = parse("proxy-checker serve --config b.json").unwrap();
+        let Some(Command::Serve(args)) = cli.command else {
+            panic!("not serve: {cli:?}");
+        };
+        assert_eq!(args.config, Some("b.json".into()));
+    }
+
+    #[test]
+    fn check_and_parse_read_inputs_and_the_protocol_of_bare_lines() {
+        let cli = parse("proxy-checker parse --protocol auto a.txt - http://x.test/l").unwrap();
+        let Some(Command::Parse(lists)) = cli.command else {
+            panic!("not parse: {cli:?}");
+        };
+        assert_eq!(lists.protocol, ProtocolHint::ByPort);
+        assert_eq!(lists.inputs().unwrap().len(), 3);
+        assert!(!lists.allow_private);
+    }
+
+    #[test]
+    fn a_protocol_that_does_not_exist_is_wrong_usage() {
+        let kind = parse("proxy-checker check --protocol ftp a.txt").unwrap_err();
+        assert_eq!(kind, clap::error::ErrorKind::ValueValidation);
+    }
+}

@@ -1,2 +1,7 @@
-//! The proxy-checker binary.
-fn main() {}
+//! The proxy-checker binary: everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    proxy_checker::cli::run()
+}

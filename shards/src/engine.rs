@@ -9,6 +9,7 @@ use crate::supervisor::Start;
 use crate::tally::Tally;
 use crate::{Credentials, Protocol, Verdict};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
@@ -78,7 +79,7 @@ pub struct EngineOptions {
 #[derive(Debug)]
 pub struct Engine {
     shards: Vec<Handle>,
-    lanes_per_shard: usize,
+    lanes_per_shard: Cell<usize>,
     lanes_max: usize,
     reports: Receiver<Report>,
 }
@@ -134,7 +135,7 @@ impl Engine {
         let (sender, reports) = unbounded();
         let mut engine = Engine {
             shards: Vec::new(),
-            lanes_per_shard: lanes,
+            lanes_per_shard: Cell::new(lanes),
             lanes_max,
             reports,
         };
@@ -174,7 +175,7 @@ impl Engine {
 
     /// Lanes of one shard, after clamping to what the kernel grants its ring.
     pub fn lanes_per_shard(&self) -> usize {
-        self.lanes_per_shard
+        self.lanes_per_shard.get()
     }
 
     /// The shard that probes `address`, always the same one.
@@ -208,11 +209,12 @@ impl Engine {
     }
 
     /// Grows or shrinks the lanes of all shards together, within what the kernel grants.
-    pub fn set_lanes(&mut self, lanes: NonZeroUsize) {
-        self.lanes_per_shard = share(lanes, self.shards.len(), self.lanes_max);
+    pub fn set_lanes(&self, lanes: NonZeroUsize) {
+        let lanes = share(lanes, self.shards.len(), self.lanes_max);
+        self.lanes_per_shard.set(lanes);
         self.shards
             .iter()
-            .for_each(|shard| shard.tell(Mail::Lanes(self.lanes_per_shard)));
+            .for_each(|shard| shard.tell(Mail::Lanes(lanes)));
     }
 
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.

@@ -1,5 +1,10 @@
 //! The subcommands: each reads its options, writes its results to the output it is given, and says
 //! how it ended.
 
+mod lists;
+
+pub mod check;
 pub mod parse;
 pub mod serve;
+
+pub use lists::ListArgs;

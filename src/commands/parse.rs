@@ -1,28 +1,13 @@
 //! `proxy-checker parse`: lists in, one candidate a line out.
 
-use crate::config::ProtocolHint;
-use crate::sources::address::AddressPolicy;
-use crate::sources::input::{Held, Input, InputError, Inputs, Limits, protocol_hint};
+use super::ListArgs;
+use crate::cli::Failure;
+use crate::sources::input::{Held, Input, InputError, Inputs, Limits};
 use crate::sources::parse::{Skipped, describe};
 use proxy_shards::Candidate;
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-
-/// What `parse` is told.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Options {
-    /// Protocol of lines that name none: http, socks4, socks5, or auto to go by the port
-    #[arg(long, value_name = "PROTOCOL", default_value = "auto", value_parser = protocol_hint)]
-    pub protocol: ProtocolHint,
-    /// Keep addresses that are not public (loopback, private, link-local …)
-    #[arg(long)]
-    pub allow_private: bool,
-    /// Lists to read: files, http or https URLs, or - for the standard input, which is also read if
-    /// none is named
-    #[arg(value_name = "INPUT")]
-    pub inputs: Vec<Input>,
-}
 
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +16,6 @@ pub enum Exit {
     Done,
     /// No input could be read, none held a candidate, or the output failed.
     Failed,
-    /// There is nothing to read.
-    Usage,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,33 +23,24 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Done => ExitCode::SUCCESS,
             Exit::Failed => ExitCode::from(1),
-            Exit::Usage => ExitCode::from(2),
         }
     }
 }
 
 /// Reads the inputs, writes each candidate once to `stdout` in URL form as soon as it is found, and
 /// tells on `stderr` how many there were and what was skipped.
-pub fn run(options: &Options, stdout: &mut dyn Write, stderr: &mut dyn Write) -> Exit {
-    let from_stdin = [Input::Stdin];
-    let inputs = match &options.inputs[..] {
-        [] if io::stdin().is_terminal() => {
-            let _ = writeln!(
-                stderr,
-                "nothing to read: name a file or a URL, or pipe a list into the standard input"
-            );
-            return Exit::Usage;
-        }
-        [] => &from_stdin[..],
-        named => named,
-    };
+///
+/// # Errors
+/// If there is nothing to read.
+pub fn run(
+    lists: &ListArgs,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> Result<Exit, Failure> {
     let mut report = Report::default();
-    let addresses = AddressPolicy {
-        allow_private: options.allow_private,
-    };
-    let mut reader = Inputs::new(options.protocol, addresses, Limits::default());
+    let mut reader = Inputs::new(lists.protocol, lists.addresses(), Limits::default());
     let mut lines = BufWriter::new(stdout);
-    for input in inputs {
+    for input in &lists.inputs()? {
         let held = reader.read(input, &mut |found| {
             report.written += found.len();
             write_lines(&mut lines, &found)
@@ -74,16 +48,16 @@ pub fn run(options: &Options, stdout: &mut dyn Write, stderr: &mut dyn Write) ->
         let output_failed = match &held {
             // Nobody reads on; that is how `| head` ends.
             Err(InputError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
-                return Exit::Done;
+                return Ok(Exit::Done);
             }
             held => matches!(held, Err(InputError::Output(_))),
         };
         report.add(input, held, stderr);
         if output_failed {
-            return Exit::Failed;
+            return Ok(Exit::Failed);
         }
     }
-    report.end(stderr)
+    Ok(report.end(stderr))
 }
 
 /// One candidate a line, and out with it: the reader may be waiting.

@@ -158,7 +158,7 @@ fn an_engine_that_is_dropped_ends_its_threads() {
 fn lanes_grow_and_shrink_while_the_engine_runs() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = silent.local_addr().unwrap();
-    let mut engine = engine(1, 2, policy(300, 0));
+    let engine = engine(1, 2, policy(300, 0));
     for (lanes, ids) in [(2, 0..20), (20, 20..60), (1, 60..64)] {
         engine.set_lanes(NonZeroUsize::new(lanes).unwrap());
         let count = ids.clone().count();

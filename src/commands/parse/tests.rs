@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(clap::Parser)]
 struct Line {
     #[command(flatten)]
-    options: Options,
+    lists: ListArgs,
 }
 
 /// Runs `parse` with `arguments` in a folder that holds some lists; what it wrote, with the folder's
@@ -24,7 +24,7 @@ fn parse(arguments: &[&str]) -> (Exit, String, String) {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let exit = run(&options(folder.path(), arguments), &mut stdout, &mut stderr);
+    let exit = run(&options(folder.path(), arguments), &mut stdout, &mut stderr).unwrap();
     let clean = |bytes| {
         let text = String::from_utf8(bytes).unwrap();
         text.replace(&format!("{}/", folder.path().display()), "")
@@ -32,13 +32,13 @@ fn parse(arguments: &[&str]) -> (Exit, String, String) {
     (exit, clean(stdout), clean(stderr))
 }
 
-fn options(folder: &Path, arguments: &[&str]) -> Options {
+fn options(folder: &Path, arguments: &[&str]) -> ListArgs {
     let in_folder = |argument: &&str| match argument.starts_with('-') || argument.contains("://") {
         true => argument.to_string(),
         false => folder.join(argument).display().to_string(),
     };
     let arguments = arguments.iter().map(in_folder);
-    Line::parse_from(std::iter::once("parse".to_owned()).chain(arguments)).options
+    Line::parse_from(std::iter::once("parse".to_owned()).chain(arguments)).lists
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_output_that_nobody_reads_ends_quietly_and_a_full_disk_does_not() {
     let options = options(folder.path(), &["list", "list"]);
     let run_with = |kind| {
         let mut stderr = Vec::new();
-        let exit = run(&options, &mut Fails(kind), &mut stderr);
+        let exit = run(&options, &mut Fails(kind), &mut stderr).unwrap();
         (exit, String::from_utf8(stderr).unwrap())
     };
     assert_eq!(

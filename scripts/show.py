@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The figures: CPU, memory, time and truth of checks over a farm of mock proxies.
+
+The farm runs on the first CPU and the checker on the second, so that neither pays for the other.
+Each row is one run of `proxy-checker check`; the commands are printed, so that each figure can be
+had again. Exits with 1 if a verdict is not what the farm says.
+"""
+
+import argparse
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from stage import TARGET, Farm, binary
+
+NOFILE = 20_000
+COLUMNS = "{:<26} {:>7} {:>8} {:>8} {:>10} {:>8} {:>7}  {}"
+
+
+def on_cpu(cpu):
+    return ["taskset", "-c", str(cpu)]
+
+
+class Peak(threading.Thread):
+    """Looks at a process now and then: its most descriptors, and its connections to a port."""
+
+    def __init__(self, pid, port):
+        super().__init__(daemon=True)
+        self.pid, self.port = pid, port
+        self.descriptors = self.connections = 0
+        self.over = threading.Event()
+
+    def run(self):
+        # A long table of connections is read seldom: it costs the kernel time.
+        while not self.over.wait(1.0 if self.port else 0.1):
+            try:
+                descriptors = len(os.listdir(f"/proc/{self.pid}/fd"))
+            except OSError:
+                return
+            self.descriptors = max(self.descriptors, descriptors)
+            if self.port:
+                self.connections = max(self.connections, established_to(self.port))
+
+
+def established_to(port):
+    """Clients' ends of the connections to a port that stand: remote address, then state 01."""
+    return Path("/proc/net/tcp").read_text().count(f":{port:04X} 01 ")
+
+
+def run(command, results, port):
+    """Runs a check to its end. Its own CPU time and memory come with its exit status."""
+    with open(results, "wb") as out:
+        started = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE)
+        try:
+            peak = Peak(process.pid, port)
+            peak.start()
+            err = process.stderr.read().decode()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        except BaseException:
+            process.kill()
+            raise
+        wall = time.monotonic() - started
+    peak.over.set()
+    peak.join()
+    if process.returncode != 0:
+        sys.exit(f"status {process.returncode}:\n{err}")
+    return wall, usage, peak, err
+
+
+def short(command, folder):
+    """A command as one would type it from here."""
+    return shlex.join(command).replace(folder, "$DIR").replace(os.getcwd() + "/", "")
+
+
+def compare(bench, farm, results):
+    command = [bench, "compare", "--truth", str(farm.truth), "--results", str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return command, done.returncode == 0, done.stdout + done.stderr
+
+
+class Show:
+    """The table, a row at a time."""
+
+    def __init__(self, options, folder):
+        self.program = binary(options.bin_dir, "proxy-checker")
+        self.bench = binary(options.bin_dir, "proxy-bench")
+        self.folder, self.wrong = folder, []
+        self.commands = []
+
+    def row(self, name, count, behaviour, arguments, pinned=True, before=()):
+        farm = Farm(self.bench, self.folder, count, behaviour, on_cpu(0))
+        with farm:
+            results = Path(self.folder) / "results.jsonl"
+            check = [
+                self.program, "check", "--allow-private", "--test-url", TARGET, "--all",
+                "--format", "jsonl", *arguments, str(farm.list),
+            ]
+            command = [*(on_cpu(1) if pinned else []), *check]
+            if before:
+                command = ["bash", "-c", f"{before} && exec {shlex.join(command)}"]
+            port = None if pinned else int(farm.ports[2])
+            wall, usage, peak, err = run(command, results, port)
+            compared, exact, said = compare(self.bench, farm, results)
+        cpu = usage.ru_utime + usage.ru_stime
+        truth = "every verdict true" if exact else "NOT AS THE FARM SAYS"
+        print(COLUMNS.format(
+            name, count, f"{wall:.1f}", f"{cpu:.2f}", f"{cpu / count * 1e6:.1f}",
+            f"{usage.ru_maxrss / 1024:.0f}", peak.descriptors, truth,
+        ), flush=True)
+        if not exact:
+            self.wrong.append(f"{name}:\n{err}{said}")
+        shown = [farm.command, command, compared]
+        self.commands.append((name, [short(c, self.folder) for c in shown]))
+        return peak
+
+
+def show(options, folder):
+    count = options.count
+    table = Show(options, folder)
+    print(COLUMNS.format("run", "proxies", "wall s", "CPU s", "CPU us/pr.", "RSS MiB", "fds", "verdicts"))
+    narrow, wide = ["--concurrency", "1000"], ["--concurrency", "19000"]
+    table.row("all, 19 000 at once", count, "all", wide)
+    table.row("forwards, 1 000 at once", count, "forwards", narrow)
+    table.row("forwards, 19 000 at once", count, "forwards", wide)
+    table.row("refuses, 19 000 at once", count, "refuses", wide)
+    silent = ["--concurrency", "39000", "--shards", "2", "--timeout", "30s"]
+    peak = table.row(
+        "silent, on two shards", 38_000, "silent", silent, pinned=False, before=f"ulimit -n {NOFILE}"
+    )
+    print(f"\n38 000 silent: {peak.connections} connections stood at once under `ulimit -n {NOFILE}`, "
+          f"with {peak.descriptors} descriptors open.")
+    print("\nThe commands ($DIR is a scratch folder; each farm is up while its check runs):")
+    for name, commands in table.commands:
+        print(f"  {name}")
+        print("".join(f"    {command}\n" for command in commands), end="")
+    if table.wrong:
+        sys.exit("\n" + "\n".join(table.wrong))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin-dir", default="target/release", help="where the programs are")
+    parser.add_argument("--count", type=int, default=20_000, help="proxies of a run")
+    options = parser.parse_args()
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("the figures need two CPUs: one for the farm, one for the checker")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < NOFILE:
+        sys.exit(f"the figures need {NOFILE} descriptors (ulimit -Hn is {hard})")
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    print(f"{model[1] if model else 'CPU unknown'}, {os.cpu_count()} CPUs, Linux {os.uname().release}\n")
+    with tempfile.TemporaryDirectory(prefix="proxy-checker-show-") as folder:
+        try:
+            show(options, folder)
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+//! `check`: probes lists once, without the service. Rows go to standard output and nothing else
+//! does; warnings, progress and the summary go to standard error.
+
+mod args;
+mod drive;
+mod interrupts;
+mod list;
+mod names;
+mod progress;
+mod rows;
+
+#[cfg(test)]
+mod tests;
+
+pub use args::CheckArgs;
+
+use crate::cli::{EXIT_INTERRUPTED, Failure};
+use crate::sources::input::{self, Limits};
+use args::CONCURRENCY_DEFAULT;
+use drive::{Check, End};
+use list::List;
+use progress::Counts;
+use proxy_shards::{Engine, EngineOptions, ProbePolicy, Verdict};
+use rows::Rows;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+const WEAK: &str = "a status alone proves little, a captive portal has it too: add --expect-body or --expect-sha256, or use a test URL that answers 204";
+
+/// Checks what `args` name: rows to `out`, the rest to `err`. Returns the exit status: 0 if it ran,
+/// also when the reader of `out` went away, 130 if it was interrupted.
+pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8, Failure> {
+    let policy = args.policy()?;
+    if policy.is_weak() {
+        warn(err, WEAK);
+    }
+    let addresses = args.lists.addresses();
+    let (hint, limits) = (args.lists.protocol, Limits::default());
+    let read = |input: &_| input::read(input, hint, addresses, &limits);
+    let mut list = List::gather(&args.lists.inputs()?, read, err)?;
+
+    // From here on an interrupt prints what is known; before, nothing is.
+    let interrupts = interrupts::listen().map_err(|e| failed("cannot watch for signals", e))?;
+    let started = Instant::now();
+    let end = match names::resolve(list.host_names(), names::system, &interrupts) {
+        Some(found) => {
+            list.resolved(found, |ip| addresses.allows(ip));
+            let engine = start(args, policy, list.len(), err)?;
+            print(args, &list, out, |check| {
+                drive::drive(engine, check, &interrupts)
+            })
+        }
+        None => print(args, &list, out, |check| {
+            check.end_rest(Verdict::LocalCancelled)?;
+            Ok(End::Interrupted)
+        }),
+    };
+    conclude(end, started, err)
+}
+
+/// Starts the shards, no more of them and no more lanes than there are candidates.
+fn start(
+    args: &CheckArgs,
+    policy: ProbePolicy,
+    candidates: usize,
+    err: &mut dyn Write,
+) -> Result<Engine, Failure> {
+    let (lanes, shards) = sizes(args, candidates);
+    let options = EngineOptions {
+        shards: Some(shards),
+        lanes,
+    };
+    let engine = Engine::start(options, Arc::new(policy)).map_err(|e| failed("cannot probe", e))?;
+    let granted = engine.lanes_per_shard().saturating_mul(engine.shards());
+    if granted < lanes.get() {
+        warn(
+            err,
+            &format!(
+                "{granted} probes at once instead of {lanes}: raise the limit of open files (ulimit -n) or the number of shards"
+            ),
+        );
+    }
+    Ok(engine)
+}
+
+/// Lanes and shards for so many candidates: no more lanes than can have work.
+fn sizes(args: &CheckArgs, candidates: usize) -> (NonZeroUsize, NonZeroUsize) {
+    let at_least_one = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+    let wanted = args.concurrency.unwrap_or(CONCURRENCY_DEFAULT) as usize;
+    let lanes = at_least_one(wanted.min(candidates));
+    let shards = match args.shards {
+        Some(shards) => at_least_one(shards as usize),
+        None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    (lanes, shards.min(lanes).min(at_least_one(candidates)))
+}
+
+/// Has `work` done with rows going to `out`.
+fn print<W: Write>(
+    args: &CheckArgs,
+    list: &List,
+    out: W,
+    work: impl FnOnce(&mut Check<'_, progress::Beside<W>>) -> io::Result<End>,
+) -> io::Result<(End, Counts)> {
+    let bar = progress::bar(list.len());
+    let beside = progress::Beside {
+        bar: bar.clone(),
+        out,
+    };
+    let rows = Rows::new(args.format, args.all, beside)?;
+    let mut check = Check::new(list, rows, bar);
+    let end = work(&mut check)?;
+    Ok((end, check.finish()?))
+}
+
+/// Says how it ended, and finds the exit status for it.
+fn conclude(
+    end: io::Result<(End, Counts)>,
+    started: Instant,
+    err: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let (end, counts) = match end {
+        Ok(ended) => ended,
+        // The reader has what it wanted, as in `| head`.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
+        Err(error) => return Err(failed("cannot write results to standard output", error)),
+    };
+    let summary = progress::summary(&counts, started.elapsed());
+    let interrupted = if end == End::Interrupted {
+        "interrupted; "
+    } else {
+        ""
+    };
+    // Without stderr there is nobody to tell.
+    let _ = writeln!(err, "proxy-checker: {interrupted}{summary}");
+    match end {
+        End::Complete => Ok(0),
+        End::Interrupted => Ok(EXIT_INTERRUPTED),
+        End::Lost => Err(Failure::Failed(LOST.into())),
+    }
+}
+
+const LOST: &str = "the shards ended before their work did, which is a bug: please report it with the list and the options; the candidates concerned are local_fault";
+
+fn failed(what: &str, error: impl Display) -> Failure {
+    Failure::Failed(format!("{what}: {error}"))
+}
+
+fn warn(err: &mut dyn Write, text: &str) {
+    // Without stderr there is nobody to warn.
+    let _ = writeln!(err, "proxy-checker: warning: {text}");
+}

@@ -1,0 +1,142 @@
+//! What a person sees while and after a check, on standard error.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle};
+use proxy_shards::Verdict;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Redraws a second.
+const REDRAW_HZ: u8 = 8;
+
+/// Candidates by how they ended, `verdict as usize`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts([u64; Verdict::COUNT]);
+
+impl Counts {
+    pub(super) fn add(&mut self, verdict: Verdict) {
+        self.0[verdict as usize] += 1;
+    }
+
+    pub(super) fn of(&self, verdict: Verdict) -> u64 {
+        self.0[verdict as usize]
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// A bar on standard error; nothing if that is no terminal.
+pub(super) fn bar(candidates: usize) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(REDRAW_HZ);
+    let bar = ProgressBar::with_draw_target(Some(candidates as u64), target)
+        // However the check ends, no half a bar stays on the terminal.
+        .with_finish(ProgressFinish::AndClear);
+    let template = "{wide_bar} {human_pos}/{human_len}  {rate}/s  {msg} alive  ETA {eta}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        let whole = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Writing to the line being drawn cannot fail.
+            let _ = write!(out, "{:.0}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", whole));
+    }
+    bar
+}
+
+/// Moves the bar.
+pub(super) fn show(bar: &ProgressBar, counts: &Counts) {
+    if !bar.is_hidden() {
+        bar.set_position(counts.total());
+        bar.set_message(counts.of(Verdict::Alive).to_string());
+    }
+}
+
+/// Writes around the bar, so that rows and bar do not mix on one terminal.
+#[derive(Debug)]
+pub(super) struct Beside<W> {
+    pub(super) bar: ProgressBar,
+    pub(super) out: W,
+}
+
+impl<W: Write> Write for Beside<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let out = &mut self.out;
+        self.bar.suspend(|| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let out = &mut self.out;
+        self.bar.suspend(|| out.flush())
+    }
+}
+
+/// The one line at the end: how many ended how, the alive first, then the most frequent.
+pub(super) fn summary(counts: &Counts, took: Duration) -> impl fmt::Display {
+    let mut verdicts: Vec<Verdict> = Verdict::ALL
+        .into_iter()
+        .filter(|v| counts.of(*v) > 0)
+        .collect();
+    verdicts.sort_by_key(|v| (*v != Verdict::Alive, std::cmp::Reverse(counts.of(*v))));
+    let mut line = format!(
+        "{} checked in {:.1} s: ",
+        counts.total(),
+        took.as_secs_f64()
+    );
+    if counts.of(Verdict::Alive) == 0 {
+        line.push_str("0 alive, ");
+    }
+    for verdict in verdicts {
+        // Writing into a String cannot fail.
+        let _ = write!(line, "{} {}, ", counts.of(verdict), verdict.label());
+    }
+    line.truncate(line.trim_end_matches(", ").len());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(verdicts: &[(Verdict, u64)], expected: &str) {
+        let mut counts = Counts::default();
+        for (verdict, count) in verdicts {
+            (0..*count).for_each(|_| counts.add(*verdict));
+        }
+        assert_eq!(
+            summary(&counts, Duration::from_millis(1_240)).to_string(),
+            expected
+        );
+    }
+
+    #[test]
+    fn the_summary_starts_with_the_alive_and_then_the_most_frequent() {
+        check(
+            &[
+                (Verdict::Refused, 2),
+                (Verdict::OwnPage, 5),
+                (Verdict::Alive, 1),
+            ],
+            "8 checked in 1.2 s: 1 alive, 5 own_page, 2 refused",
+        );
+    }
+
+    #[test]
+    fn the_summary_says_that_none_is_alive() {
+        check(
+            &[(Verdict::Refused, 1)],
+            "1 checked in 1.2 s: 0 alive, 1 refused",
+        );
+        check(&[], "0 checked in 1.2 s: 0 alive");
+    }
+
+    #[test]
+    fn without_a_terminal_the_bar_is_hidden_and_writes_go_through() {
+        let mut beside = Beside {
+            bar: ProgressBar::hidden(),
+            out: Vec::new(),
+        };
+        beside.write_all(b"row\n").unwrap();
+        assert_eq!(beside.out, b"row\n");
+    }
+}
