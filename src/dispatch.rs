@@ -22,35 +22,35 @@ pub trait Shards {
     /// Replaces the policy of the probes that start from now on.
     fn set_policy(&self, policy: Arc<ProbePolicy>);
     /// Grows or shrinks the lanes of all shards together.
-    fn set_lanes(&self, lanes: NonZeroUsize);
+    fn set_lanes(&mut self, lanes: NonZeroUsize);
     /// Stops within `grace`; the last reports are in the channel that it returns.
     fn stop(self, grace: Duration) -> Receiver<Report>;
 }
 
 impl Shards for Engine {
     fn shards(&self) -> usize {
-        self.shards()
+        Engine::shards(self)
     }
     fn lanes_per_shard(&self) -> usize {
-        self.lanes_per_shard()
+        Engine::lanes_per_shard(self)
     }
     fn shard_of(&self, address: SocketAddr) -> usize {
-        self.shard_of(address)
+        Engine::shard_of(self, address)
     }
     fn submit(&self, shard: usize, jobs: Vec<Job>) {
-        self.submit(shard, jobs);
+        Engine::submit(self, shard, jobs);
     }
     fn reports(&self) -> &Receiver<Report> {
-        self.reports()
+        Engine::reports(self)
     }
     fn set_policy(&self, policy: Arc<ProbePolicy>) {
-        self.set_policy(policy);
+        Engine::set_policy(self, policy);
     }
-    fn set_lanes(&self, lanes: NonZeroUsize) {
-        self.set_lanes(lanes);
+    fn set_lanes(&mut self, lanes: NonZeroUsize) {
+        Engine::set_lanes(self, lanes);
     }
     fn stop(self, grace: Duration) -> Receiver<Report> {
-        self.stop(grace)
+        Engine::stop(self, grace)
     }
 }
 

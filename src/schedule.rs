@@ -1,1 +1,301 @@
-//! (to be written)
+//! What is due next and when: pure, with the time as an argument.
+
+mod rules;
+mod task;
+
+pub use rules::Rules;
+pub use task::{Class, Ticket};
+
+use fastrand::Rng;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use task::{Place, Task};
+
+use crate::ledger::Standing;
+
+/// Hand-outs in a row to one class while a lower one waits too; the next is for the lower.
+const STREAK_MAX: u8 = 3;
+/// Fewer entries than this are not worth a rebuild.
+const STALE_MIN: usize = 1024;
+
+/// How a hand-out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a verdict: this is where the candidate stands now.
+    Checked(Standing),
+    /// With a failure of this host: again after a short pause.
+    Local(Standing),
+    /// Its host name has no address that may be dialled: again after a pause that grows.
+    NoAddress(Standing),
+    /// It was not tried: due at once, on the queue that is named.
+    Diverted,
+}
+
+/// When a candidate is due, and its index: the earliest is the greatest.
+type Due = Reverse<(u64, u32)>;
+
+/// The candidates that are due on one queue, by class and time.
+///
+/// An entry is believed only if it says what the task says; entries that no longer do are left
+/// where they are until they come up.
+#[derive(Debug, Default)]
+struct Queue {
+    by_class: [BinaryHeap<Due>; Class::COUNT],
+    streak: [u8; Class::COUNT],
+}
+
+/// Progress of a sweep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Candidates that belong to it.
+    pub total: u64,
+    /// Those of them that were checked.
+    pub done: u64,
+}
+
+/// When each candidate is due. A candidate is on one queue or out, never both and never twice.
+#[derive(Debug)]
+pub struct Schedule {
+    rules: Rules,
+    tasks: Vec<Task>,
+    queues: Vec<Queue>,
+    stale: usize,
+    waiting: usize,
+    progress: Progress,
+    rng: Rng,
+}
+
+impl Schedule {
+    /// Nothing is due yet. `seed` decides the jitter.
+    pub fn new(queues: usize, rules: Rules, seed: u64) -> Schedule {
+        Schedule {
+            rules,
+            tasks: Vec::new(),
+            queues: std::iter::repeat_with(Queue::default)
+                .take(queues)
+                .collect(),
+            stale: 0,
+            waiting: 0,
+            progress: Progress::default(),
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// Replaces the rules for what comes back from now on.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Adds a candidate that is not scheduled yet: due at once, outside the sweep.
+    pub fn add(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
+        if index as usize >= self.tasks.len() {
+            self.tasks.resize(index as usize + 1, Task::default());
+        }
+        let task = &mut self.tasks[index as usize];
+        if task.place == Place::Absent {
+            task.local_failures = 0;
+            self.wait(index, queue, Class::of(standing), now_ms);
+        }
+    }
+
+    /// Adds a candidate that is not scheduled yet: due at once, as a part of the sweep.
+    pub fn add_to_sweep(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
+        self.add(index, queue, standing, now_ms);
+        self.join_sweep(index);
+    }
+
+    /// Takes a candidate off the schedule. `false`: it is out, and must come back first.
+    pub fn remove(&mut self, index: u32) -> bool {
+        let task = &mut self.tasks[index as usize];
+        match task.place {
+            Place::Out => return false,
+            Place::Waiting => {
+                self.stale += 1;
+                self.waiting -= 1;
+            }
+            Place::Absent | Place::Back => {}
+        }
+        task.place = Place::Absent;
+        task.again = false;
+        if std::mem::take(&mut task.in_sweep) {
+            self.progress.total -= 1;
+        }
+        if self.stale > STALE_MIN && self.stale > self.waiting {
+            self.rebuild();
+        }
+        true
+    }
+
+    /// Hands out what is due next on `queue`, if anything is.
+    ///
+    /// Higher classes go first, but after three in a row one of a lower class has its turn.
+    pub fn next(&mut self, queue: usize, now_ms: u64) -> Option<Ticket> {
+        let due = Class::ALL.map(|class| self.peek(queue, class, now_ms));
+        let streak = &mut self.queues[queue].streak;
+        let mut pick = None;
+        for (rank, index) in due.into_iter().enumerate() {
+            let Some(index) = index else { continue };
+            pick = Some((rank, index));
+            let contested = due[rank + 1..].iter().any(Option::is_some);
+            if !contested || streak[rank] < STREAK_MAX {
+                streak[rank] += u8::from(contested);
+                break;
+            }
+            streak[rank] = 0;
+        }
+        let (rank, index) = pick?;
+        let heap = &mut self.queues[queue].by_class[rank];
+        heap.pop();
+        if heap.is_empty() {
+            heap.shrink_to(STALE_MIN);
+        }
+        self.waiting -= 1;
+        let task = &mut self.tasks[index as usize];
+        task.place = Place::Out;
+        task.turn = task.turn.wrapping_add(1);
+        Some(Ticket::new(index, task.turn))
+    }
+
+    /// Takes back what was handed out and returns its index; `None` if this very ticket is not out.
+    /// It is then to be put back or removed.
+    pub fn back(&mut self, ticket: Ticket) -> Option<u32> {
+        let index = ticket.index();
+        let task = self.tasks.get_mut(index as usize)?;
+        if task.place != Place::Out || task.turn != ticket.turn() {
+            return None;
+        }
+        task.place = Place::Back;
+        Some(index)
+    }
+
+    /// Puts back what [`Schedule::back`] took, due when its outcome says.
+    pub fn put_back(&mut self, index: u32, queue: usize, outcome: Outcome, now_ms: u64) {
+        let task = &mut self.tasks[index as usize];
+        if task.place != Place::Back {
+            return;
+        }
+        // What was out when the sweep began is swept when it comes back the next time.
+        let again = std::mem::take(&mut task.again);
+        if !again && outcome.ends_the_sweep() && std::mem::take(&mut task.in_sweep) {
+            self.progress.done += 1;
+        }
+        task.local_failures = match outcome {
+            Outcome::Checked(_) => 0,
+            Outcome::Local(_) | Outcome::NoAddress(_) => task.local_failures.saturating_add(1),
+            Outcome::Diverted => task.local_failures,
+        };
+        let failures = task.local_failures;
+        let (class, delay) = match outcome {
+            Outcome::Checked(s) => (Class::of(s), self.rules.recheck_ms(s, &mut self.rng)),
+            Outcome::Local(s) => (
+                Class::of(s),
+                self.rules.local_pause_ms(failures, &mut self.rng),
+            ),
+            Outcome::NoAddress(s) => (
+                Class::of(s),
+                self.rules.name_pause_ms(s, failures, &mut self.rng),
+            ),
+            Outcome::Diverted => (task.class, 0),
+        };
+        let delay = if again { 0 } else { delay };
+        self.wait(index, queue, class, now_ms + delay);
+    }
+
+    /// When the next candidate of `queue` is due; may be too early by one that was removed.
+    pub fn due_at(&self, queue: usize) -> Option<u64> {
+        let heaps = &self.queues[queue].by_class;
+        heaps
+            .iter()
+            .filter_map(|heap| heap.peek().map(|Reverse((due, _))| *due))
+            .min()
+    }
+
+    /// Starts a sweep: everything is due now; what is out is due again as soon as it is back.
+    pub fn sweep(&mut self, now_ms: u64) {
+        self.progress = Progress::default();
+        for task in &mut self.tasks {
+            task.in_sweep = matches!(task.place, Place::Waiting | Place::Out);
+            task.again = task.place == Place::Out;
+            self.progress.total += u64::from(task.in_sweep);
+            if task.place == Place::Waiting {
+                task.due_ms = now_ms;
+                task.local_failures = 0;
+            }
+        }
+        self.rebuild();
+    }
+
+    /// Progress of the last sweep that was started.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Candidates that wait, due or not.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    fn join_sweep(&mut self, index: u32) {
+        let task = &mut self.tasks[index as usize];
+        if task.place == Place::Waiting && !task.in_sweep {
+            task.in_sweep = true;
+            self.progress.total += 1;
+        }
+    }
+
+    fn wait(&mut self, index: u32, queue: usize, class: Class, due_ms: u64) {
+        let task = &mut self.tasks[index as usize];
+        task.place = Place::Waiting;
+        task.due_ms = due_ms;
+        task.class = class;
+        task.queue = queue as u16;
+        self.waiting += 1;
+        self.queues[queue].by_class[class as usize].push(Reverse((due_ms, index)));
+    }
+
+    /// The first of a class that is due, what is stale before it dropped.
+    fn peek(&mut self, queue: usize, class: Class, now_ms: u64) -> Option<u32> {
+        let heap = &mut self.queues[queue].by_class[class as usize];
+        while let Some(&Reverse((due_ms, index))) = heap.peek() {
+            if due_ms > now_ms {
+                return None;
+            }
+            if self.tasks[index as usize].waits_at(queue, class, due_ms) {
+                return Some(index);
+            }
+            heap.pop();
+            self.stale = self.stale.saturating_sub(1);
+        }
+        None
+    }
+
+    /// Builds the queues anew from the tasks, which drops what is stale.
+    fn rebuild(&mut self) {
+        let mut dues: Vec<[Vec<Due>; Class::COUNT]> = Vec::new();
+        dues.resize_with(self.queues.len(), Default::default);
+        for queue in &mut self.queues {
+            queue.by_class = Default::default();
+        }
+        for (index, task) in (0u32..).zip(&self.tasks) {
+            if task.place == Place::Waiting {
+                let place = &mut dues[usize::from(task.queue)][task.class as usize];
+                place.push(Reverse((task.due_ms, index)));
+            }
+        }
+        for (queue, dues) in self.queues.iter_mut().zip(dues) {
+            queue.by_class = dues.map(BinaryHeap::from);
+        }
+        self.stale = 0;
+    }
+}
+
+impl Outcome {
+    /// Whether the sweep has had its turn on the candidate. A name without an address has: it may
+    /// never get one.
+    fn ends_the_sweep(self) -> bool {
+        matches!(self, Outcome::Checked(_) | Outcome::NoAddress(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ pub struct Sweep {
 }
 
 /// Gauges of one shard, from its last report.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardStat {
     /// Probes under way.
     pub in_flight: u64,

@@ -1,9 +1,280 @@
-//! `serve`.
+//! `serve`: starts the threads, waits for the signal to stop, and ends them in good order.
 
-use std::fmt;
+mod error;
+mod place;
+mod reload;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ServeError;
+
+use crate::api::{self, ApiState, Settings};
+use crate::config::Config;
+use crate::coordinator::{self, Event, Outlets, SaveOutcome};
+use crate::io::Plan;
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::shutdown::{self, Order};
+use crate::snapshot::Published;
+use crate::sources::address::AddressPolicy;
+use crate::store::keeper::{self, Kept};
+use crate::store::{self, Image, Store};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use place::Place;
+use proxy_shards::{Engine, EngineOptions, Verdict};
+use reload::Reloader;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{mpsc, watch};
 
-/// Runs the service.
-pub fn run(_config: Option<&Path>) -> Result<(), fmt::Error> {
-    todo!()
+/// Longest time from the signal to the end of the process.
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+/// How often it is seen that every thread still lives.
+const ROLL_CALL: Duration = Duration::from_secs(1);
+/// Reload requests that wait to be read.
+const REQUESTS_MAX: usize = 16;
+
+/// Runs the service until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting, or a thread that died.
+pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
+    let place = Place::find(config_path);
+    let (config, warnings) = place.load()?;
+    logging::init(&config.logging)?;
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    place.announce(&config);
+    let plan = reload::plan(config)?;
+    let (orders_to, orders) = unbounded();
+    let _signals = shutdown::listen(move |order| match order {
+        Order::Exit(status) => std::process::exit(status),
+        // The receiver lives as long as the service.
+        order => drop(orders_to.send(order)),
+    })
+    .map_err(thread_error("signals"))?;
+    Service::start(place, plan)?.run(&orders)
+}
+
+/// The running threads.
+struct Service {
+    /// Where the API listens.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests bind port 0 and ask"))]
+    address: SocketAddr,
+    events: Sender<Event>,
+    requests: mpsc::Sender<api::ReloadRequest>,
+    stop: watch::Sender<bool>,
+    /// Disconnected when the coordinator has ended.
+    coordinator_lives: Receiver<()>,
+    threads: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Service {
+    fn start(place: Place, plan: Plan) -> Result<Service, ServeError> {
+        let config = plan.config.clone();
+        let metrics = Arc::new(Metrics::new()?);
+        let (listener, address) = listen(config.api.addr)?;
+        let (store, restored) = open(&config)?;
+        let engine = start_engine(&config)?;
+
+        let published = Arc::new(Published::empty(SystemTime::now()));
+        let (events, events_from) = unbounded();
+        let (images, images_from) = unbounded();
+        let (lookups, lookups_from) = mpsc::unbounded_channel();
+        let (requests, requests_from) = mpsc::channel(REQUESTS_MAX);
+        let (settings, settings_from) = watch::channel(Arc::new(Settings::from(&*config)));
+        let (stop, _) = watch::channel(false);
+
+        let keeper = keeper::spawn(store, images_from, keep_told(&metrics, &events))
+            .map_err(thread_error("store"))?;
+        let outlets = Outlets {
+            published: published.clone(),
+            metrics: metrics.clone(),
+            lookups,
+            images,
+        };
+        let (coordinator, coordinator_lives) =
+            coordinate(engine, &config, restored, events_from, outlets)?;
+        let state = ApiState {
+            snapshots: published,
+            settings: settings_from,
+            metrics: metrics.clone(),
+            reload: requests.clone(),
+            cursor: Arc::new(AtomicUsize::new(0)),
+        };
+        let api = api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
+        let start = crate::io::Start {
+            watched: place.file().map(Path::to_owned),
+            reload: Arc::new(Reloader::new(place, config, settings, metrics)),
+            plan,
+            allowed: |config, ip| policy(config).allows(ip),
+            requests: requests_from,
+            lookups: lookups_from,
+            events: events.clone(),
+        };
+        let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
+        let threads = vec![
+            ("coordinator", coordinator),
+            ("store", keeper),
+            ("api", api),
+            ("io", io),
+        ];
+        Ok(Service {
+            address,
+            events,
+            requests,
+            stop,
+            coordinator_lives,
+            threads,
+        })
+    }
+
+    /// Obeys the signals until one says stop, or a thread dies.
+    fn run(self, orders: &Receiver<Order>) -> Result<(), ServeError> {
+        let died = loop {
+            select! {
+                recv(orders) -> order => match order {
+                    // A full channel means that a reload waits already: this one is merged into it.
+                    Ok(Order::Reload) => drop(self.requests.try_send(api::ReloadRequest { reply: None })),
+                    _ => break None,
+                },
+                recv(self.coordinator_lives) -> _ => break Some("coordinator"),
+                default(ROLL_CALL) => {
+                    let dead = self.threads.iter().find(|(_, thread)| thread.is_finished());
+                    if let Some(&(name, _)) = dead {
+                        break Some(name);
+                    }
+                }
+            }
+        };
+        self.end();
+        died.map_or(Ok(()), |name| Err(ServeError::Died(name)))
+    }
+
+    /// Ends the threads in good order; what does not end in time ends with the process.
+    fn end(self) {
+        tracing::info!("stopping");
+        let deadline = Instant::now() + STOP_WITHIN;
+        // Receivers that are gone have ended already.
+        let _ = self.events.send(Event::Stop);
+        self.stop.send_replace(true);
+        for (name, thread) in self.threads {
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
+            if !thread.is_finished() {
+                tracing::warn!(
+                    thread = name,
+                    "did not end in time; the process ends without it"
+                );
+            }
+        }
+        tracing::info!("stopped");
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let listener = TcpListener::bind(addr).map_err(|error| ServeError::Listen { addr, error })?;
+    let bound = listener.local_addr().unwrap_or(addr);
+    tracing::info!(address = %bound, "the API listens");
+    Ok((listener, bound))
+}
+
+fn open(config: &Config) -> Result<(Box<dyn Store>, Image), ServeError> {
+    let mut store = store::open(&config.storage.backend)?;
+    let image = store.load()?;
+    if let Some(recovered) = store.recovered() {
+        tracing::error!("storage: {recovered}");
+    }
+    let alive = |entry: &&crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
+    tracing::info!(
+        candidates = image.entries.len(),
+        alive = image.entries.iter().filter(alive).count(),
+        "the store is open"
+    );
+    Ok((store, image))
+}
+
+fn start_engine(config: &Config) -> Result<Engine, ServeError> {
+    let checker = &config.checker;
+    let options = EngineOptions {
+        shards: checker.shards,
+        lanes: checker.concurrency,
+    };
+    Ok(Engine::start(options, checker.policy.clone())?)
+}
+
+fn coordinate(
+    engine: Engine,
+    config: &Arc<Config>,
+    restored: Image,
+    events: Receiver<Event>,
+    outlets: Outlets,
+) -> Result<(JoinHandle<()>, Receiver<()>), ServeError> {
+    let start = coordinator::Start {
+        config: config.clone(),
+        shards: engine.shards(),
+        lanes_per_shard: engine.lanes_per_shard(),
+        allowed: |config, ip| policy(config).allows(ip),
+        restored,
+        seed: fastrand::u64(..),
+    };
+    let (alive, lives) = bounded(1);
+    let thread = thread::Builder::new().name("coordinator".into());
+    let thread = thread.spawn(move || {
+        // `alive` is dropped when the thread ends. Whoever started it waits, or is gone.
+        let begun = || {
+            let _ = alive.send(());
+        };
+        coordinator::run(engine, start, &events, &outlets, begun);
+    });
+    let thread = thread.map_err(thread_error("coordinator"))?;
+    // The API opens only now, so that no answer is older than what was restored.
+    lives.recv().map_err(|_| ServeError::Died("coordinator"))?;
+    Ok((thread, lives))
+}
+
+/// Tells the metrics and the coordinator how each save ended.
+fn keep_told(metrics: &Arc<Metrics>, events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
+    let (metrics, events) = (metrics.clone(), events.clone());
+    move |kept| {
+        let outcome = match kept {
+            Ok(saved_at_ms) => {
+                metrics.saved(SystemTime::UNIX_EPOCH + Duration::from_millis(saved_at_ms));
+                SaveOutcome::Saved
+            }
+            Err(_) => {
+                metrics.storage_failed();
+                SaveOutcome::Failed
+            }
+        };
+        // The coordinator is gone after the last save.
+        let _ = events.send(Event::Saved(outcome));
+    }
+}
+
+fn policy(config: &Config) -> AddressPolicy {
+    AddressPolicy {
+        allow_private: config.aggregator.allow_private,
+    }
+}
+
+/// Ready when the service stops.
+fn stopped(stop: &watch::Sender<bool>) -> impl Future<Output = ()> + Send + 'static {
+    let mut stop = stop.subscribe();
+    async move {
+        // An error says that the service is gone, which is a stop too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+fn thread_error(name: &'static str) -> impl FnOnce(io::Error) -> ServeError {
+    move |error| ServeError::Thread { name, error }
 }

@@ -9,6 +9,8 @@ mod lock;
 mod file;
 mod sled;
 
+pub mod keeper;
+
 #[cfg(test)]
 mod contract;
 

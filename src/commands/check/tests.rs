@@ -95,7 +95,7 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
         &self.reports
     }
     fn set_policy(&self, _policy: Arc<ProbePolicy>) {}
-    fn set_lanes(&self, _lanes: NonZeroUsize) {}
+    fn set_lanes(&mut self, _lanes: NonZeroUsize) {}
     fn stop(self, _grace: Duration) -> Receiver<Report> {
         *self.stopped.borrow_mut() = true;
         let cancelled = |id| record(id, Verdict::LocalCancelled);

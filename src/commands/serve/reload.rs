@@ -1,0 +1,100 @@
+//! What a reload does beside the coordinator: reads, and tells those who keep a part of the
+//! configuration.
+
+use super::place::Place;
+use crate::api::Settings;
+use crate::config::{Config, Source};
+use crate::io::{FetchAll, Outcome, Plan, Reload};
+use crate::logging;
+use crate::metrics::Metrics;
+use crate::sources::fetch::{FetchError, Fetched, Fetcher};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// A configuration, with a fetcher that knows its limits and remembers nothing yet.
+pub(super) fn plan(config: Config) -> Result<Plan, FetchError> {
+    let fetcher = Fetcher::new(&config.aggregator)?;
+    Ok(Plan {
+        config: Arc::new(config),
+        fetch: fetch_all(fetcher),
+    })
+}
+
+fn fetch_all(fetcher: Fetcher) -> FetchAll {
+    Arc::new(
+        move |sources: Vec<Source>, to: mpsc::Sender<(usize, Outcome)>| {
+            let fetcher = fetcher.clone();
+            Box::pin(async move {
+                let (results, mut arrived) =
+                    mpsc::channel::<(usize, Result<Fetched, FetchError>)>(1);
+                let pass_on = async {
+                    while let Some((place, result)) = arrived.recv().await {
+                        let outcome = result.map_err(|error| error.to_string().into());
+                        if to.send((place, outcome)).await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                tokio::join!(fetcher.fetch_all(&sources, results), pass_on);
+            })
+        },
+    )
+}
+
+/// Reads the configuration again from where it came from.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    place: Place,
+    /// The configuration that the process started with: what takes a restart is compared with it.
+    started: Arc<Config>,
+    settings: watch::Sender<Arc<Settings>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        place: Place,
+        started: Arc<Config>,
+        settings: watch::Sender<Arc<Settings>>,
+        metrics: Arc<Metrics>,
+    ) -> Reloader {
+        Reloader {
+            place,
+            started,
+            settings,
+            metrics,
+        }
+    }
+}
+
+impl Reload for Reloader {
+    fn read(&self) -> Result<Plan, String> {
+        let (config, warnings) = self.place.load().map_err(|error| error.to_string())?;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        plan(config).map_err(|error| error.to_string())
+    }
+
+    fn applied(&self, id: u64, plan: &Plan) {
+        let config = &plan.config;
+        let restart = self.started.diff_needs_restart(config);
+        if !restart.is_empty() {
+            let keys = restart.join(", ");
+            tracing::warn!(keys, "changed, but in force only after a restart");
+        }
+        if let Err(error) = logging::init(&config.logging) {
+            tracing::warn!(%error, "the log level stays as it was");
+        }
+        self.settings
+            .send_replace(Arc::new(Settings::from(&**config)));
+        self.metrics.reload_succeeded();
+        let sources = config.aggregator.sources.len();
+        tracing::info!(reload = id, sources, "the configuration is in force");
+    }
+
+    fn refused(&self, why: &str) {
+        self.metrics.reload_failed();
+        tracing::error!(%why, "the configuration was refused; the one before stays in force");
+    }
+}

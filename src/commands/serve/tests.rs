@@ -1,0 +1,196 @@
+use super::*;
+use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions};
+use serde_json::json;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a configuration and a store, and a farm that is its world.
+struct World {
+    folder: tempfile::TempDir,
+    farm: Farm,
+}
+
+/// A service that runs, and how to end it.
+struct Running {
+    address: SocketAddr,
+    orders: Sender<Order>,
+    thread: JoinHandle<Result<(), ServeError>>,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            folder: tempfile::tempdir().unwrap(),
+            farm: Farm::start(FarmOptions::default()).unwrap(),
+        }
+    }
+
+    /// A list of the first `count` proxies of `behaviour`; its URL.
+    fn list(&self, behaviour: Behaviour, count: u32) -> String {
+        let proxies = (0..count).map(|n| self.farm.proxy(behaviour, n));
+        self.farm
+            .serve_list(&proxies.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn place(&self) -> Place {
+        Place::File(self.folder.path().join("config.json"))
+    }
+
+    fn configure(&self, addr: &str, lists: &[String]) {
+        let source = |url| json!({ "url": url, "type": "http", "enabled": true });
+        let sources: Vec<_> = lists.iter().map(source).collect();
+        let text = json!({
+            "aggregator": { "sources": sources, "allow_private": true },
+            "checker": {
+                "test_url": self.farm.target(Expect::NoContent),
+                "concurrency_total": 64,
+                "shards": 2,
+                "timeout_ms": 5000,
+            },
+            "api": {
+                "addr": addr,
+                "enable_api_key_auth": false,
+                "enable_ip_rate_limit": false,
+            },
+            "storage": { "type": "file", "path": self.folder.path().join("ledger.json") },
+        });
+        fs::write(self.place().file().unwrap(), text.to_string()).unwrap();
+    }
+
+    fn start(&self) -> Running {
+        let (config, _) = self.place().load().unwrap();
+        let service = Service::start(self.place(), reload::plan(config).unwrap()).unwrap();
+        let (orders, obeyed) = unbounded();
+        Running {
+            address: service.address,
+            orders,
+            thread: thread::spawn(move || service.run(&obeyed)),
+        }
+    }
+}
+
+impl Running {
+    /// Status and body of the answer.
+    fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), body.to_owned())
+    }
+
+    /// Asks until `count` proxies are served; how long that took.
+    fn serves(&self, count: usize) -> Duration {
+        let asked = Instant::now();
+        loop {
+            let (status, body) = self.ask("GET", "/get-proxy?all=1");
+            let served = if status == 200 {
+                body.lines().count()
+            } else {
+                0
+            };
+            if served == count {
+                return asked.elapsed();
+            }
+            assert!(asked.elapsed() < PATIENCE, "{served} of {count}: {body}");
+            thread::yield_now();
+        }
+    }
+
+    /// Ends the service in good order; how long that took.
+    fn stop(self) -> Duration {
+        let asked = Instant::now();
+        self.orders.send(Order::Stop).unwrap();
+        self.thread.join().unwrap().unwrap();
+        asked.elapsed()
+    }
+}
+
+#[test]
+fn what_works_is_served_soon_after_the_start_and_at_once_after_a_restart() {
+    let world = World::new();
+    let lists = [
+        world.list(Behaviour::Forwards, 20),
+        world.list(Behaviour::Refuses, 20),
+        world.list(Behaviour::Socks5, 5),
+    ];
+    world.configure("127.0.0.1:0", &lists);
+    let started = Instant::now();
+    let running = world.start();
+    running.serves(25);
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(running.stop() < Duration::from_secs(5));
+
+    let probes = world.farm.counts(Behaviour::Forwards);
+    // Nothing is listed any more, and nothing needs to be probed for the first answer.
+    world.configure("127.0.0.1:0", &[]);
+    let running = world.start();
+    let (status, body) = running.ask("GET", "/get-proxy?all=1");
+    assert_eq!((status, body.lines().count()), (200, 25));
+    running.stop();
+    assert!(probes.accepted >= 20);
+}
+
+#[test]
+fn a_reload_reads_the_configuration_again_and_refuses_one_that_is_not_valid() {
+    let world = World::new();
+    world.configure("127.0.0.1:0", &[world.list(Behaviour::Forwards, 5)]);
+    let running = world.start();
+    running.serves(5);
+    fs::write(world.place().file().unwrap(), "{").unwrap();
+    assert_eq!(running.ask("POST", "/reload").0, 422);
+    running.serves(5);
+    let lists = [
+        world.list(Behaviour::Forwards, 5),
+        world.list(Behaviour::Socks5, 7),
+    ];
+    world.configure("127.0.0.1:0", &lists);
+    let (status, body) = running.ask("POST", "/reload");
+    assert_eq!(
+        (status, body.contains("\"reload_id\":2")),
+        (200, true),
+        "{body}"
+    );
+    running.serves(12);
+    running.stop();
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_the_key() {
+    let world = World::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    world.configure(&taken.local_addr().unwrap().to_string(), &[]);
+    let (config, _) = world.place().load().unwrap();
+    let failed = Service::start(world.place(), reload::plan(config).unwrap());
+    let error = failed.err().unwrap().to_string();
+    assert!(
+        error.starts_with("api.addr: cannot listen on 127.0.0.1:"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_stop_does_not_wait_for_proxies_that_say_nothing() {
+    let world = World::new();
+    world.configure("127.0.0.1:0", &[world.list(Behaviour::Mute, 200)]);
+    let running = world.start();
+    let asked = Instant::now();
+    while world.farm.connections() < 60 {
+        assert!(asked.elapsed() < PATIENCE);
+        thread::yield_now();
+    }
+    assert!(running.stop() < Duration::from_secs(5));
+}

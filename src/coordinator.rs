@@ -1,1 +1,0 @@
-//! Keeps the ledger and the schedule, feeds the shards, publishes snapshots.

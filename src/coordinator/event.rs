@@ -1,0 +1,117 @@
+//! What the coordinator is told, and what it then wants done.
+
+use crate::config::Config;
+use crate::snapshot::{Pool, Stat};
+use crate::sources::fetch::Fetched;
+use crate::store::Image;
+use proxy_shards::{Job, ProbePolicy, Report};
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// One moment, on the two clocks that matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds of a clock that never goes back.
+    pub clock_ms: u64,
+    /// Milliseconds since the Unix epoch, as the host believes.
+    pub unix_ms: u64,
+}
+
+impl Now {
+    /// The same moment as the standard library has it.
+    pub fn system(self) -> SystemTime {
+        unix(self.unix_ms)
+    }
+}
+
+/// Milliseconds since the Unix epoch as the standard library has them.
+pub(super) fn unix(ms: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
+}
+
+/// Everything the coordinator can be told. Closed: there is no other way to reach the ledger.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are reports, which a box would only make dearer"
+)]
+pub enum Event {
+    /// Jobs ended.
+    Report(Report),
+    /// A reload begins: this configuration is in force, and everything is due.
+    Configure {
+        /// Number of the reload, and of its sweep.
+        reload: u64,
+        /// Validated.
+        config: Arc<Config>,
+    },
+    /// A source was fetched, or failed.
+    Source {
+        /// The reload whose configuration numbers the sources.
+        reload: u64,
+        /// Which source of it.
+        source: usize,
+        /// What came of it; the text of a failure is fit to be shown.
+        outcome: Result<Fetched, Box<str>>,
+    },
+    /// A host name was looked up.
+    Resolved {
+        /// [`Lookup::id`].
+        id: u64,
+        /// An address that may be dialled, if the name has one.
+        ip: Option<IpAddr>,
+    },
+    /// A save ended.
+    Saved(SaveOutcome),
+    /// Time has passed.
+    Tick,
+    /// No more jobs are to be handed out.
+    Stop,
+}
+
+/// How a save ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveOutcome {
+    /// It is on disk.
+    Saved,
+    /// It is not; the next one tries again.
+    Failed,
+}
+
+/// A host name whose address is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Given back in [`Event::Resolved`].
+    pub id: u64,
+    /// The name.
+    pub name: Box<str>,
+}
+
+/// What the coordinator wants done.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Hand jobs to a shard.
+    Submit {
+        /// Which.
+        shard: usize,
+        /// At most one batch.
+        jobs: Vec<Job>,
+    },
+    /// Look a name up.
+    Lookup(Lookup),
+    /// Probe by this policy from now on.
+    Policy(Arc<ProbePolicy>),
+    /// Have this many lanes, all shards together.
+    Lanes(NonZeroUsize),
+    /// Let readers see this.
+    Publish {
+        /// The alive.
+        pool: Arc<Pool>,
+        /// The figures.
+        stat: Arc<Stat>,
+    },
+    /// Keep this across a restart.
+    Save(Image),
+}

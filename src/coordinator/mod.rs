@@ -1,0 +1,148 @@
+//! Keeps the ledger and the schedule, feeds the shards, publishes snapshots.
+//!
+//! Candidates come in from the sources and are due at once. What is due is handed to the shards,
+//! what they report goes into the ledger and is due again when its standing says. Whatever changed
+//! is published, and saved from time to time. [`State`] decides all of it without a thread, a
+//! socket or a clock; [`run`] is the loop around it.
+
+mod event;
+mod feed;
+mod names;
+mod publish;
+mod saves;
+mod sources;
+mod state;
+
+#[cfg(test)]
+pub(crate) mod simulation;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Action, Event, Lookup, Now, SaveOutcome};
+pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
+
+use crate::dispatch::Shards;
+use crate::metrics::Metrics;
+use crate::snapshot::Published;
+use crate::store::Image;
+use crossbeam_channel::{Receiver, Sender, select};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How long probes under way may go on after the stop.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Where the coordinator's actions go.
+#[derive(Debug)]
+pub struct Outlets {
+    /// What readers see.
+    pub published: Arc<Published>,
+    /// Where the lanes that were granted are shown.
+    pub metrics: Arc<Metrics>,
+    /// Names to be looked up.
+    pub lookups: UnboundedSender<Lookup>,
+    /// Images to be saved.
+    pub images: Sender<Image>,
+}
+
+/// The clock of the loop: milliseconds since it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(Instant);
+
+impl Clock {
+    /// Starts at 0.
+    pub fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// This moment.
+    pub fn now(self) -> Now {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Now {
+            clock_ms: self.0.elapsed().as_millis() as u64,
+            unix_ms: unix.map_or(0, |since| since.as_millis() as u64),
+        }
+    }
+}
+
+/// Runs until [`Event::Stop`], or until nobody can send events any more; then stops the shards,
+/// takes their last reports, publishes and hands over the last image. `begun` is called when what
+/// was restored is published.
+pub fn run<S: Shards>(
+    mut shards: S,
+    start: Start,
+    events: &Receiver<Event>,
+    outlets: &Outlets,
+    begun: impl FnOnce(),
+) {
+    let clock = Clock::start();
+    outlets.metrics.lanes(shards.lanes_per_shard());
+    let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
+    let handle = |event, state: &mut State, shards: &mut S| {
+        let now = clock.now();
+        let actions = state.handle(event, now, &|address| shards.shard_of(address));
+        perform(actions, state, shards, outlets, now);
+        state.wake_at(now).saturating_sub(clock.now().clock_ms)
+    };
+    let mut wake_ms = handle(Event::Tick, &mut state, &mut shards);
+    begun();
+    loop {
+        let event = select! {
+            recv(shards.reports()) -> report => report.map_or_else(|_| lost_shards(), Event::Report),
+            recv(events) -> event => event.unwrap_or(Event::Stop),
+            default(Duration::from_millis(wake_ms)) => Event::Tick,
+        };
+        let stops = matches!(event, Event::Stop);
+        wake_ms = handle(event, &mut state, &mut shards);
+        if stops {
+            break;
+        }
+    }
+    let reports = shards.stop(STOP_GRACE);
+    let now = clock.now();
+    for report in reports.try_iter() {
+        state.report(&report, now);
+    }
+    for action in state.finish(now) {
+        pass_on(action, outlets, now);
+    }
+}
+
+fn lost_shards() -> Event {
+    tracing::error!("the shards ended by themselves; stopping. Please report this as a bug");
+    Event::Stop
+}
+
+fn perform<S: Shards>(
+    actions: Vec<Action>,
+    state: &mut State,
+    shards: &mut S,
+    outlets: &Outlets,
+    now: Now,
+) {
+    for action in actions {
+        match action {
+            Action::Submit { shard, jobs } => shards.submit(shard, jobs),
+            Action::Policy(policy) => shards.set_policy(policy),
+            Action::Lanes(lanes) => {
+                shards.set_lanes(lanes);
+                state.set_lanes(shards.lanes_per_shard());
+                outlets.metrics.lanes(shards.lanes_per_shard());
+            }
+            other => pass_on(other, outlets, now),
+        }
+    }
+}
+
+/// Does what needs no shards. A receiver that is gone has ended with the process.
+fn pass_on(action: Action, outlets: &Outlets, now: Now) {
+    match action {
+        Action::Publish { pool, stat } => {
+            outlets.published.publish(pool, stat, now.system(), false);
+        }
+        Action::Lookup(lookup) => drop(outlets.lookups.send(lookup)),
+        Action::Save(image) => drop(outlets.images.send(image)),
+        Action::Submit { .. } | Action::Policy(_) | Action::Lanes(_) => {}
+    }
+}

@@ -1,0 +1,127 @@
+//! When a snapshot is due, and what of the last one it can share.
+
+use super::event::unix;
+use crate::ledger::{Change, Ledger};
+use crate::snapshot::{Pool, Proxy};
+use std::sync::Arc;
+
+/// Shortest time between two publications, in milliseconds.
+const PAUSE_MS: u64 = 250;
+
+/// The pool as it was last published, with the figures that are drawn from it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    pub(super) pool: Arc<Pool>,
+    pub(super) latency_ms_p50: u32,
+    pub(super) latency_ms_p95: u32,
+}
+
+/// Knows what changed since the last publication, and when that was.
+#[derive(Debug, Default)]
+pub(super) struct Publisher {
+    last_ms: Option<u64>,
+    figures_changed: bool,
+    pool_changed: bool,
+    first_served: bool,
+    view: View,
+}
+
+impl Publisher {
+    /// A verdict changed something.
+    pub(super) fn note(&mut self, change: Change) {
+        match change {
+            Change::Found | Change::Confirmed | Change::Lost => self.pool_changed = true,
+            Change::Local | Change::Failed => {}
+        }
+        self.figures_changed = true;
+    }
+
+    /// A figure changed.
+    pub(super) fn note_figures(&mut self) {
+        self.figures_changed = true;
+    }
+
+    /// Something about the alive changed that is no verdict: their sources, or who they are.
+    pub(super) fn note_pool(&mut self) {
+        self.pool_changed = true;
+        self.figures_changed = true;
+    }
+
+    /// When the next publication is due, if anything changed. The first alive proxy does not wait.
+    pub(super) fn due_at(&self, ledger: &Ledger) -> Option<u64> {
+        let first = !self.first_served && ledger.total_alive() > 0;
+        let pause = if first { 0 } else { PAUSE_MS };
+        self.figures_changed
+            .then(|| self.last_ms.map_or(0, |last| last + pause))
+    }
+
+    /// What is to be published now; the pool is the last one if the alive did not change.
+    pub(super) fn take(&mut self, ledger: &Ledger, now_ms: u64) -> View {
+        self.last_ms = Some(now_ms);
+        self.first_served |= ledger.total_alive() > 0;
+        self.figures_changed = false;
+        if std::mem::take(&mut self.pool_changed) {
+            self.view = View::of(ledger);
+        }
+        self.view.clone()
+    }
+}
+
+impl View {
+    fn of(ledger: &Ledger) -> View {
+        let alive = ledger.alive().map(|alive| Proxy {
+            candidate: alive.candidate.clone(),
+            latency_ms: to_ms(alive.latency_us),
+            last_check: unix(alive.checked_at_ms),
+            source: alive.source,
+        });
+        let mut proxies = Vec::with_capacity(ledger.alive().len());
+        proxies.extend(alive);
+        let mut latencies: Vec<u32> = proxies.iter().map(|p| p.latency_ms).collect();
+        View {
+            latency_ms_p50: percentile(&mut latencies, 50),
+            latency_ms_p95: percentile(&mut latencies, 95),
+            pool: Arc::new(Pool::new(proxies)),
+        }
+    }
+}
+
+/// Microseconds to the nearest millisecond.
+fn to_ms(us: u32) -> u32 {
+    us.saturating_add(500) / 1000
+}
+
+/// The smallest of `values` that `percent` of them do not exceed; 0 of none.
+fn percentile(values: &mut [u32], percent: usize) -> u32 {
+    if values.is_empty() {
+        return 0;
+    }
+    let rank = (values.len() * percent).div_ceil(100).max(1) - 1;
+    *values.select_nth_unstable(rank).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_value_that_occurred() {
+        let mut values: Vec<u32> = (1..=100).rev().collect();
+        assert_eq!(percentile(&mut values, 50), 50);
+        assert_eq!(percentile(&mut values, 95), 95);
+        assert_eq!(percentile(&mut [7], 95), 7);
+        assert_eq!(percentile(&mut [], 95), 0);
+    }
+
+    #[test]
+    fn nothing_is_due_while_nothing_changed() {
+        let (mut publisher, ledger) = (Publisher::default(), Ledger::new(0));
+        assert_eq!(publisher.due_at(&ledger), None);
+        publisher.note_figures();
+        assert_eq!(publisher.due_at(&ledger), Some(0));
+        publisher.take(&ledger, 40);
+        assert_eq!(publisher.due_at(&ledger), None);
+        publisher.note(Change::Failed);
+        assert_eq!(publisher.due_at(&ledger), Some(290));
+    }
+}

@@ -1,0 +1,291 @@
+//! What the coordinator knows: events in, actions out, with the time as an argument.
+
+use super::event::{Action, Event, Now, unix};
+use super::names::Names;
+use super::publish::Publisher;
+use super::saves::Saves;
+use super::sources::Origins;
+use crate::config::Config;
+use crate::dispatch::Dispatch;
+use crate::ledger::Ledger;
+use crate::schedule::{Rules, Schedule};
+use crate::snapshot::{ShardStat, Stat, Sweep};
+use crate::store::Image;
+use proxy_shards::{Candidate, Tally};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The shard of an address.
+pub type Route<'a> = &'a dyn Fn(SocketAddr) -> usize;
+/// Whether an address may be dialled under a configuration.
+pub type Allowed = fn(&Config, IpAddr) -> bool;
+
+/// Host names that are looked up at once; as many wait in the resolver's own queue.
+pub const LOOKUPS_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+/// Shortest time between two hand-outs for which nothing but time has passed, in milliseconds.
+const FEED_PAUSE_MS: u64 = 20;
+
+/// What the coordinator starts with.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration in force; its sources are fetched as reload 1.
+    pub config: Arc<Config>,
+    /// Number of shards.
+    pub shards: usize,
+    /// Lanes of each.
+    pub lanes_per_shard: usize,
+    /// Which addresses may be dialled.
+    pub allowed: Allowed,
+    /// What was known when the last process ended.
+    pub restored: Image,
+    /// Decides the jitter.
+    pub seed: u64,
+}
+
+/// The ledger, the schedule, and what is out.
+#[derive(Debug)]
+pub struct State {
+    pub(super) config: Arc<Config>,
+    pub(super) allowed: Allowed,
+    pub(super) ledger: Ledger,
+    pub(super) schedule: Schedule,
+    pub(super) dispatch: Dispatch,
+    /// Names that are being looked up: a shard of its own, as it were.
+    pub(super) lookups: Dispatch,
+    pub(super) names: Names,
+    pub(super) origins: Origins,
+    pub(super) publisher: Publisher,
+    pub(super) saves: Saves,
+    pub(super) sweep: Sweep,
+    pub(super) probes: Tally,
+    pub(super) shards: Vec<ShardStat>,
+    pub(super) fed_ms: u64,
+    stopping: bool,
+}
+
+impl State {
+    /// Everything restored is known and due, the alive first; nothing is out yet.
+    pub fn new(start: Start, now: Now, route: Route<'_>) -> State {
+        let Start { config, shards, .. } = start;
+        let mut origins = Origins::default();
+        origins.replace(&config.aggregator.sources);
+        let mut state = State {
+            allowed: start.allowed,
+            ledger: Ledger::new(origins.all.len()),
+            schedule: Schedule::new(shards + 1, rules(&config), start.seed),
+            dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size),
+            lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
+            names: Names::default(),
+            origins,
+            publisher: Publisher::default(),
+            saves: Saves::new(now.clock_ms),
+            sweep: begun(1, now),
+            probes: Tally::default(),
+            shards: vec![ShardStat::default(); shards],
+            fed_ms: 0,
+            stopping: false,
+            config,
+        };
+        for entry in start.restored.entries {
+            if state.may_dial(&entry.candidate)
+                && let Some(index) = state.ledger.restore(entry)
+            {
+                state.begin(index, true, now, route);
+                state.publisher.note_pool();
+            }
+        }
+        state
+    }
+
+    /// Takes one event in and says what is to be done, in this order.
+    pub fn handle(&mut self, event: Event, now: Now, route: Route<'_>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Report(report) => self.report(&report, now),
+            Event::Configure { reload, config } => {
+                self.configure(reload, config, now, &mut actions);
+            }
+            Event::Source {
+                reload,
+                source,
+                outcome,
+            } if reload == self.sweep.id => self.source(source, outcome, now),
+            // A list of a configuration that is no longer in force.
+            Event::Source { .. } => {}
+            Event::Resolved { id, ip } => self.resolved(id, ip, now, route),
+            Event::Saved(outcome) => self.saves.ended(outcome),
+            Event::Stop => self.stopping = true,
+            Event::Tick => {}
+        }
+        self.take_in(now, route);
+        self.note_sweep(now);
+        self.publish(now, &mut actions);
+        if !self.stopping {
+            self.feed(now, &mut actions);
+            self.save(now, &mut actions);
+        }
+        actions
+    }
+
+    /// When [`Event::Tick`] is due, on the clock of [`Now::clock_ms`], unless something else comes
+    /// first.
+    pub fn wake_at(&self, now: Now) -> u64 {
+        if self.origins.has_intake() {
+            return now.clock_ms;
+        }
+        let publish = self.publisher.due_at(&self.ledger);
+        let save = self.saves.due_at(self.persist_ms());
+        let rooms = (0..self.dispatch.shards()).map(|shard| self.dispatch.room(shard));
+        let rooms = rooms.chain([self.lookups.room(0)]).enumerate();
+        let due = rooms
+            .filter(|&(_, room)| room > 0)
+            .filter_map(|(queue, _)| self.schedule.due_at(queue))
+            .min()
+            .map(|due| due.max(self.fed_ms + FEED_PAUSE_MS));
+        let due = due.filter(|_| !self.stopping);
+        let wakes = [publish, save, due].into_iter().flatten();
+        wakes.min().unwrap_or(now.clock_ms + 1_000)
+    }
+
+    /// What is to be done last, when every job has come back: publish and save.
+    pub fn finish(&mut self, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.note_sweep(now);
+        actions.push(self.publication(now));
+        actions.push(Action::Save(self.image(now)));
+        actions
+    }
+
+    /// The lanes of each shard are others now.
+    pub fn set_lanes(&mut self, lanes_per_shard: usize) {
+        let batch_size = self.config.checker.batch_size;
+        self.dispatch.resize(lanes_per_shard, batch_size);
+    }
+
+    /// Jobs that are out.
+    pub fn outstanding(&self) -> usize {
+        self.dispatch.outstanding()
+    }
+
+    fn configure(&mut self, reload: u64, config: Arc<Config>, now: Now, actions: &mut Vec<Action>) {
+        let kept = self.origins.replace(&config.aggregator.sources);
+        let allowed = self.allowed;
+        self.ledger.reorder_sources(&kept, |candidate: &Candidate| {
+            candidate.host.ip().is_none_or(|ip| allowed(&config, ip))
+        });
+        self.schedule.set_rules(rules(&config));
+        actions.push(Action::Policy(config.checker.policy.clone()));
+        actions.push(Action::Lanes(config.checker.concurrency));
+        self.config = config;
+        self.forget_over();
+        self.schedule.sweep(now.clock_ms);
+        self.sweep = begun(reload, now);
+        self.publisher.note_pool();
+    }
+
+    pub(super) fn may_dial(&self, candidate: &Candidate) -> bool {
+        let ip = candidate.host.ip();
+        ip.is_none_or(|ip| (self.allowed)(&self.config, ip))
+    }
+
+    /// A candidate that is new to the schedule is due at once.
+    pub(super) fn begin(&mut self, index: u32, in_sweep: bool, now: Now, route: Route<'_>) {
+        let candidate = self.ledger.candidate(index);
+        let queue = match candidate.host.ip() {
+            Some(ip) => route(SocketAddr::new(ip, candidate.port)),
+            None => self.resolver(),
+        };
+        let standing = self.ledger.standing(index);
+        if in_sweep {
+            self.schedule
+                .add_to_sweep(index, queue, standing, now.clock_ms);
+        } else {
+            self.schedule.add(index, queue, standing, now.clock_ms);
+        }
+        self.saves.unsaved = true;
+    }
+
+    /// The queue of the candidates whose name has to be looked up.
+    pub(super) fn resolver(&self) -> usize {
+        self.dispatch.shards()
+    }
+
+    fn note_sweep(&mut self, now: Now) {
+        let progress = self.schedule.progress();
+        (self.sweep.total, self.sweep.done) = (progress.total, progress.done);
+        let complete = progress.done == progress.total && self.origins.are_complete();
+        if complete && self.sweep.finished.is_none() {
+            self.sweep.finished = Some(now.system());
+            self.publisher.note_figures();
+        }
+    }
+
+    fn publish(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let due = self.publisher.due_at(&self.ledger);
+        if due.is_some_and(|due| due <= now.clock_ms) {
+            actions.push(self.publication(now));
+        }
+    }
+
+    fn publication(&mut self, now: Now) -> Action {
+        let view = self.publisher.take(&self.ledger, now.clock_ms);
+        let last_check_ms = self.ledger.last_check_ms();
+        let stat = Stat {
+            total_scraped: self.ledger.len() as u64,
+            total_alive: self.ledger.total_alive(),
+            total_dead: self.ledger.total_dead(),
+            last_check: (last_check_ms > 0).then(|| unix(last_check_ms)),
+            verdicts: *self.ledger.verdicts(),
+            probes: self.probes.clone(),
+            sources: self.origins.all.iter().map(|o| o.stat.clone()).collect(),
+            sweep: self.sweep,
+            shards: self.shards.clone(),
+            latency_ms_p50: view.latency_ms_p50,
+            latency_ms_p95: view.latency_ms_p95,
+        };
+        Action::Publish {
+            pool: view.pool,
+            stat: Arc::new(stat),
+        }
+    }
+
+    fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let due = self.saves.due_at(self.persist_ms());
+        if due.is_some_and(|due| due <= now.clock_ms) {
+            actions.push(Action::Save(self.image(now)));
+        }
+    }
+
+    fn image(&mut self, now: Now) -> Image {
+        self.saves.began(now.clock_ms);
+        Image {
+            saved_at_ms: now.unix_ms,
+            entries: self.ledger.entries(),
+        }
+    }
+
+    fn persist_ms(&self) -> u64 {
+        to_ms(self.config.storage.persist_interval)
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        interval_ms: to_ms(config.aggregator.interval),
+        backoff_max_ms: to_ms(config.checker.backoff_max),
+    }
+}
+
+fn begun(id: u64, now: Now) -> Sweep {
+    Sweep {
+        id,
+        started: Some(now.system()),
+        ..Sweep::default()
+    }
+}
+
+fn to_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

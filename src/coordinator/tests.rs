@@ -1,0 +1,515 @@
+use super::simulation::{Simulation, candidate, config, list, number, source};
+use super::{Event, SaveOutcome};
+use crate::ledger::Entry;
+use crate::sources::fetch::Fetched;
+use crate::store::Image;
+use proxy_shards::Verdict;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DEAD: (Verdict, u64) = (Verdict::Refused, 30);
+const ALIVE: (Verdict, u64) = (Verdict::Alive, 50);
+
+fn simulation(lanes: usize) -> Simulation {
+    Simulation::new(config(&["a"]), lanes, Image::default())
+}
+
+fn entry(n: u32, verdict: Option<Verdict>, checked_at_ms: u64) -> Entry {
+    Entry {
+        candidate: candidate(n),
+        verdict,
+        latency_us: 42_000,
+        checked_at_ms,
+        alive_at_ms: 5,
+        failures: if verdict == Some(Verdict::Alive) {
+            0
+        } else {
+            9
+        },
+    }
+}
+
+fn image(entries: Vec<Entry>) -> Image {
+    Image {
+        saved_at_ms: 10,
+        entries,
+    }
+}
+
+#[test]
+fn what_a_source_lists_is_probed_and_the_alive_are_served() {
+    let mut sim = simulation(10);
+    sim.behave(|n, _| if n % 2 == 0 { ALIVE } else { DEAD });
+    sim.deliver(0, list(0..100));
+    sim.run_until(5_000);
+    assert_eq!(sim.served(), (0..100).step_by(2).collect::<Vec<_>>());
+    let stat = sim.snapshot().stat.clone();
+    assert_eq!(
+        (stat.total_scraped, stat.total_alive, stat.total_dead),
+        (100, 50, 50)
+    );
+    assert_eq!(stat.verdicts[Verdict::Refused as usize], 50);
+    assert_eq!(
+        (stat.sweep.id, stat.sweep.total, stat.sweep.done),
+        (1, 100, 100)
+    );
+    assert!(stat.sweep.finished.is_some());
+    assert_eq!((stat.latency_ms_p50, stat.sources[0].found), (50, 100));
+}
+
+#[test]
+fn the_first_alive_proxy_is_served_with_the_report_that_brings_it() {
+    let mut sim = simulation(10);
+    sim.behave(|n, _| {
+        if n == 15 {
+            (Verdict::Alive, 10)
+        } else {
+            (Verdict::Refused, 40)
+        }
+    });
+    sim.run_until(50);
+    sim.deliver(0, list(0..20));
+    sim.run_until(200);
+    assert_eq!(sim.served(), [15]);
+}
+
+#[test]
+fn publications_are_250_ms_apart_and_generations_grow_by_one() {
+    let mut sim = simulation(5);
+    sim.behave(|n, _| if n % 3 == 0 { ALIVE } else { DEAD });
+    sim.deliver(0, list(0..3_000));
+    sim.run_until(20_000);
+    let gaps = sim.publications.windows(2).map(|w| w[1] - w[0]);
+    let quick = gaps.filter(|&gap| gap < 250).count();
+    assert!(sim.publications.len() > 40);
+    assert!(quick <= 1, "only the first alive proxy does not wait");
+    assert_eq!(sim.snapshot().generation, sim.publications.len() as u64);
+}
+
+#[test]
+fn nothing_is_published_while_nothing_changes() {
+    let mut sim = simulation(10);
+    sim.deliver(0, list(0..10));
+    sim.run_until(5_000);
+    let before = sim.publications.len();
+    sim.run_until(55_000);
+    assert_eq!(sim.publications.len(), before);
+}
+
+#[test]
+fn the_pool_is_shared_with_the_generation_before_while_the_alive_stay_as_they_are() {
+    let mut sim = simulation(1);
+    sim.behave(|n, _| {
+        if n == 0 {
+            ALIVE
+        } else {
+            (Verdict::Refused, 500)
+        }
+    });
+    sim.deliver(0, list(0..40));
+    sim.run_until(2_000);
+    let before = sim.snapshot();
+    sim.run_until(4_000);
+    let after = sim.snapshot();
+    assert!(after.generation > before.generation);
+    assert!(after.stat.total_dead > before.stat.total_dead);
+    assert!(Arc::ptr_eq(&after.pool, &before.pool));
+}
+
+#[test]
+fn a_proxy_that_fails_leaves_the_pool_and_is_looked_at_again_within_seconds() {
+    let mut sim = simulation(10);
+    sim.behave(|_, at| {
+        if (30_000..62_000).contains(&at) {
+            DEAD
+        } else {
+            ALIVE
+        }
+    });
+    sim.deliver(0, list([4]));
+    sim.run_until(59_000);
+    assert_eq!(sim.served(), [4]);
+    sim.run_until(61_000);
+    assert_eq!(
+        sim.served(),
+        [0u32; 0],
+        "it is not served after its failure"
+    );
+    sim.run_until(70_000);
+    assert_eq!(sim.served(), [4]);
+    let probes = sim.probed_at(4);
+    assert_eq!(probes.len(), 3);
+    assert!(probes[2] - probes[1] < 3_000, "{probes:?}");
+}
+
+#[test]
+fn a_proxy_that_goes_on_failing_gets_two_quick_checks_and_then_backs_off() {
+    let mut sim = simulation(10);
+    sim.behave(|_, at| if at >= 30_000 { DEAD } else { ALIVE });
+    sim.deliver(0, list([4]));
+    sim.run_until(600_000);
+    let probes = sim.probed_at(4);
+    let pauses: Vec<u64> = probes.windows(2).map(|w| (w[1] - w[0]) / 1_000).collect();
+    assert_eq!(pauses.len(), 6, "{pauses:?}");
+    assert!(
+        (1..=2).contains(&pauses[1]) && (1..=2).contains(&pauses[2]),
+        "{pauses:?}"
+    );
+    assert!((54..=67).contains(&pauses[3]), "{pauses:?}");
+    assert!((108..=133).contains(&pauses[4]), "{pauses:?}");
+    assert!((216..=265).contains(&pauses[5]), "{pauses:?}");
+}
+
+#[test]
+fn local_failures_never_remove_an_alive_proxy() {
+    let mut sim = simulation(10);
+    sim.behave(|n, at| match (n, at > 10_000) {
+        (_, false) => ALIVE,
+        (n, true) => {
+            let local: Vec<Verdict> = Verdict::ALL.into_iter().filter(|v| v.is_local()).collect();
+            (local[n as usize % local.len()], 5)
+        }
+    });
+    sim.deliver(0, list(0..50));
+    sim.run_until(5_000);
+    let before = sim.snapshot();
+    assert_eq!(before.pool.proxies().len(), 50);
+    sim.run_until(600_000);
+    let after = sim.snapshot();
+    assert_eq!(after.pool.proxies().len(), 50);
+    let last_check = |s: &crate::snapshot::Snapshot| s.pool.proxies()[7].last_check;
+    assert_eq!(last_check(&after), last_check(&before));
+    let tries = sim.probed_at(7).len();
+    assert!((15..60).contains(&tries), "{tries} tries in ten minutes");
+}
+
+#[test]
+fn restored_proxies_are_served_before_the_first_probe_with_their_age() {
+    let restored = vec![
+        entry(1, Some(Verdict::Refused), 1_000),
+        entry(2, Some(Verdict::Alive), 2_000),
+        entry(3, None, 0),
+    ];
+    let sim = Simulation::new(config(&["a"]), 1, image(restored));
+    let snapshot = sim.snapshot();
+    assert_eq!((snapshot.generation, sim.publications[0]), (1, 0));
+    assert_eq!(sim.served(), [2]);
+    let proxy = &snapshot.pool.proxies()[0];
+    assert_eq!(proxy.latency_ms, 42);
+    let age = snapshot.published.duration_since(proxy.last_check).unwrap();
+    assert!(age > Duration::from_secs(1_000_000));
+    assert_eq!(snapshot.stat.probes.total(), 0);
+}
+
+#[test]
+fn everything_restored_is_due_the_alive_first() {
+    let verdict = |n: u32| match n % 5 {
+        0 => Some(Verdict::Alive),
+        _ => Some(Verdict::Refused),
+    };
+    let restored = (0..200).map(|n| entry(n, verdict(n), 1_000)).collect();
+    let mut sim = Simulation::new(config(&["a"]), 5, image(restored));
+    assert_eq!(sim.snapshot().stat.sweep.total, 200);
+    sim.run_until(20_000);
+    let first: Vec<u32> = sim.probes.iter().take(12).map(|(n, _)| *n).collect();
+    assert!(
+        first.iter().filter(|n| *n % 5 == 0).count() >= 8,
+        "{first:?}"
+    );
+    assert_eq!(sim.state.sweep.done, 200);
+}
+
+#[test]
+fn a_restored_candidate_that_no_source_lists_is_kept_only_while_it_is_alive() {
+    let restored = vec![
+        entry(1, Some(Verdict::Alive), 1_000),
+        entry(2, Some(Verdict::Refused), 1_000),
+        entry(3, Some(Verdict::Refused), 1_000),
+    ];
+    let mut sim = Simulation::new(config(&["a"]), 5, image(restored));
+    sim.behave(|n, at| if n == 1 && at < 90_000 { ALIVE } else { DEAD });
+    sim.deliver(0, list([3]));
+    sim.run_until(60_000);
+    assert_eq!(sim.snapshot().stat.total_scraped, 2);
+    assert_eq!(sim.served(), [1]);
+    sim.run_until(200_000);
+    assert_eq!(
+        (sim.snapshot().stat.total_scraped, sim.served().len()),
+        (1, 0)
+    );
+}
+
+#[test]
+fn sources_dropped_from_the_configuration_take_their_candidates_with_them() {
+    let mut sim = Simulation::new(config(&["a", "b"]), 10, Image::default());
+    sim.behave(|n, _| if n % 2 == 0 { ALIVE } else { DEAD });
+    sim.deliver(0, list(0..10));
+    sim.deliver(1, list(5..20));
+    sim.run_until(5_000);
+    assert_eq!(sim.snapshot().stat.total_scraped, 20);
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(config(&["b"])),
+    });
+    sim.run_until(10_000);
+    let stat = sim.snapshot().stat.clone();
+    assert_eq!(stat.sources.len(), 1);
+    assert_eq!((&*stat.sources[0].url, stat.sources[0].found), ("b", 15));
+    assert_eq!(
+        stat.total_scraped, 18,
+        "0, 2 and 4 are alive and stay until they fail"
+    );
+    let proxies = sim.snapshot().pool.clone();
+    for proxy in proxies.proxies() {
+        let listed = number(proxy.candidate.host.ip().unwrap()) >= 5;
+        assert_eq!(proxy.source, listed.then_some(0));
+    }
+}
+
+#[test]
+fn a_reload_makes_everything_due_and_applies_the_configuration() {
+    let mut sim = simulation(50);
+    sim.deliver(0, list(0..100));
+    sim.run_until(5_000);
+    assert_eq!(sim.probes.len(), 100);
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(config(&["a"])),
+    });
+    assert_eq!(sim.others, ["policy", "lanes"]);
+    sim.run_until(6_000);
+    assert_eq!(sim.probes.len(), 200);
+    let sweep = sim.state.sweep;
+    assert_eq!((sweep.id, sweep.total, sweep.done), (2, 100, 100));
+    assert!(sweep.finished.is_none(), "its source has not answered yet");
+    sim.tell(Event::Source {
+        reload: 2,
+        source: 0,
+        outcome: Ok(Fetched::NotModified),
+    });
+    assert!(sim.state.sweep.finished.is_some());
+}
+
+#[test]
+fn a_source_that_fails_keeps_its_list_and_shows_its_error() {
+    let mut sim = simulation(10);
+    sim.deliver(0, list(0..10));
+    sim.run_until(1_000);
+    let failed = |text: &str| Event::Source {
+        reload: 1,
+        source: 0,
+        outcome: Err(text.into()),
+    };
+    sim.tell(failed("a: 503"));
+    sim.run_until(2_000);
+    let stat = sim.snapshot().stat.clone();
+    assert_eq!(
+        (&*stat.sources[0].error, stat.sources[0].found),
+        ("a: 503", 10)
+    );
+    assert_eq!(sim.served().len(), 10);
+    sim.deliver(0, list(0..10));
+    sim.run_until(3_000);
+    assert_eq!(&*sim.snapshot().stat.sources[0].error, "");
+}
+
+#[test]
+fn a_list_of_an_earlier_configuration_is_not_taken_in() {
+    let mut sim = simulation(10);
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(config(&["b"])),
+    });
+    sim.tell(Event::Source {
+        reload: 1,
+        source: 0,
+        outcome: Ok(Fetched::List(list(0..10))),
+    });
+    sim.run_until(1_000);
+    assert_eq!(sim.snapshot().stat.total_scraped, 0);
+}
+
+#[test]
+fn a_quiet_fetch_makes_only_new_candidates_due() {
+    let mut sim = simulation(50);
+    sim.deliver(0, list(0..100));
+    sim.run_until(5_000);
+    sim.deliver(0, list(50..150));
+    sim.run_until(6_000);
+    assert_eq!(sim.probes.len(), 150);
+    assert_eq!(sim.state.sweep.total, 100);
+}
+
+#[test]
+fn a_long_list_is_taken_in_piece_by_piece() {
+    let mut sim = simulation(50);
+    sim.deliver(0, list(0..45_000));
+    assert_eq!(sim.state.ledger.len(), 10_000);
+    sim.tell(Event::Tick);
+    assert_eq!(sim.state.ledger.len(), 20_000);
+    sim.run_until(10);
+    assert_eq!(sim.state.ledger.len(), 45_000);
+}
+
+#[test]
+fn the_ledger_is_saved_at_intervals_one_save_at_a_time() {
+    let mut sim = simulation(50);
+    sim.deliver(0, list(0..100));
+    sim.run_until(299_000);
+    assert_eq!(sim.images.len(), 0);
+    sim.run_until(301_000);
+    assert_eq!(sim.images.len(), 1);
+    assert_eq!(sim.images[0].entries.len(), 100);
+    sim.run_until(1_000_000);
+    assert_eq!(sim.images.len(), 1, "the first is still running");
+    sim.tell(Event::Saved(SaveOutcome::Failed));
+    assert_eq!(sim.images.len(), 2);
+}
+
+#[test]
+fn after_the_stop_no_job_is_handed_out() {
+    let mut sim = simulation(1);
+    sim.behave(|_, _| (Verdict::Alive, 1_000));
+    sim.deliver(0, list(0..1_000));
+    sim.run_until(3_000);
+    sim.tell(Event::Stop);
+    let out = sim.state.outstanding();
+    sim.run_until(10_000);
+    assert!(sim.state.outstanding() < out);
+    let probes = sim.probes.len();
+    sim.run_until(200_000);
+    assert!(sim.probes.len() <= probes + out);
+    assert_eq!(sim.state.outstanding(), 0);
+}
+
+#[test]
+fn names_are_resolved_first_and_again_after_five_minutes() {
+    let mut sim = simulation(10);
+    let mut named = list([]);
+    named
+        .candidates
+        .push("http://proxy.test:8080".parse().unwrap());
+    sim.deliver(0, named);
+    assert_eq!(sim.lookups.len(), 1);
+    assert_eq!(&*sim.lookups[0].name, "proxy.test");
+    let ip = candidate(77).host.ip();
+    sim.tell(Event::Resolved {
+        id: sim.lookups[0].id,
+        ip,
+    });
+    sim.run_until(290_000);
+    assert_eq!((sim.lookups.len(), sim.probed_at(77).len()), (1, 5));
+    sim.run_until(400_000);
+    assert_eq!(sim.lookups.len(), 2);
+    assert_eq!(sim.snapshot().stat.total_alive, 1);
+}
+
+#[test]
+fn a_name_without_address_is_not_dead_and_does_not_hold_up_the_sweep() {
+    let mut sim = simulation(10);
+    let mut named = list([]);
+    named
+        .candidates
+        .push("http://proxy.test:8080".parse().unwrap());
+    sim.deliver(0, named);
+    sim.tell(Event::Resolved {
+        id: sim.lookups[0].id,
+        ip: None,
+    });
+    sim.run_until(900);
+    let stat = sim.snapshot().stat.clone();
+    assert_eq!((stat.total_dead, stat.total_scraped), (0, 1));
+    assert!(stat.sweep.finished.is_some());
+    sim.run_until(1_200);
+    assert_eq!(sim.lookups.len(), 2);
+}
+
+#[test]
+fn an_address_that_may_not_be_dialled_is_neither_admitted_nor_restored() {
+    let local: proxy_shards::Candidate = "http://127.0.0.1:80".parse().unwrap();
+    let mut restored = entry(1, Some(Verdict::Alive), 1_000);
+    restored.candidate = local.clone();
+    let mut sim = Simulation::new(config(&["a"]), 10, image(vec![restored]));
+    let mut listed = list([1]);
+    listed.candidates.push(local);
+    sim.deliver(0, listed);
+    sim.run_until(1_000);
+    assert_eq!(sim.snapshot().stat.total_scraped, 1);
+}
+
+#[test]
+fn addresses_that_a_reload_forbids_are_dropped() {
+    let mut allowing = config(&["a"]);
+    allowing.aggregator.allow_private = true;
+    let mut sim = Simulation::new(allowing, 10, Image::default());
+    let mut listed = list([1]);
+    listed
+        .candidates
+        .push("http://127.0.0.1:80".parse().unwrap());
+    sim.deliver(0, listed);
+    sim.run_until(1_000);
+    assert_eq!(sim.snapshot().pool.proxies().len(), 2);
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(config(&["a"])),
+    });
+    sim.run_until(2_000);
+    assert_eq!(sim.served(), [1]);
+    assert_eq!(sim.snapshot().stat.total_scraped, 1);
+}
+
+#[test]
+fn a_source_that_is_in_two_places_keeps_its_candidates_once() {
+    let mut twice = config(&["a"]);
+    twice.aggregator.sources = vec![source("a"), source("a")];
+    let mut sim = Simulation::new(twice.clone(), 10, Image::default());
+    sim.deliver(0, list(0..5));
+    sim.deliver(1, list(0..5));
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(twice),
+    });
+    sim.run_until(2_000);
+    assert_eq!(sim.snapshot().stat.total_scraped, 5);
+}
+
+/// 5 000 alive among 100 000: every probe of an alive one follows the last within 1.5 intervals,
+/// for at least 95 % of them, and each of the dead is checked again by the bound of its back-off.
+#[test]
+fn the_alive_stay_fresh_and_the_dead_are_not_forgotten() {
+    const ALL: u32 = 100_000;
+    let mut sim = simulation(1_000);
+    sim.behave(|n, _| {
+        if n % 20 == 0 {
+            (Verdict::Alive, 400)
+        } else {
+            (Verdict::ConnectTimeout, 1_500)
+        }
+    });
+    sim.deliver(0, list(0..ALL));
+    sim.run_until(230_000);
+    let mut last: HashMap<u32, u64> = HashMap::new();
+    let mut late = std::collections::HashSet::new();
+    for &(n, at) in &sim.probes {
+        if let Some(before) = last.insert(n, at)
+            && n % 20 == 0
+            && at - before > 90_000
+        {
+            late.insert(n);
+        }
+    }
+    assert_eq!(last.len() as u32, ALL, "everything was probed");
+    let forgotten = last
+        .iter()
+        .filter(|(n, at)| *n % 20 == 0 && **at < 140_000)
+        .count();
+    assert!(
+        late.len() + forgotten <= 250,
+        "{} late, {forgotten} forgotten",
+        late.len()
+    );
+    let probes_of_dead = sim.probes.iter().filter(|(n, _)| n % 20 == 1).count() as u32;
+    assert!(probes_of_dead >= 2 * ALL / 20, "{probes_of_dead}");
+    assert_eq!(sim.snapshot().stat.total_alive, u64::from(ALL / 20));
+}

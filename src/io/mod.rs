@@ -1,0 +1,283 @@
+//! The `io` thread: fetches the sources, resolves names, watches the configuration file, reloads.
+//!
+//! One tokio current-thread runtime. It never touches the ledger: what it finds out goes to the
+//! coordinator as events.
+
+mod names;
+mod reloads;
+mod round;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::api::ReloadRequest;
+use crate::config::{Config, Source};
+use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup};
+use crate::sources::fetch::Fetched;
+use crossbeam_channel::Sender;
+use names::Resolver;
+use reloads::{Place, Reloads};
+use round::{Occasion, Round};
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use watch::Watch;
+
+/// How often the configuration file is looked at.
+const WATCH_PERIOD: Duration = Duration::from_secs(1);
+/// Threads for what blocks: lookups, and the configuration file.
+const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 4;
+
+/// What came of fetching a source; the text of a failure is fit to be shown.
+pub type Outcome = Result<Fetched, Box<str>>;
+/// Fetches sources side by side and sends each outcome, with its place, as soon as it is there.
+pub type FetchAll =
+    Arc<dyn Fn(Vec<Source>, mpsc::Sender<(usize, Outcome)>) -> Fetching + Send + Sync>;
+/// A fetch of all sources under way.
+pub type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A configuration that is valid, and what fetches its sources.
+#[derive(Clone)]
+pub struct Plan {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Fetches its sources; remembers what they said of their last list.
+    pub fetch: FetchAll,
+}
+
+/// Where a reload gets its configuration, and who else wants to know of it.
+pub trait Reload: Send + Sync + 'static {
+    /// Reads and validates the configuration; may block.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in words.
+    fn read(&self) -> Result<Plan, String>;
+    /// This configuration is in force from now on.
+    fn applied(&self, id: u64, plan: &Plan);
+    /// The configuration could not be used; nothing has changed.
+    fn refused(&self, why: &str);
+}
+
+/// What the thread starts with.
+pub struct Start {
+    /// The configuration in force: its sources are fetched at once, as reload 1.
+    pub plan: Plan,
+    /// Where the next ones come from.
+    pub reload: Arc<dyn Reload>,
+    /// The file whose change is a reload, if there is one.
+    pub watched: Option<PathBuf>,
+    /// Which addresses names may resolve to.
+    pub allowed: Allowed,
+    /// Where reloads are asked for.
+    pub requests: mpsc::Receiver<ReloadRequest>,
+    /// Names to be looked up.
+    pub lookups: mpsc::UnboundedReceiver<Lookup>,
+    /// The coordinator.
+    pub events: Sender<Event>,
+}
+
+/// Starts the `io` thread, which ends when `shutdown` is ready.
+///
+/// # Errors
+/// The runtime or the thread cannot be made.
+pub fn spawn(
+    start: Start,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()?;
+    thread::Builder::new().name("io".into()).spawn(move || {
+        runtime.block_on(Io::new(start).run(shutdown));
+        // A lookup that hangs must not hold up the end.
+        runtime.shutdown_background();
+    })
+}
+
+/// The thread's own state.
+struct Io {
+    plan: Plan,
+    /// The reload whose configuration is in force.
+    id: u64,
+    reload: Arc<dyn Reload>,
+    watch: Option<Arc<Mutex<Watch>>>,
+    allowed: Allowed,
+    requests: mpsc::Receiver<ReloadRequest>,
+    lookups: mpsc::UnboundedReceiver<Lookup>,
+    events: Sender<Event>,
+    resolver: Resolver,
+    reloads: Reloads<Plan>,
+    round: Option<Round>,
+    /// When the sources are fetched again by themselves.
+    fetch_at: Instant,
+}
+
+impl Io {
+    fn new(start: Start) -> Io {
+        let watch = start
+            .watched
+            .map(|path| Arc::new(Mutex::new(Watch::new(path))));
+        Io {
+            plan: start.plan,
+            id: 1,
+            reload: start.reload,
+            watch,
+            allowed: start.allowed,
+            requests: start.requests,
+            lookups: start.lookups,
+            events: start.events,
+            resolver: Resolver::new(names::system),
+            reloads: Reloads::started(),
+            round: None,
+            fetch_at: Instant::now(),
+        }
+    }
+
+    async fn run(mut self, shutdown: impl Future<Output = ()>) {
+        tokio::pin!(shutdown);
+        let mut watching = interval(WATCH_PERIOD);
+        watching.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.fetch(Occasion::Reload);
+        loop {
+            let fetch_at = self.fetch_at;
+            tokio::select! {
+                () = &mut shutdown => return,
+                Some(request) = self.requests.recv() => self.answer(request).await,
+                Some(lookup) = self.lookups.recv() => self.look_up(lookup),
+                next = next(&mut self.round) => self.fetched(next),
+                () = sleep_until(fetch_at), if self.round.is_none() => self.fetch(Occasion::Interval),
+                _ = watching.tick() => self.look_at_the_file().await,
+            }
+        }
+    }
+
+    /// Reads and validates, says what came of it, and starts the reload or lets it wait.
+    async fn answer(&mut self, request: ReloadRequest) {
+        let (reload, watch) = (self.reload.clone(), self.watch.clone());
+        let read = spawn_blocking(move || {
+            // What the watch knows is at most as new as what is read: a change in between is news.
+            if let Some(watch) = watch {
+                watch
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .accept();
+            }
+            reload.read()
+        });
+        let plan = read.await.unwrap_or_else(|_| {
+            Err("reading the configuration failed unexpectedly, which is a bug".to_owned())
+        });
+        let outcome = match plan {
+            Ok(plan) => Ok(self.accept(plan)),
+            Err(why) => {
+                self.reload.refused(&why);
+                Err(why)
+            }
+        };
+        if let Some(reply) = request.reply {
+            // Whoever asked may have gone away.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    fn accept(&mut self, plan: Plan) -> u64 {
+        match self.reloads.accept(plan) {
+            Place::Waits { id } => id,
+            Place::Starts { id, plan } => {
+                self.apply(id, plan);
+                id
+            }
+        }
+    }
+
+    fn apply(&mut self, id: u64, plan: Plan) {
+        self.reload.applied(id, &plan);
+        (self.id, self.plan) = (id, plan);
+        self.tell(Event::Configure {
+            reload: id,
+            config: self.plan.config.clone(),
+        });
+        self.fetch(Occasion::Reload);
+    }
+
+    /// Begins a round; one that is under way is given up.
+    fn fetch(&mut self, occasion: Occasion) {
+        let aggregator = &self.plan.config.aggregator;
+        self.fetch_at = Instant::now() + aggregator.interval;
+        self.round = Some(Round::begin(
+            occasion,
+            &self.plan.fetch,
+            &aggregator.sources,
+        ));
+    }
+
+    /// Hands a list on; after the last, the reload that waited starts.
+    fn fetched(&mut self, next: Option<(usize, Outcome)>) {
+        let occasion = self.round.as_ref().map(|round| round.occasion);
+        let Some((source, outcome)) = next else {
+            self.round = None;
+            if occasion == Some(Occasion::Reload)
+                && let Some((id, plan)) = self.reloads.ended()
+            {
+                self.apply(id, plan);
+            }
+            return;
+        };
+        if let (Err(error), Some(Occasion::Reload)) = (&outcome, occasion) {
+            let url = &self.plan.config.aggregator.sources[source].url;
+            tracing::warn!(source = %url, %error, "a source gave no list");
+        }
+        self.tell(Event::Source {
+            reload: self.id,
+            source,
+            outcome,
+        });
+    }
+
+    fn look_up(&self, lookup: Lookup) {
+        let (resolver, events) = (self.resolver.clone(), self.events.clone());
+        let (allowed, config) = (self.allowed, self.plan.config.clone());
+        tokio::spawn(async move {
+            let ip = resolver
+                .resolve(lookup.name, |ip| allowed(&config, ip))
+                .await;
+            // The coordinator is gone: the process ends.
+            let _ = events.send(Event::Resolved { id: lookup.id, ip });
+        });
+    }
+
+    async fn look_at_the_file(&mut self) {
+        let Some(watch) = self.watch.clone() else {
+            return;
+        };
+        let look = spawn_blocking(move || {
+            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+            watch.poll()
+        });
+        if look.await.unwrap_or(false) {
+            tracing::info!("the configuration file has changed");
+            self.answer(ReloadRequest { reply: None }).await;
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The coordinator is gone: the process ends.
+        let _ = self.events.send(event);
+    }
+}
+
+/// The next outcome of the round; waits for ever while there is none.
+async fn next(round: &mut Option<Round>) -> Option<(usize, Outcome)> {
+    match round {
+        Some(round) => round.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,113 @@
+//! Which source lists which candidate.
+
+use super::Ledger;
+use super::row::{UNCLAIMED, UNLISTED};
+
+/// The last good list of each source, as sorted indexes.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// `None`: nothing delivered yet.
+    by_source: Vec<Option<Vec<u32>>>,
+}
+
+impl Lists {
+    pub(super) fn new(sources: usize) -> Lists {
+        Lists {
+            by_source: vec![None; sources],
+        }
+    }
+
+    /// Whether every source has delivered a good list.
+    pub(super) fn all_known(&self) -> bool {
+        self.by_source.iter().all(Option::is_some)
+    }
+
+    /// The first source that lists `index`, or [`UNLISTED`].
+    fn first_of(&self, index: u32) -> u16 {
+        let lists = |list: &Option<Vec<u32>>| {
+            let list = list.as_deref().unwrap_or_default();
+            list.binary_search(&index).is_ok()
+        };
+        let first = self.by_source.iter().position(lists);
+        first.map_or(UNLISTED, |source| source as u16)
+    }
+}
+
+impl Ledger {
+    /// Whether `source` has delivered a good list.
+    pub fn is_list_known(&self, source: u16) -> bool {
+        let list = self.lists.by_source.get(usize::from(source));
+        matches!(list, Some(Some(_)))
+    }
+
+    /// Replaces the list of `source` by `indexes`, which it admitted before. Those that stood on
+    /// the old one only are then listed by the next source that has them, or by none.
+    pub fn set_list(&mut self, source: u16, mut indexes: Vec<u32>) {
+        indexes.sort_unstable();
+        indexes.dedup();
+        indexes.shrink_to_fit();
+        let place = &mut self.lists.by_source[usize::from(source)];
+        let old = place.take().unwrap_or_default();
+        let gone = missing(&old, &indexes);
+        for &index in &indexes {
+            let row = self.row_mut(index);
+            row.source = row.source.min(source);
+        }
+        self.lists.by_source[usize::from(source)] = Some(indexes);
+        for index in gone {
+            if self.row(index).source == source {
+                self.row_mut(index).source = self.lists.first_of(index);
+            }
+        }
+    }
+
+    /// The sources are others now, or in another order: `kept[new]` is the place that the source
+    /// had before, if it had one. Candidates that `allowed` does not let through leave every list.
+    pub fn reorder_sources(
+        &mut self,
+        kept: &[Option<usize>],
+        allowed: impl Fn(&proxy_shards::Candidate) -> bool,
+    ) {
+        let mut old = std::mem::take(&mut self.lists.by_source);
+        let mut lists: Vec<Option<Vec<u32>>> = kept
+            .iter()
+            .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
+            .collect();
+        for row in self.rows.iter_mut().flatten() {
+            if row.source < UNCLAIMED {
+                row.source = UNLISTED;
+            }
+        }
+        for (source, list) in lists.iter_mut().enumerate().rev() {
+            let Some(list) = list else { continue };
+            list.retain(|&index| allowed(&self.row(index).candidate));
+            for &index in list.iter() {
+                self.row_mut(index).source = source as u16;
+            }
+        }
+        self.lists.by_source = lists;
+    }
+}
+
+/// What is in `old` and not in `new`; both are sorted.
+fn missing(old: &[u32], new: &[u32]) -> Vec<u32> {
+    let mut new = new.iter().copied().peekable();
+    let mut gone = old.to_vec();
+    gone.retain(|&index| {
+        while new.next_if(|&n| n < index).is_some() {}
+        new.peek() != Some(&index)
+    });
+    gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_is_what_only_the_old_list_has() {
+        assert_eq!(missing(&[1, 3, 5, 9], &[0, 3, 4, 9, 12]), [1, 5]);
+        assert_eq!(missing(&[1, 2], &[]), [1, 2]);
+        assert!(missing(&[], &[1]).is_empty());
+    }
+}

@@ -1,0 +1,225 @@
+use super::*;
+
+fn candidate(n: u32) -> Candidate {
+    let [_, b, c, d] = n.to_be_bytes();
+    format!("http://9.{b}.{c}.{d}:8080").parse().unwrap()
+}
+
+fn ended(verdict: Verdict) -> Record {
+    Record {
+        id: 0,
+        verdict,
+        attempts: 1,
+        total_us: 1_500,
+        connect_us: 500,
+    }
+}
+
+/// A ledger whose only source lists the candidates `0..n`, at the indexes `0..n`.
+fn ledger(n: u32) -> Ledger {
+    let mut ledger = Ledger::new(1);
+    let indexes: Vec<u32> = (0..n)
+        .map(|i| ledger.admit(candidate(i), 0).unwrap())
+        .collect();
+    assert_eq!(indexes, (0..n).collect::<Vec<_>>());
+    ledger.set_list(0, indexes);
+    ledger
+}
+
+fn restored(verdict: Option<Verdict>, failures: u32) -> Entry {
+    Entry {
+        candidate: candidate(7),
+        verdict,
+        latency_us: 9,
+        checked_at_ms: 1_000,
+        alive_at_ms: 900,
+        failures,
+    }
+}
+
+/// Counts everything anew and compares it with the counters.
+fn assert_counted(ledger: &Ledger) {
+    let mut verdicts = [0; Verdict::COUNT];
+    for entry in ledger.entries() {
+        if let Some(verdict) = entry.verdict {
+            verdicts[verdict as usize] += 1;
+        }
+    }
+    assert_eq!(&verdicts, ledger.verdicts());
+    assert_eq!(ledger.alive().len() as u64, ledger.total_alive());
+    assert_eq!(ledger.entries().len(), ledger.len());
+}
+
+#[test]
+fn a_row_is_at_most_80_bytes() {
+    assert!(
+        size_of::<Option<Row>>() <= 80,
+        "{}",
+        size_of::<Option<Row>>()
+    );
+}
+
+#[test]
+fn a_candidate_is_admitted_once() {
+    let mut ledger = ledger(3);
+    assert_eq!(ledger.admit(candidate(1), 0), Err(1));
+    assert_eq!(ledger.len(), 3);
+    assert_eq!(ledger.find(&candidate(2)), Some(2));
+    assert_eq!(ledger.find(&candidate(3)), None);
+}
+
+#[test]
+fn a_local_failure_changes_nothing_that_is_known() {
+    let mut ledger = ledger(1);
+    ledger.apply(0, &ended(Verdict::Alive), 50);
+    let before = ledger.entry(0);
+    for verdict in Verdict::ALL.into_iter().filter(|v| v.is_local()) {
+        assert_eq!(ledger.apply(0, &ended(verdict), 99), Change::Local);
+        assert_eq!(ledger.entry(0), before);
+    }
+    assert_eq!(ledger.last_check_ms(), 50);
+    assert_counted(&ledger);
+}
+
+#[test]
+fn a_verdict_says_what_it_changed() {
+    let mut ledger = ledger(1);
+    let steps = [
+        (
+            Verdict::Refused,
+            Change::Failed,
+            Standing::Dead { times: 1 },
+        ),
+        (Verdict::Alive, Change::Found, Standing::Alive),
+        (Verdict::Alive, Change::Confirmed, Standing::Alive),
+        (Verdict::Reset, Change::Lost, Standing::Failing),
+        (Verdict::Reset, Change::Failed, Standing::Failing),
+        (Verdict::Reset, Change::Failed, Standing::Dead { times: 1 }),
+        (Verdict::Reset, Change::Failed, Standing::Dead { times: 2 }),
+    ];
+    assert_eq!(ledger.standing(0), Standing::New);
+    for (at, (verdict, change, standing)) in (1u64..).zip(steps) {
+        assert_eq!(ledger.apply(0, &ended(verdict), at), change);
+        assert_eq!(ledger.standing(0), standing);
+        assert_counted(&ledger);
+    }
+    let entry = ledger.entry(0);
+    assert_eq!((entry.alive_at_ms, entry.checked_at_ms), (3, 7));
+    assert_eq!((entry.latency_us, entry.failures), (1_500, 4));
+}
+
+#[test]
+fn a_candidate_that_left_its_list_is_over_unless_it_is_alive() {
+    let mut ledger = ledger(3);
+    ledger.apply(0, &ended(Verdict::Alive), 1);
+    ledger.apply(1, &ended(Verdict::Refused), 1);
+    ledger.set_list(0, vec![]);
+    assert_eq!([0, 1, 2].map(|i| ledger.is_over(i)), [false, true, true]);
+    ledger.apply(0, &ended(Verdict::Refused), 2);
+    assert!(ledger.is_over(0));
+}
+
+#[test]
+fn a_forgotten_index_is_given_to_the_next_candidate() {
+    let mut ledger = ledger(2);
+    ledger.apply(1, &ended(Verdict::Alive), 1);
+    ledger.set_list(0, vec![0]);
+    ledger.forget(1);
+    assert_counted(&ledger);
+    assert_eq!((ledger.len(), ledger.find(&candidate(1))), (1, None));
+    assert_eq!(ledger.admit(candidate(9), 0), Ok(1));
+    assert_eq!(ledger.standing(1), Standing::New);
+}
+
+#[test]
+fn a_listed_candidate_is_not_forgotten() {
+    let mut ledger = ledger(1);
+    ledger.forget(0);
+    assert_eq!(ledger.len(), 1);
+}
+
+#[test]
+fn the_first_source_that_lists_a_candidate_is_its_source() {
+    let mut ledger = Ledger::new(3);
+    let source_of = |ledger: &Ledger| ledger.alive().next().unwrap().source;
+    for source in [2, 0, 1] {
+        let (Ok(index) | Err(index)) = ledger.admit(candidate(0), source);
+        ledger.set_list(source, vec![index]);
+    }
+    ledger.apply(0, &ended(Verdict::Alive), 1);
+    assert_eq!(source_of(&ledger), Some(0));
+    ledger.set_list(0, vec![]);
+    assert_eq!(source_of(&ledger), Some(1));
+    ledger.set_list(2, vec![]);
+    assert_eq!(source_of(&ledger), Some(1));
+    ledger.set_list(1, vec![]);
+    assert_eq!(source_of(&ledger), None);
+}
+
+#[test]
+fn lists_follow_their_sources_to_new_places() {
+    let mut ledger = Ledger::new(2);
+    for (n, source) in [(0, 0), (1, 1)] {
+        let index = ledger.admit(candidate(n), source).unwrap();
+        ledger.set_list(source, vec![index]);
+    }
+    ledger.reorder_sources(&[None, Some(1)], |_| true);
+    assert_eq!([0, 1].map(|i| ledger.is_over(i)), [true, false]);
+    assert_eq!([0, 1].map(|s| ledger.is_list_known(s)), [false, true]);
+    ledger.reorder_sources(&[Some(1)], |c| *c != candidate(1));
+    assert!(ledger.is_over(1));
+}
+
+#[test]
+fn a_restored_candidate_waits_for_every_source_before_it_is_over() {
+    let mut ledger = Ledger::new(2);
+    let index = ledger.restore(restored(Some(Verdict::Refused), 5)).unwrap();
+    assert_eq!(ledger.restore(restored(None, 0)), None);
+    ledger.set_list(0, vec![]);
+    assert!(!ledger.is_over(index));
+    ledger.set_list(1, vec![]);
+    assert!(ledger.is_over(index));
+}
+
+#[test]
+fn a_restored_candidate_that_goes_on_failing_does_not_wait_for_a_broken_source() {
+    let mut ledger = Ledger::new(1);
+    let index = ledger.restore(restored(Some(Verdict::Refused), 7)).unwrap();
+    assert!(!ledger.is_over(index));
+    ledger.apply(index, &ended(Verdict::Refused), 2_000);
+    assert!(ledger.is_over(index));
+}
+
+#[test]
+fn what_was_saved_comes_back() {
+    let mut ledger = Ledger::new(1);
+    let entry = restored(Some(Verdict::Alive), 0);
+    ledger.restore(entry.clone());
+    assert_eq!(ledger.entries(), [entry]);
+    assert_eq!(ledger.alive().len(), 1);
+    assert_eq!(ledger.last_check_ms(), 1_000);
+    assert_counted(&ledger);
+}
+
+#[test]
+fn counters_agree_with_the_rows_after_a_random_life() {
+    let seed = fastrand::u64(..);
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut ledger = Ledger::new(1);
+    for at in 1..3_000u64 {
+        let n = rng.u32(..200);
+        let (Ok(index) | Err(index)) = ledger.admit(candidate(n), 0);
+        let verdict = Verdict::ALL[rng.usize(..Verdict::COUNT)];
+        ledger.apply(index, &ended(verdict), at);
+        if at % 100 == 0 {
+            let keep: Vec<u32> = ledger.indexes().filter(|i| i % 3 != 0).collect();
+            let all: Vec<u32> = ledger.indexes().collect();
+            ledger.set_list(0, all);
+            ledger.set_list(0, keep);
+            let over: Vec<u32> = ledger.indexes().filter(|&i| ledger.is_over(i)).collect();
+            over.into_iter().for_each(|i| ledger.forget(i));
+        }
+    }
+    assert!(ledger.len() > 50, "seed {seed}");
+    assert_counted(&ledger);
+}

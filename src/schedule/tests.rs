@@ -1,0 +1,258 @@
+use super::*;
+use std::collections::HashSet;
+
+const RULES: Rules = Rules {
+    interval_ms: 60_000,
+    backoff_max_ms: 3_600_000,
+};
+
+fn schedule() -> Schedule {
+    Schedule::new(2, RULES, 7)
+}
+
+/// Everything that is due on queue 0, handed out at `now_ms`.
+fn drain(schedule: &mut Schedule, now_ms: u64) -> Vec<Ticket> {
+    std::iter::from_fn(|| schedule.next(0, now_ms)).collect()
+}
+
+fn finish(schedule: &mut Schedule, ticket: Ticket, standing: Standing, now_ms: u64) {
+    let index = schedule.back(ticket).unwrap();
+    schedule.put_back(index, 0, Outcome::Checked(standing), now_ms);
+}
+
+#[test]
+fn a_task_is_at_most_24_bytes() {
+    assert!(size_of::<Task>() <= 24, "{}", size_of::<Task>());
+}
+
+#[test]
+fn what_is_out_is_not_handed_out_again() {
+    let mut schedule = schedule();
+    schedule.add(3, 0, Standing::New, 10);
+    schedule.add(3, 0, Standing::New, 10);
+    let out = drain(&mut schedule, 10);
+    assert_eq!(out.len(), 1);
+    schedule.add(3, 0, Standing::New, 11);
+    assert_eq!(schedule.next(0, u64::MAX), None);
+}
+
+#[test]
+fn a_ticket_is_taken_back_once() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::New, 0);
+    let first = schedule.next(0, 0).unwrap();
+    finish(&mut schedule, first, Standing::Alive, 0);
+    assert_eq!(schedule.back(first), None);
+    let second = schedule.next(0, 60_000).unwrap();
+    assert_eq!(
+        schedule.back(first),
+        None,
+        "an old ticket is not the new one"
+    );
+    assert_eq!(schedule.back(second), Some(0));
+    assert_eq!(schedule.back(Ticket::from_id(99)), None);
+}
+
+#[test]
+fn nothing_is_handed_out_before_it_is_due() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::New, 0);
+    let ticket = schedule.next(0, 0).unwrap();
+    finish(&mut schedule, ticket, Standing::Alive, 100);
+    assert_eq!(schedule.due_at(0), Some(60_100));
+    assert_eq!(schedule.next(0, 60_099), None);
+    assert!(schedule.next(0, 60_100).is_some());
+}
+
+#[test]
+fn queues_do_not_mix() {
+    let mut schedule = schedule();
+    schedule.add(0, 1, Standing::New, 0);
+    assert_eq!(schedule.next(0, 0), None);
+    assert!(schedule.next(1, 0).is_some());
+}
+
+#[test]
+fn higher_classes_go_first_and_lower_ones_have_their_share() {
+    let mut schedule = schedule();
+    let standings = [
+        Standing::Dead { times: 1 },
+        Standing::New,
+        Standing::Alive,
+        Standing::Failing,
+    ];
+    for index in 0..4_000u32 {
+        schedule.add(index, 0, standings[index as usize % 4], 0);
+    }
+    let class = |ticket: Ticket| 3 - ticket.index() % 4;
+    let order: Vec<u32> = drain(&mut schedule, 0).into_iter().map(class).collect();
+    assert_eq!(order.len(), 4_000);
+    assert_eq!(order[..8], [0, 0, 0, 1, 0, 0, 0, 1]);
+    let in_first = |n: u32| order[..640].iter().filter(|&&class| class == n).count();
+    assert_eq!([0, 1, 2, 3].map(in_first), [480, 120, 30, 10]);
+}
+
+#[test]
+fn the_alive_never_wait_behind_more_than_one_of_the_dead() {
+    let mut schedule = schedule();
+    for index in 0..10_000 {
+        schedule.add(index, 0, Standing::Dead { times: 1 }, 0);
+    }
+    for _ in 0..100 {
+        schedule.next(0, 0);
+    }
+    schedule.add(20_000, 0, Standing::Alive, 0);
+    let next: Vec<u32> = (0..2)
+        .filter_map(|_| schedule.next(0, 0))
+        .map(Ticket::index)
+        .collect();
+    assert!(next.contains(&20_000), "{next:?}");
+}
+
+#[test]
+fn a_removed_candidate_is_not_handed_out_and_its_index_can_be_used_again() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::New, 5);
+    assert!(schedule.remove(0));
+    assert_eq!(schedule.next(0, 10), None);
+    schedule.add(0, 0, Standing::New, 5);
+    schedule.add(1, 0, Standing::New, 5);
+    assert_eq!(drain(&mut schedule, 10).len(), 2);
+    assert!(!schedule.remove(0), "it is out");
+}
+
+#[test]
+fn what_is_removed_does_not_pile_up() {
+    let mut schedule = schedule();
+    for round in 0..50 {
+        for index in 0..1_000 {
+            schedule.add(index, 0, Standing::New, round);
+        }
+        for index in 0..1_000 {
+            schedule.remove(index);
+        }
+    }
+    let entries: usize = schedule.queues[0].by_class.iter().map(|h| h.len()).sum();
+    assert!(entries <= 2 * STALE_MIN, "{entries}");
+}
+
+#[test]
+fn a_sweep_makes_everything_due_and_counts_what_was_checked() {
+    let mut schedule = schedule();
+    for index in 0..10 {
+        schedule.add_to_sweep(index, 0, Standing::New, 0);
+    }
+    let mut out = drain(&mut schedule, 0);
+    let late = out.pop().unwrap();
+    for ticket in out {
+        finish(&mut schedule, ticket, Standing::Dead { times: 9 }, 0);
+    }
+    assert_eq!(schedule.progress(), Progress { total: 10, done: 9 });
+
+    schedule.sweep(1_000);
+    assert_eq!(schedule.progress(), Progress { total: 10, done: 0 });
+    assert_eq!(drain(&mut schedule, 1_000).len(), 9);
+    finish(&mut schedule, late, Standing::Alive, 1_001);
+    assert_eq!(schedule.progress().done, 0, "it was out before the sweep");
+    let again = schedule.next(0, 1_001).unwrap();
+    finish(&mut schedule, again, Standing::Alive, 1_002);
+    assert_eq!(schedule.progress().done, 1);
+}
+
+#[test]
+fn a_sweep_waits_for_local_failures_but_not_for_names_without_address() {
+    let mut schedule = schedule();
+    for index in 0..2 {
+        schedule.add_to_sweep(index, 0, Standing::New, 0);
+    }
+    let outcomes = [
+        Outcome::Local(Standing::New),
+        Outcome::NoAddress(Standing::New),
+    ];
+    for (ticket, outcome) in drain(&mut schedule, 0).into_iter().zip(outcomes) {
+        let index = schedule.back(ticket).unwrap();
+        schedule.put_back(index, 0, outcome, 0);
+    }
+    assert_eq!(schedule.progress(), Progress { total: 2, done: 1 });
+    assert!(schedule.next(0, 1_100).is_some());
+}
+
+#[test]
+fn a_candidate_removed_before_its_turn_leaves_the_sweep() {
+    let mut schedule = schedule();
+    schedule.add_to_sweep(0, 0, Standing::New, 0);
+    schedule.add(1, 0, Standing::New, 0);
+    schedule.remove(0);
+    schedule.remove(1);
+    assert_eq!(schedule.progress(), Progress::default());
+}
+
+#[test]
+fn what_is_diverted_is_due_at_once_on_the_other_queue() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::Failing, 0);
+    let ticket = schedule.next(0, 0).unwrap();
+    let index = schedule.back(ticket).unwrap();
+    schedule.put_back(index, 1, Outcome::Diverted, 5);
+    assert_eq!(schedule.next(0, 5), None);
+    assert_eq!(schedule.next(1, 5).map(Ticket::index), Some(0));
+}
+
+/// Random operations against the plainest model: a set of what is scheduled and a set of what is out.
+#[test]
+fn nothing_is_lost_and_nothing_is_doubled() {
+    let seed = fastrand::u64(..);
+    let mut rng = Rng::with_seed(seed);
+    let mut schedule = Schedule::new(2, RULES, seed);
+    let (mut known, mut out) = (HashSet::new(), Vec::<Ticket>::new());
+    let mut now = 0;
+    for _ in 0..200_000 {
+        now += rng.u64(0..200);
+        let index = rng.u32(0..500);
+        match rng.u8(0..100) {
+            0..15 => {
+                known.insert(index);
+                schedule.add_to_sweep(index, index as usize % 2, Standing::New, now);
+            }
+            15..20 if known.contains(&index) => {
+                let is_out = out.iter().any(|t| t.index() == index);
+                assert_eq!(schedule.remove(index), !is_out, "seed {seed}");
+                if !is_out {
+                    known.remove(&index);
+                }
+            }
+            20..60 => {
+                if let Some(ticket) = schedule.next(index as usize % 2, now) {
+                    let twice = out.iter().any(|t| t.index() == ticket.index());
+                    assert!(!twice && known.contains(&ticket.index()), "seed {seed}");
+                    out.push(ticket);
+                }
+            }
+            60..99 if !out.is_empty() => {
+                let ticket = out.swap_remove(rng.usize(..out.len()));
+                let standing = match rng.u8(0..3) {
+                    0 => Standing::Alive,
+                    1 => Standing::Failing,
+                    _ => Standing::Dead { times: 1 },
+                };
+                let outcome = match rng.u8(0..4) {
+                    0 => Outcome::Local(standing),
+                    1 => Outcome::Diverted,
+                    _ => Outcome::Checked(standing),
+                };
+                let index = schedule.back(ticket).unwrap();
+                schedule.put_back(index, index as usize % 2, outcome, now);
+            }
+            99 => schedule.sweep(now),
+            _ => {}
+        }
+        assert_eq!(schedule.waiting() + out.len(), known.len(), "seed {seed}");
+    }
+    let mut last: Vec<Ticket> = out;
+    for queue in [0, 1] {
+        last.extend(std::iter::from_fn(|| schedule.next(queue, u64::MAX / 2)));
+    }
+    let indexes: HashSet<u32> = last.iter().map(|t| t.index()).collect();
+    assert_eq!(indexes, known, "seed {seed}");
+    assert_eq!(last.len(), known.len(), "seed {seed}");
+}
