@@ -223,10 +223,11 @@ fn a_closed_port_refuses() {
 
 #[test]
 fn a_peer_may_close_or_reset_at_every_step() {
-    const RESET: Result<&[u8], Failure> = Err(Failure::Os(libc::ECONNRESET));
-    const BROKEN: Result<&[u8], Failure> = Err(Failure::Os(libc::EPIPE));
+    type Heard = Result<&'static [u8], Failure>;
+    const RESET: Heard = Err(Failure::Os(libc::ECONNRESET));
+    const BROKEN: Heard = Err(Failure::Os(libc::EPIPE));
     // A close with unread bytes is a reset, so the peer that closes at once may be either.
-    let cases: [(Peer, &'static [Result<&[u8], Failure>]); 5] = [
+    let cases: [(Peer, &'static [Heard]); 5] = [
         (Peer::ClosesAtOnce, &[Ok(b""), RESET, BROKEN]),
         (Peer::ClosesAfterRequest, &[Ok(b"")]),
         (Peer::ClosesInAnswer, &[Ok(b"po")]),
