@@ -68,7 +68,8 @@ pub struct PolicyOptions {
     pub body_bytes_max: usize,
     /// `User-Agent` of the requests.
     pub user_agent: String,
-    /// Certificates in PEM that are trusted for `https` targets besides Mozilla's.
+    /// Certificates in PEM that `https` targets are verified against, in place of Mozilla's list:
+    /// who names an authority for a target trusts no other one for it.
     pub ca_pem: Option<Vec<u8>>,
 }
 
@@ -109,7 +110,7 @@ pub struct ProbePolicy {
     pub body_bytes_max: usize,
     /// `User-Agent` of the requests.
     pub user_agent: Box<str>,
-    /// Trust anchors for `https` targets: Mozilla's and those of the operator. Shards share them
+    /// Trust anchors for `https` targets: Mozilla's, or those of the operator. Shards share them
     /// and only read; each makes its own `rustls::ClientConfig` over them.
     pub roots: Arc<RootCertStore>,
 }
@@ -271,16 +272,17 @@ fn parse_expectation(options: &PolicyOptions, target: &Target) -> Result<Expecta
 
 fn parse_roots(pem: Option<&[u8]>) -> Result<RootCertStore, PolicyError> {
     let mut roots = RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let Some(pem) = pem else { return Ok(roots) };
-    let before = roots.len();
+    let Some(pem) = pem else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(roots);
+    };
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|e| PolicyError::CaPem(e.to_string()))?;
         roots
             .add(certificate)
             .map_err(|e| PolicyError::CaPem(e.to_string()))?;
     }
-    if roots.len() == before {
+    if roots.is_empty() {
         return Err(PolicyError::CaPem("it holds no certificate".into()));
     }
     Ok(roots)

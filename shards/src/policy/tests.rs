@@ -155,3 +155,15 @@ fn the_connect_never_has_more_time_than_the_probe() {
     let policy = ProbePolicy::new(options(|o| o.timeout = Duration::from_secs(1))).unwrap();
     assert_eq!(policy.connect_timeout, Duration::from_secs(1));
 }
+
+#[test]
+fn who_names_an_authority_for_the_target_trusts_no_other_one() {
+    let key = rcgen::generate_simple_self_signed(vec!["target.test".into()]).unwrap();
+    let named = PolicyOptions {
+        ca_pem: Some(key.cert.pem().into_bytes()),
+        ..PolicyOptions::default()
+    };
+    assert_eq!(ProbePolicy::new(named).unwrap().roots.len(), 1);
+    let built_in = ProbePolicy::new(PolicyOptions::default()).unwrap();
+    assert!(built_in.roots.len() > 100);
+}
