@@ -288,9 +288,12 @@ impl Socket {
 }
 
 /// How the completed operation of `slot` ended. A success counts even if it was given up meanwhile.
+/// No chain ends with its send: the completion of one counts the bytes that went out before it was
+/// given up or the connection was lost.
 fn outcome(slot: &Slot) -> Result<(i32, u32), Failure> {
     match (slot.result, slot.given, slot.step) {
-        (0.., _, _) => Ok((slot.result, slot.flags)),
+        (0.., None, Step::Send) => Err(Failure::Os(libc::ECONNRESET)),
+        (0.., _, step) if step != Step::Send => Ok((slot.result, slot.flags)),
         (_, Some(given), _) => Err(given.into()),
         (errno, None, Step::Socket) => Err(Failure::NoSocket(-errno)),
         (errno, None, _) => Err(Failure::Os(-errno)),
