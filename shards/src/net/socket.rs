@@ -4,6 +4,7 @@ use super::ring::{LINK, Ring, SKIP};
 use super::slot::{Given, RawAddress, Slot, State, Step, Tag};
 use crate::verdict::{Stage, Verdict};
 use io_uring::{cqueue, opcode, squeue, types};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -58,6 +59,21 @@ impl From<Given> for Failure {
 }
 
 impl Failure {
+    /// The failure of a connect to `at`. A router on the way says that it knows no net or forbids
+    /// this one with the errno that our own routing table has for it (`icmp(7)`): if the table
+    /// knows a way, it was the router.
+    fn towards(self, at: SocketAddr) -> Failure {
+        match (self, at) {
+            (Failure::Os(libc::ENETUNREACH), _)
+            | (Failure::Os(libc::EACCES), SocketAddr::V6(_))
+                if is_routed(at) =>
+            {
+                Failure::Os(libc::EHOSTUNREACH)
+            }
+            _ => self,
+        }
+    }
+
     /// What the failure says about the proxy, or about this host (`connect(2)`, `socket(2)`).
     pub(crate) fn verdict(self, stage: Stage) -> Verdict {
         match self {
@@ -70,9 +86,12 @@ impl Failure {
                 libc::ECONNREFUSED => Verdict::Refused,
                 libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE => Verdict::Reset,
                 libc::ETIMEDOUT => Verdict::timed_out(stage),
-                libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENOPROTOOPT | libc::EPROTO => {
-                    Verdict::Unreachable
-                }
+                libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::EPROTO => Verdict::Unreachable,
                 libc::EMFILE | libc::ENFILE => Verdict::LocalDescriptors,
                 libc::EADDRNOTAVAIL | libc::EADDRINUSE => Verdict::LocalPorts,
                 libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN => Verdict::LocalMemory,
@@ -113,7 +132,8 @@ impl Socket {
     ) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
         let chain = [self.socket_entry(turn, at), self.connect_entry(turn, at)];
-        self.run([Step::Connect; 2], &chain).await.map(drop)
+        let connected = self.run([Step::Connect; 2], &chain).await;
+        connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
     /// Connects and hangs up at once, with RST so as to leave no TIME_WAIT behind: one chain.
@@ -130,7 +150,8 @@ impl Socket {
             self.connect_entry(turn, at).flags(LINK | SKIP),
             abort.user_data(self.tag(turn, Step::Abort)),
         ];
-        self.run([Step::Connect; 2], &chain).await.map(drop)
+        let connected = self.run([Step::Connect; 2], &chain).await;
+        connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
     /// Moves the deadline of the operations to come on this connection.
@@ -300,6 +321,17 @@ fn outcome(slot: &Slot) -> Result<(i32, u32), Failure> {
     }
 }
 
+/// Whether this host knows a way to `at`: connecting UDP looks for one and sends nothing.
+fn is_routed(at: SocketAddr) -> bool {
+    let family = match at {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .and_then(|socket| connect(&socket, &at))
+        .is_ok()
+}
+
 /// The address that undoes a connection, for the whole life of the process.
 fn nowhere() -> *const libc::sockaddr {
     struct Nowhere(RawAddress);
@@ -345,5 +377,39 @@ impl Drop for Flight<'_> {
             }
             State::Idle | State::Orphan => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(errno: i32, at: &str, expected: Verdict) {
+        let failure = Failure::Os(errno).towards(at.parse().unwrap());
+        assert_eq!(
+            failure.verdict(Stage::Connect),
+            expected,
+            "{errno} for {at}"
+        );
+    }
+
+    #[test]
+    fn what_a_router_says_is_no_trouble_of_ours() {
+        use Verdict::{LocalNetwork, Unreachable};
+        // All that ICMP makes of a SYN, but for a closed port.
+        for errno in [
+            libc::EHOSTUNREACH,
+            libc::EHOSTDOWN,
+            libc::ENETUNREACH,
+            libc::ENONET,
+            libc::ENOPROTOOPT,
+            libc::EOPNOTSUPP,
+        ] {
+            check(errno, "127.0.0.1:1", Unreachable);
+        }
+        check(libc::EACCES, "[::1]:1", Unreachable);
+        // Nobody has a way for a connection to all hosts.
+        check(libc::ENETUNREACH, "255.255.255.255:1", LocalNetwork);
+        check(libc::EACCES, "127.0.0.1:1", LocalNetwork);
     }
 }
