@@ -59,19 +59,21 @@ impl From<Given> for Failure {
 }
 
 impl Failure {
-    /// The failure of a connect to `at`. A router on the way says that it knows no net or forbids
-    /// this one with the errno that our own routing table has for it (`icmp(7)`): if the table
-    /// knows a way, it was the router.
+    /// The failure of a connect to `at`. Linux has one errno for two troubles: a router that
+    /// declines, and a host that has no way (`icmp(7)`); no port that is free, and no address to
+    /// come from. What our own routing table says of `at` tells them apart.
     fn towards(self, at: SocketAddr) -> Failure {
-        match (self, at) {
-            (Failure::Os(libc::ENETUNREACH), _)
-            | (Failure::Os(libc::EACCES), SocketAddr::V6(_))
-                if is_routed(at) =>
-            {
-                Failure::Os(libc::EHOSTUNREACH)
-            }
-            _ => self,
-        }
+        let if_routed = match (self, at) {
+            (Failure::Os(libc::ENETUNREACH | libc::EHOSTUNREACH), _)
+            | (Failure::Os(libc::EACCES), SocketAddr::V6(_)) => libc::EHOSTUNREACH,
+            (Failure::Os(libc::EADDRNOTAVAIL), _) => libc::EADDRNOTAVAIL,
+            _ => return self,
+        };
+        Failure::Os(if is_routed(at) {
+            if_routed
+        } else {
+            libc::ENETUNREACH
+        })
     }
 
     /// What the failure says about the proxy, or about this host (`connect(2)`, `socket(2)`).
@@ -408,8 +410,16 @@ mod tests {
             check(errno, "127.0.0.1:1", Unreachable);
         }
         check(libc::EACCES, "[::1]:1", Unreachable);
-        // Nobody has a way for a connection to all hosts.
-        check(libc::ENETUNREACH, "255.255.255.255:1", LocalNetwork);
         check(libc::EACCES, "127.0.0.1:1", LocalNetwork);
+    }
+
+    #[test]
+    fn a_host_without_a_way_has_trouble_of_its_own() {
+        // Nobody has a way for a connection to all hosts. A host whose IPv6 is switched off gives
+        // EADDRNOTAVAIL for an IPv6 address, one with a route of type `unreachable` EHOSTUNREACH.
+        for errno in [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EADDRNOTAVAIL] {
+            check(errno, "255.255.255.255:1", Verdict::LocalNetwork);
+        }
+        check(libc::EADDRNOTAVAIL, "127.0.0.1:1", Verdict::LocalPorts);
     }
 }
