@@ -18,7 +18,7 @@ const CRASHES_MAX: u8 = 2;
 #[derive(Debug)]
 struct Task {
     job: Job,
-    attempts: u8,
+    attempts: u16,
     local_tries: u8,
     crashes: u8,
 }
@@ -67,12 +67,14 @@ impl Jobs {
         };
         self.under_way_count -= 1;
         self.tally.record(ended.verdict, ended.total_us);
-        task.attempts = task.attempts.saturating_add(1);
+        task.attempts += 1;
         let again = ended.verdict.is_worth_retrying();
         if again && ended.verdict.is_local() && task.local_tries < LOCAL_RETRIES {
             task.local_tries += 1;
             self.paused.push_back((now + LOCAL_PAUSE, task));
-        } else if again && !ended.verdict.is_local() && task.attempts - task.local_tries <= retries
+        } else if again
+            && !ended.verdict.is_local()
+            && task.attempts - u16::from(task.local_tries) <= u16::from(retries)
         {
             // Behind all others, so that it is not asked at once again and no lane waits for it.
             self.waiting.push_back(task);
@@ -85,7 +87,7 @@ impl Jobs {
         self.ended.push(Record {
             id: task.job.id,
             verdict: ended.verdict,
-            attempts: task.attempts,
+            attempts: task.attempts.try_into().unwrap_or(u8::MAX),
             total_us: ended.total_us,
             connect_us: ended.connect_us,
         });
@@ -228,6 +230,12 @@ mod tests {
             check(&[ConnectTimeout, Verdict::Alive], 2),
             (Verdict::Alive, 2)
         );
+    }
+
+    #[test]
+    fn the_most_retries_end_too() {
+        let silence = [Verdict::ConnectTimeout; 256];
+        assert_eq!(check(&silence, u8::MAX), (Verdict::ConnectTimeout, 255));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum PreflightError {
     },
     /// Too few descriptors.
     #[error(
-        "the descriptor limit is {soft} (hard {hard}); at least {NOFILE_MIN} are needed: raise LimitNOFILE (systemd) or nofile (limits.conf)"
+        "the descriptor limit is {soft} (hard {hard}); the process needs {NOFILE_MIN}, and 10 more for each shard: raise LimitNOFILE (systemd) or nofile (limits.conf)"
     )]
     Descriptors {
         /// The soft RLIMIT_NOFILE.
@@ -116,13 +116,18 @@ pub fn check(nofile: Nofile) -> Result<(), PreflightError> {
             soft_kib: soft / 1024,
         });
     }
-    IoUring::<squeue::Entry>::builder()
+    try_ring().map_err(explain)
+}
+
+/// Makes each of the three system calls once: where one is filtered, glommio panics.
+fn try_ring() -> io::Result<()> {
+    let ring = IoUring::<squeue::Entry>::builder()
         .setup_single_issuer()
         .setup_coop_taskrun()
         .setup_defer_taskrun()
-        .build(8)
-        .map(drop)
-        .map_err(explain)
+        .build(8)?;
+    ring.submitter().register_files_sparse(1)?;
+    ring.submit().map(drop)
 }
 
 /// Turns an error of ring set-up into a remedy.
@@ -155,6 +160,7 @@ fn kernel_version(release: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::without_syscall;
 
     #[test]
     fn kernel_releases_of_distributions_are_read() {
@@ -175,6 +181,19 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(refused.contains("LimitNOFILE"), "{refused}");
+    }
+
+    #[test]
+    fn a_filter_on_any_call_of_io_uring_is_found_before_the_start() {
+        for call in [
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_io_uring_register,
+        ] {
+            let refused = without_syscall(call, || check(raise_nofile()));
+            let text = refused.unwrap_err().to_string();
+            assert!(text.contains("seccomp"), "{call}: {text}");
+        }
     }
 
     #[test]

@@ -164,10 +164,12 @@ impl Shard {
         self.seat.read_mail();
         let now = Instant::now();
         self.jobs.borrow_mut().resume(now);
-        let policy = self.seat.policy.borrow().clone();
-        if !std::ptr::eq(self.plan.borrow().policy(), &*policy) {
-            *self.plan.borrow_mut() = Rc::new(Plan::new(policy));
+        let policy = self.seat.policy.borrow();
+        // Cloned only when it is new: all shards count their references in one place.
+        if !std::ptr::eq(self.plan.borrow().policy(), &**policy) {
+            *self.plan.borrow_mut() = Rc::new(Plan::new(policy.clone()));
         }
+        drop(policy);
         self.lanes.set_limit(self.seat.lanes.get());
         self.lanes.wake(self);
         // Not at every mail: the coordinator answers reports with mail.

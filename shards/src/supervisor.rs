@@ -75,15 +75,14 @@ fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
         let life = catch_unwind(AssertUnwindSafe(|| live(seat, cpu, &mut ready)));
         let trouble = match life {
             Ok(Ok(())) => return,
-            Ok(Err(reason)) if ready.is_some() => {
-                let _ = ready
-                    .take()
-                    .map(|ready| ready.send((seat.number, Err(reason))));
-                return;
-            }
             Ok(Err(reason)) => reason,
             Err(_) => "its executor panicked".to_owned(),
         };
+        // What never ran has no jobs, and whoever starts it waits for a word.
+        if let Some(ready) = ready.take() {
+            let _ = ready.send((seat.number, Err(trouble)));
+            return;
+        }
         seat.restarts.set(seat.restarts.get() + 1);
         seat.jobs.borrow_mut().recover();
         tracing::error!(
@@ -140,4 +139,34 @@ fn executor(placement: Placement) -> io::Result<glommio::LocalExecutor> {
         .record_io_latencies(false)
         .make()
         .map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::without_syscall;
+    use crate::policy::PolicyOptions;
+    use crossbeam_channel::unbounded;
+
+    #[test]
+    fn an_executor_that_panics_before_it_is_ready_is_no_start() {
+        let policy = Arc::new(ProbePolicy::new(PolicyOptions::default()).unwrap());
+        let ((_mail, received), (ready_in, ready)) = (unbounded(), unbounded());
+        let start = Start {
+            number: 3,
+            cpu: None,
+            lanes: 1,
+            lanes_max: 1,
+            policy,
+            reports: unbounded().0,
+        };
+        let shard = without_syscall(libc::SYS_io_uring_enter, move || {
+            start
+                .spawn(received, Rope::new().unwrap(), ready_in)
+                .unwrap()
+        });
+        let (number, outcome) = ready.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!((number, outcome.is_err()), (3, true));
+        shard.join().unwrap();
+    }
 }

@@ -17,4 +17,8 @@ pub(crate) use ring::{Ring, RingOptions};
 pub(crate) use socket::{Failure, Socket};
 
 #[cfg(test)]
+mod forbid;
+#[cfg(test)]
+pub(crate) use forbid::without_syscall;
+#[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use super::ring::{LINK, Ring, SKIP};
 use super::slot::{Given, RawAddress, Slot, State, Step, Tag};
 use crate::verdict::{Stage, Verdict};
 use io_uring::{cqueue, opcode, squeue, types};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -58,6 +59,23 @@ impl From<Given> for Failure {
 }
 
 impl Failure {
+    /// The failure of a connect to `at`. Linux has one errno for two troubles: a router that
+    /// declines, and a host that has no way (`icmp(7)`); no port that is free, and no address to
+    /// come from. What our own routing table says of `at` tells them apart.
+    fn towards(self, at: SocketAddr) -> Failure {
+        let if_routed = match (self, at) {
+            (Failure::Os(libc::ENETUNREACH | libc::EHOSTUNREACH), _)
+            | (Failure::Os(libc::EACCES), SocketAddr::V6(_)) => libc::EHOSTUNREACH,
+            (Failure::Os(libc::EADDRNOTAVAIL), _) => libc::EADDRNOTAVAIL,
+            _ => return self,
+        };
+        Failure::Os(if is_routed(at) {
+            if_routed
+        } else {
+            libc::ENETUNREACH
+        })
+    }
+
     /// What the failure says about the proxy, or about this host (`connect(2)`, `socket(2)`).
     pub(crate) fn verdict(self, stage: Stage) -> Verdict {
         match self {
@@ -70,9 +88,12 @@ impl Failure {
                 libc::ECONNREFUSED => Verdict::Refused,
                 libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE => Verdict::Reset,
                 libc::ETIMEDOUT => Verdict::timed_out(stage),
-                libc::EHOSTUNREACH | libc::EHOSTDOWN | libc::ENOPROTOOPT | libc::EPROTO => {
-                    Verdict::Unreachable
-                }
+                libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::EPROTO => Verdict::Unreachable,
                 libc::EMFILE | libc::ENFILE => Verdict::LocalDescriptors,
                 libc::EADDRNOTAVAIL | libc::EADDRINUSE => Verdict::LocalPorts,
                 libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN => Verdict::LocalMemory,
@@ -113,7 +134,8 @@ impl Socket {
     ) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
         let chain = [self.socket_entry(turn, at), self.connect_entry(turn, at)];
-        self.run([Step::Connect; 2], &chain).await.map(drop)
+        let connected = self.run([Step::Connect; 2], &chain).await;
+        connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
     /// Connects and hangs up at once, with RST so as to leave no TIME_WAIT behind: one chain.
@@ -130,7 +152,8 @@ impl Socket {
             self.connect_entry(turn, at).flags(LINK | SKIP),
             abort.user_data(self.tag(turn, Step::Abort)),
         ];
-        self.run([Step::Connect; 2], &chain).await.map(drop)
+        let connected = self.run([Step::Connect; 2], &chain).await;
+        connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
     /// Moves the deadline of the operations to come on this connection.
@@ -288,13 +311,27 @@ impl Socket {
 }
 
 /// How the completed operation of `slot` ended. A success counts even if it was given up meanwhile.
+/// No chain ends with its send: the completion of one counts the bytes that went out before it was
+/// given up or the connection was lost.
 fn outcome(slot: &Slot) -> Result<(i32, u32), Failure> {
     match (slot.result, slot.given, slot.step) {
-        (0.., _, _) => Ok((slot.result, slot.flags)),
+        (0.., None, Step::Send) => Err(Failure::Os(libc::ECONNRESET)),
+        (0.., _, step) if step != Step::Send => Ok((slot.result, slot.flags)),
         (_, Some(given), _) => Err(given.into()),
         (errno, None, Step::Socket) => Err(Failure::NoSocket(-errno)),
         (errno, None, _) => Err(Failure::Os(-errno)),
     }
+}
+
+/// Whether this host knows a way to `at`: connecting UDP looks for one and sends nothing.
+fn is_routed(at: SocketAddr) -> bool {
+    let family = match at {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+        .and_then(|socket| connect(&socket, &at))
+        .is_ok()
 }
 
 /// The address that undoes a connection, for the whole life of the process.
@@ -342,5 +379,47 @@ impl Drop for Flight<'_> {
             }
             State::Idle | State::Orphan => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(errno: i32, at: &str, expected: Verdict) {
+        let failure = Failure::Os(errno).towards(at.parse().unwrap());
+        assert_eq!(
+            failure.verdict(Stage::Connect),
+            expected,
+            "{errno} for {at}"
+        );
+    }
+
+    #[test]
+    fn what_a_router_says_is_no_trouble_of_ours() {
+        use Verdict::{LocalNetwork, Unreachable};
+        // All that ICMP makes of a SYN, but for a closed port.
+        for errno in [
+            libc::EHOSTUNREACH,
+            libc::EHOSTDOWN,
+            libc::ENETUNREACH,
+            libc::ENONET,
+            libc::ENOPROTOOPT,
+            libc::EOPNOTSUPP,
+        ] {
+            check(errno, "127.0.0.1:1", Unreachable);
+        }
+        check(libc::EACCES, "[::1]:1", Unreachable);
+        check(libc::EACCES, "127.0.0.1:1", LocalNetwork);
+    }
+
+    #[test]
+    fn a_host_without_a_way_has_trouble_of_its_own() {
+        // Nobody has a way for a connection to all hosts. A host whose IPv6 is switched off gives
+        // EADDRNOTAVAIL for an IPv6 address, one with a route of type `unreachable` EHOSTUNREACH.
+        for errno in [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EADDRNOTAVAIL] {
+            check(errno, "255.255.255.255:1", Verdict::LocalNetwork);
+        }
+        check(libc::EADDRNOTAVAIL, "127.0.0.1:1", Verdict::LocalPorts);
     }
 }

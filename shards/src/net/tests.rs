@@ -564,3 +564,29 @@ fn more_slots_than_the_kernel_grants_is_an_error_and_not_a_panic() {
         );
     });
 }
+
+#[test]
+fn a_deadline_within_a_send_is_no_answer() {
+    let (mute, _listeners) = silent(1);
+    on_ring(1, 16, async move |ring| {
+        let mut socket = Socket::new(&ring).unwrap();
+        socket.connect(mute, after(SOON)).await.unwrap();
+        let more_than_buffers_hold = Rc::from(vec![0; 32 << 20]);
+        let asked = socket.ask(more_than_buffers_hold).await;
+        assert_eq!(asked.map(|chunk| chunk.to_vec()), Err(Failure::Expired));
+    });
+}
+
+#[test]
+fn a_connection_lost_within_a_send_is_no_answer() {
+    let (at, _) = Peer::ResetsAfterRequest.start("127.0.0.1:0");
+    on_ring(1, 16, async move |ring| {
+        let mut socket = Socket::new(&ring).unwrap();
+        socket.connect(at, after(LATE)).await.unwrap();
+        let asked = socket.ask(Rc::from(vec![0; 32 << 20])).await;
+        assert_eq!(
+            asked.map(|chunk| chunk.to_vec()),
+            Err(Failure::Os(libc::ECONNRESET))
+        );
+    });
+}
