@@ -1,13 +1,12 @@
 //! Starts and pins the shards once; submits jobs, collects reports, shuts down, and supervises a
 //! shard that panicked.
 
+use crate::job::{Job, Report};
 use crate::net::Rope;
 use crate::policy::ProbePolicy;
 use crate::preflight::{self, Nofile, PreflightError};
 use crate::shard::Mail;
 use crate::supervisor::Start;
-use crate::tally::Tally;
-use crate::{Credentials, Protocol, Verdict};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,51 +19,6 @@ use std::time::{Duration, Instant};
 
 /// More lanes than this in one shard serve nobody, whatever the descriptor limit.
 const LANES_MAX: u64 = 100_000;
-
-/// One candidate to be probed. Names are resolved before: only addresses cross into a shard.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The submitter's own number for it, given back in the record.
-    pub id: u64,
-    /// What the proxy speaks.
-    pub protocol: Protocol,
-    /// Where it is dialled.
-    pub address: SocketAddr,
-    /// What it asks for, if anything.
-    pub credentials: Option<Arc<Credentials>>,
-}
-
-/// How one job ended, in 24 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// [`Job::id`].
-    pub id: u64,
-    /// The verdict of the last attempt.
-    pub verdict: Verdict,
-    /// Attempts made, at least 1 unless the job was cancelled before its first.
-    pub attempts: u8,
-    /// Microseconds that the last attempt took, from its SYN to its end.
-    pub total_us: u32,
-    /// Microseconds that its TCP connect took; 0 if it never stood.
-    pub connect_us: u32,
-}
-
-/// What a shard sends to the coordinator about every 100 ms or 1 024 records.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Which shard.
-    pub shard: usize,
-    /// Jobs that ended since the last report, each exactly once.
-    pub records: Vec<Record>,
-    /// Attempts since the last report, retries included.
-    pub tally: Tally,
-    /// Probes under way now.
-    pub in_flight: usize,
-    /// Jobs that wait for a lane.
-    pub queued: usize,
-    /// Times that this shard was restarted after a panic, since the start.
-    pub restarts: u64,
-}
 
 /// What to start.
 #[derive(Clone, Debug)]

@@ -1,8 +1,7 @@
 //! The jobs of one shard: waiting, under way, ended. Pure; it outlives the shard's executor, so
 //! that a panic there loses no job.
 
-use crate::engine::{Job, Record};
-use crate::probe::Ended;
+use crate::job::{Ended, Job, Record};
 use crate::tally::Tally;
 use crate::verdict::Verdict;
 use std::collections::VecDeque;

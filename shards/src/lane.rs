@@ -1,7 +1,8 @@
 //! Lanes drain the shard's queue. Growing and shrinking the concurrency is waking and parking them.
 
+use crate::job::{Ended, Job};
 use crate::net::Socket;
-use crate::probe::{Ended, probe};
+use crate::probe::probe;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 use futures_lite::FutureExt;
@@ -82,7 +83,7 @@ async fn lane(shard: Rc<Shard>, number: usize) {
 }
 
 /// The next job for lane `number`; waits, with its connection closed, while there is none.
-async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<crate::engine::Job> {
+async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<Job> {
     let mut closed = false;
     poll_fn(|cx| {
         let lanes = &shard.lanes;

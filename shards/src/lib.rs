@@ -14,6 +14,7 @@ mod tls;
 mod verify;
 
 pub mod engine;
+pub mod job;
 mod jobs;
 mod lane;
 mod net;
@@ -23,7 +24,8 @@ mod shard;
 mod supervisor;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol};
-pub use engine::{Engine, EngineOptions, Job, Record, Report, StartError};
+pub use engine::{Engine, EngineOptions, StartError};
+pub use job::{Job, Record, Report};
 pub use policy::ProbePolicy;
 pub use tally::Tally;
 pub use verdict::{Stage, Verdict};

@@ -2,21 +2,12 @@
 //! deadline.
 
 use crate::conversation::{Conversation, Plan, Step};
-use crate::engine::Job;
+use crate::job::{Ended, Job};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
 use crate::verdict::{Stage, Verdict};
 use std::rc::Rc;
 use std::time::Instant;
-
-/// How one probe ended and how long it took, in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) verdict: Verdict,
-    pub(crate) total_us: u32,
-    /// 0 if the connection never stood.
-    pub(crate) connect_us: u32,
-}
 
 /// Probes the proxy of `job` once.
 pub(crate) async fn probe(socket: &mut Socket, plan: &Rc<Plan>, job: &Job) -> Ended {

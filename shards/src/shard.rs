@@ -1,12 +1,11 @@
 //! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms.
 
 use crate::conversation::Plan;
-use crate::engine::{Job, Report};
+use crate::job::{Ended, Job, Report};
 use crate::jobs::Jobs;
 use crate::lane::Lanes;
-use crate::net::{Bell, Ring, RingOptions, Rope};
+use crate::net::{self, Bell, Ring, RingOptions, Rope};
 use crate::policy::ProbePolicy;
-use crate::probe::Ended;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use futures_lite::future::{or, yield_now};
 use glommio::timer::Timer;
@@ -110,7 +109,7 @@ impl Shard {
         let lanes = seat.lanes.get();
         let options = RingOptions::for_lanes(lanes as u32, seat.lanes_max as u32);
         let shard = Rc::new(Shard {
-            ring: Ring::new(options)?,
+            ring: net::start(options)?,
             jobs: seat.jobs.clone(),
             plan: RefCell::new(Rc::new(Plan::new(seat.policy.borrow().clone()))),
             lanes: Lanes::default(),

@@ -1,6 +1,6 @@
 //! Runs a shard on its thread: an executor with a ring, started again if it panics.
 
-use crate::engine::Report;
+use crate::job::Report;
 use crate::jobs::Jobs;
 use crate::net::Rope;
 use crate::policy::ProbePolicy;

@@ -1,7 +1,9 @@
 //! The engine as a whole, against loopback peers: every job comes back exactly once.
 
 use super::*;
+use crate::job::Record;
 use crate::policy::PolicyOptions;
+use crate::{Protocol, Verdict};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -7,14 +7,19 @@
 
 mod bell;
 mod buffers;
+mod driver;
+mod failure;
 mod ring;
+mod settle;
 mod slot;
 mod socket;
 mod wheel;
 
 pub(crate) use bell::{Bell, Rope};
+pub(crate) use driver::start;
+pub(crate) use failure::Failure;
 pub(crate) use ring::{Ring, RingOptions};
-pub(crate) use socket::{Failure, Socket};
+pub(crate) use socket::Socket;
 
 #[cfg(test)]
 mod forbid;

@@ -1,30 +1,22 @@
-//! The probe ring: slots, submission, completion, deadlines, and the task that drives it. An
-//! operation is one chain of linked entries that posts exactly one completion.
+//! The probe ring: its slots, and what is submitted to it. An operation is one chain of linked
+//! entries that posts exactly one completion.
 
 use super::bell::{self, Bell, Rope};
 use super::buffers::{Buffers, GROUP};
-use super::slot::{Given, Slot, State, Step, Tag};
+use super::settle::enter;
+use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
-use futures_lite::future::yield_now;
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
 use std::mem::ManuallyDrop;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Entries of the submission queue; a full one is submitted on the spot.
 const SUBMISSIONS: u32 = 1024;
 /// A completion queue of 16 384 is the most that 8 MiB of memlock allow.
 const COMPLETIONS: std::ops::RangeInclusive<u32> = 4096..=16_384;
-/// Completions taken in one round, before the tasks that they woke run.
-const ROUND: usize = 256;
-/// With this many operations in the kernel, and fewer than `FEW` completions in a round, more are
-/// let gather for `NAP`: else the executor's own sleep costs more than the work. Too short to show
-/// in a latency given in milliseconds, and off when little is under way.
-const CROWD: usize = 256;
-const FEW: usize = 16;
-const NAP: Duration = Duration::from_micros(200);
 
 pub(super) const LINK: squeue::Flags = squeue::Flags::IO_LINK;
 pub(super) const SKIP: squeue::Flags = squeue::Flags::SKIP_SUCCESS;
@@ -59,28 +51,28 @@ impl RingOptions {
 
 /// One per shard. Everything is single-threaded.
 pub(crate) struct Ring {
-    io: ManuallyDrop<RefCell<IoUring>>,
-    slots: ManuallyDrop<RefCell<Vec<Box<[Slot]>>>>,
+    pub(super) io: ManuallyDrop<RefCell<IoUring>>,
+    pub(super) slots: ManuallyDrop<RefCell<Vec<Box<[Slot]>>>>,
     pub(super) buffers: ManuallyDrop<Buffers>,
     free: RefCell<Vec<u32>>,
     slots_max: u32,
-    wheel: RefCell<Wheel>,
+    pub(super) wheel: RefCell<Wheel>,
     /// Completions taken while making room for submissions.
-    backlog: RefCell<Vec<cqueue::Entry>>,
+    pub(super) backlog: RefCell<Vec<cqueue::Entry>>,
     rope: Rope,
     bell: Rc<Bell>,
     tick: Box<types::Timespec>,
-    ticking: Cell<bool>,
-    now: Cell<Instant>,
-    in_kernel: Cell<usize>,
+    pub(super) ticking: Cell<bool>,
+    pub(super) now: Cell<Instant>,
+    pub(super) in_kernel: Cell<usize>,
     cancelled: Cell<bool>,
-    completions: Cell<u64>,
-    dry: Cell<u64>,
+    pub(super) completions: Cell<u64>,
+    pub(super) dry: Cell<u64>,
 }
 
 impl Ring {
-    /// Sets the ring up and starts its driver. Call inside a glommio executor.
-    pub(crate) fn new(options: RingOptions) -> io::Result<Rc<Ring>> {
+    /// Sets the ring up; see [`super::start`]. Call inside a glommio executor.
+    pub(super) fn new(options: RingOptions) -> io::Result<Rc<Ring>> {
         let io = IoUring::builder()
             .setup_cqsize(
                 (options.expected * 2)
@@ -96,7 +88,7 @@ impl Ring {
         let rope = Rope::new()?;
         io.submitter().register_eventfd(bell::raw(&rope))?;
         let now = Instant::now();
-        let ring = Rc::new(Ring {
+        Ok(Rc::new(Ring {
             io: ManuallyDrop::new(RefCell::new(io)),
             slots: ManuallyDrop::new(RefCell::default()),
             buffers: ManuallyDrop::new(buffers),
@@ -113,13 +105,10 @@ impl Ring {
             cancelled: Cell::new(false),
             completions: Cell::new(0),
             dry: Cell::new(0),
-        });
-        glommio::spawn_local(drive(Rc::downgrade(&ring))).detach();
-        Ok(ring)
+        }))
     }
 
     /// Operations in the kernel now.
-    #[cfg(test)]
     pub(crate) fn in_kernel(&self) -> usize {
         self.in_kernel.get()
     }
@@ -220,7 +209,7 @@ impl Ring {
     }
 
     /// Has the wheel look at slot `i` at the next tick.
-    fn watch_soon(&self, i: u32) {
+    pub(super) fn watch_soon(&self, i: u32) {
         let (at, mark) = {
             let mut slot = self.slot(i);
             slot.mark = slot.mark.wrapping_add(1);
@@ -237,7 +226,7 @@ impl Ring {
         }
     }
 
-    fn push_tick(&self) {
+    pub(super) fn push_tick(&self) {
         let tag = Tag {
             slot: 0,
             turn: 0,
@@ -311,125 +300,15 @@ impl Ring {
         self.free.borrow_mut().push(i);
     }
 
-    fn settle(&self, completion: &cqueue::Entry) {
-        let tag = Tag::unpack(completion.user_data());
-        match tag.step {
-            Step::Close => {}
-            Step::Cancel => self.cancel_missed(tag),
-            Step::Tick => {
-                let on = !self.wheel.borrow().is_empty();
-                self.ticking.set(on);
-                if on {
-                    self.push_tick();
-                }
-            }
-            Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
-                self.finish(tag, completion)
-            }
-        }
+    /// Submits what is queued, and takes nothing.
+    pub(super) fn submit(&self) {
+        // What cannot be submitted now is with the next round.
+        let _ = self.io.borrow_mut().submit();
     }
 
-    /// The chain is between two steps, or has ended. Tried again at the next tick: retrying at
-    /// once would be quadratic when many expire together.
-    fn cancel_missed(&self, tag: Tag) {
-        let again = {
-            let mut slot = self.slot(tag.slot);
-            let again = slot.turn == tag.turn && slot.in_kernel();
-            if again {
-                slot.aim.swap(0, 1);
-            }
-            again
-        };
-        if again {
-            self.watch_soon(tag.slot);
-        }
-    }
-
-    /// An operation ended.
-    fn finish(&self, tag: Tag, completion: &cqueue::Entry) {
-        let mut slot = self.slot(tag.slot);
-        assert!(
-            slot.turn == tag.turn && slot.in_kernel(),
-            "one completion per operation"
-        );
-        let wanted = slot.state == State::Busy && slot.given.is_none();
-        if completion.result() == -libc::ENOBUFS && tag.step == Step::Recv && wanted {
-            // No buffer was free. They come back as soon as the tasks woken so far have run.
-            self.dry.set(self.dry.get() + 1);
-            drop(slot);
-            return self.push(&[Self::recv_entry(tag.slot, tag.turn)]);
-        }
-        self.in_kernel.set(self.in_kernel.get() - 1);
-        self.completions.set(self.completions.get() + 1);
-        slot.out = None;
-        (slot.result, slot.flags, slot.step) = (completion.result(), completion.flags(), tag.step);
-        if slot.state == State::Orphan {
-            slot.state = State::Idle;
-            if let Some(id) = cqueue::buffer_select(completion.flags()) {
-                self.buffers.give(id);
-            }
-        } else {
-            slot.state = State::Done;
-        }
-        let waker = slot.waker.take();
-        drop(slot);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// One round: submit, take what is there. `true` if anything was.
-    fn round(&self, batch: &mut Vec<cqueue::Entry>, last_look: bool) -> bool {
-        batch.clear();
-        batch.append(&mut self.backlog.borrow_mut());
-        {
-            let mut io = self.io.borrow_mut();
-            if last_look {
-                drain(&mut io).expect("io_uring_enter: last look");
-                batch.extend(io.completion());
-            } else {
-                loop {
-                    let had = batch.len();
-                    enter(&mut io).expect("io_uring_enter: round");
-                    batch.extend(io.completion());
-                    if batch.len() == had || batch.len() >= ROUND {
-                        break;
-                    }
-                }
-            }
-        }
-        if batch.is_empty() {
-            return false;
-        }
-        self.now.set(Instant::now());
-        batch.iter().for_each(|completion| self.settle(completion));
-        true
-    }
-
-    /// Gives up what is past its deadline.
-    fn expire(&self, due: &mut Vec<Due>) {
-        let now = self.now.get();
-        due.clear();
-        self.wheel.borrow_mut().sweep(now, due);
-        for &(i, mark) in due.iter() {
-            let mut slot = self.slot(i);
-            if slot.mark != mark {
-                continue;
-            }
-            slot.watched = None;
-            if !slot.in_kernel() {
-                // Nothing runs: the next operation watches again, or finds itself expired.
-                continue;
-            }
-            if slot.deadline > now && slot.given.is_none() && slot.state != State::Orphan {
-                drop(slot);
-                self.watch(i);
-                continue;
-            }
-            slot.given.get_or_insert(Given::Expired);
-            drop(slot);
-            self.cancel(i);
-        }
+    /// What the driver sleeps by.
+    pub(super) fn bell(&self) -> Rc<Bell> {
+        self.bell.clone()
     }
 
     /// Ends the driver and the bell's task.
@@ -438,7 +317,8 @@ impl Ring {
         self.bell.silence(&self.rope);
     }
 
-    fn eventfd(&self, on: bool) {
+    /// Has the kernel ring the bell for completions, or not.
+    pub(super) fn eventfd(&self, on: bool) {
         let mut io = self.io.borrow_mut();
         let queue = io.completion();
         if on {
@@ -446,75 +326,6 @@ impl Ring {
         } else {
             queue.disable_eventfd()
         }
-    }
-}
-
-/// Runs as long as the ring does. While there is work it goes to the back of the run queue, behind
-/// every task it has just woken, so that what they queue is submitted in one go.
-async fn drive(ring: Weak<Ring>) {
-    let (mut batch, mut due) = (Vec::new(), Vec::new());
-    while let Some(ring) = ring.upgrade() {
-        if ring.round(&mut batch, false) {
-            ring.expire(&mut due);
-            ring.eventfd(false);
-            yield_now().await;
-            if batch.len() < FEW && ring.in_kernel.get() >= CROWD {
-                let _ = ring.io.borrow_mut().submit();
-                glommio::timer::Timer::new(NAP).await;
-            }
-            continue;
-        }
-        // Off while busy, the bell goes on for the last look: what came before it is found by that
-        // look, what comes after rings.
-        ring.eventfd(true);
-        if !ring.round(&mut batch, true) {
-            let bell = ring.bell.clone();
-            drop(ring);
-            bell.sleep().await;
-        } else {
-            ring.expire(&mut due);
-        }
-    }
-}
-
-/// Submits what is queued and lets the kernel post what is due. Never blocks. GETEVENTS is needed
-/// even with nothing to wait for: deferred work runs only under it.
-fn enter(ring: &mut IoUring) -> io::Result<()> {
-    const GETEVENTS: u32 = 1;
-    let queued = ring.submission().len() as u32;
-    // SAFETY: no argument is passed.
-    ignore_busy(unsafe {
-        ring.submitter()
-            .enter::<libc::sigset_t>(queued, 0, GETEVENTS, None)
-    })
-}
-
-/// The same, but leaves nothing behind. Since Linux 6.13 an enter stops after 20 pieces of deferred
-/// work, and while any are left over the eventfd is not signalled for new ones; asking for more
-/// than can come lifts the limit, and the timeout of zero keeps it from waiting.
-fn drain(ring: &mut IoUring) -> io::Result<()> {
-    let zero = types::Timespec::new();
-    let args = types::SubmitArgs::new().timespec(&zero);
-    ignore_busy(ring.submitter().submit_with_args(1 << 16, &args))
-}
-
-fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {
-    const PASSING: [i32; 5] = [
-        libc::ETIME,
-        libc::EINTR,
-        libc::EBUSY,
-        libc::EAGAIN,
-        libc::ENOMEM,
-    ];
-    match entered {
-        Err(e)
-            if !e
-                .raw_os_error()
-                .is_some_and(|errno| PASSING.contains(&errno)) =>
-        {
-            Err(e)
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,10 +1,9 @@
 //! A socket of the ring and what can be asked of it: connect, knock, ask, recv, close.
 
+use super::failure::Failure;
 use super::ring::{LINK, Ring, SKIP};
 use super::slot::{Given, RawAddress, Slot, State, Step, Tag};
-use crate::verdict::{Stage, Verdict};
 use io_uring::{cqueue, opcode, squeue, types};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -32,80 +31,6 @@ impl Drop for Chunk<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.ring.buffers.give(id);
-        }
-    }
-}
-
-/// Why an operation failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// The deadline passed.
-    Expired,
-    /// The engine stops.
-    Cancelled,
-    /// The kernel could not make the socket; an errno.
-    NoSocket(i32),
-    /// The connection could not be made, or was lost; an errno.
-    Os(i32),
-}
-
-impl From<Given> for Failure {
-    fn from(given: Given) -> Failure {
-        match given {
-            Given::Expired => Failure::Expired,
-            Given::Cancelled => Failure::Cancelled,
-        }
-    }
-}
-
-impl Failure {
-    /// The failure of a connect to `at`. Linux has one errno for two troubles: a router that
-    /// declines, and a host that has no way (`icmp(7)`); no port that is free, and no address to
-    /// come from. What our own routing table says of `at` tells them apart.
-    fn towards(self, at: SocketAddr) -> Failure {
-        let if_routed = match (self, at) {
-            (Failure::Os(libc::ENETUNREACH | libc::EHOSTUNREACH), _)
-            | (Failure::Os(libc::EACCES), SocketAddr::V6(_)) => libc::EHOSTUNREACH,
-            (Failure::Os(libc::EADDRNOTAVAIL), _) => libc::EADDRNOTAVAIL,
-            _ => return self,
-        };
-        Failure::Os(if is_routed(at) {
-            if_routed
-        } else {
-            libc::ENETUNREACH
-        })
-    }
-
-    /// What the failure says about the proxy, or about this host (`connect(2)`, `socket(2)`).
-    pub(crate) fn verdict(self, stage: Stage) -> Verdict {
-        match self {
-            Failure::Expired => Verdict::timed_out(stage),
-            Failure::Cancelled => Verdict::LocalCancelled,
-            Failure::NoSocket(libc::EMFILE | libc::ENFILE) => Verdict::LocalDescriptors,
-            Failure::NoSocket(libc::ENOMEM | libc::ENOBUFS) => Verdict::LocalMemory,
-            Failure::NoSocket(_) => Verdict::LocalNetwork,
-            Failure::Os(errno) => match errno {
-                libc::ECONNREFUSED => Verdict::Refused,
-                libc::ECONNRESET | libc::ECONNABORTED | libc::EPIPE => Verdict::Reset,
-                libc::ETIMEDOUT => Verdict::timed_out(stage),
-                libc::EHOSTUNREACH
-                | libc::EHOSTDOWN
-                | libc::ENONET
-                | libc::ENOPROTOOPT
-                | libc::EOPNOTSUPP
-                | libc::EPROTO => Verdict::Unreachable,
-                libc::EMFILE | libc::ENFILE => Verdict::LocalDescriptors,
-                libc::EADDRNOTAVAIL | libc::EADDRINUSE => Verdict::LocalPorts,
-                libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN => Verdict::LocalMemory,
-                libc::ENETUNREACH
-                | libc::ENETDOWN
-                | libc::EACCES
-                | libc::EPERM
-                | libc::EINVAL
-                | libc::EAFNOSUPPORT => Verdict::LocalNetwork,
-                libc::ECANCELED => Verdict::LocalCancelled,
-                _ => Verdict::LocalFault,
-            },
         }
     }
 }
@@ -323,17 +248,6 @@ fn outcome(slot: &Slot) -> Result<(i32, u32), Failure> {
     }
 }
 
-/// Whether this host knows a way to `at`: connecting UDP looks for one and sends nothing.
-fn is_routed(at: SocketAddr) -> bool {
-    let family = match at {
-        SocketAddr::V4(_) => AddressFamily::INET,
-        SocketAddr::V6(_) => AddressFamily::INET6,
-    };
-    socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
-        .and_then(|socket| connect(&socket, &at))
-        .is_ok()
-}
-
 /// The address that undoes a connection, for the whole life of the process.
 fn nowhere() -> *const libc::sockaddr {
     struct Nowhere(RawAddress);
@@ -379,47 +293,5 @@ impl Drop for Flight<'_> {
             }
             State::Idle | State::Orphan => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(errno: i32, at: &str, expected: Verdict) {
-        let failure = Failure::Os(errno).towards(at.parse().unwrap());
-        assert_eq!(
-            failure.verdict(Stage::Connect),
-            expected,
-            "{errno} for {at}"
-        );
-    }
-
-    #[test]
-    fn what_a_router_says_is_no_trouble_of_ours() {
-        use Verdict::{LocalNetwork, Unreachable};
-        // All that ICMP makes of a SYN, but for a closed port.
-        for errno in [
-            libc::EHOSTUNREACH,
-            libc::EHOSTDOWN,
-            libc::ENETUNREACH,
-            libc::ENONET,
-            libc::ENOPROTOOPT,
-            libc::EOPNOTSUPP,
-        ] {
-            check(errno, "127.0.0.1:1", Unreachable);
-        }
-        check(libc::EACCES, "[::1]:1", Unreachable);
-        check(libc::EACCES, "127.0.0.1:1", LocalNetwork);
-    }
-
-    #[test]
-    fn a_host_without_a_way_has_trouble_of_its_own() {
-        // Nobody has a way for a connection to all hosts. A host whose IPv6 is switched off gives
-        // EADDRNOTAVAIL for an IPv6 address, one with a route of type `unreachable` EHOSTUNREACH.
-        for errno in [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EADDRNOTAVAIL] {
-            check(errno, "255.255.255.255:1", Verdict::LocalNetwork);
-        }
-        check(libc::EADDRNOTAVAIL, "127.0.0.1:1", Verdict::LocalPorts);
     }
 }

@@ -1,7 +1,9 @@
 //! The ring against peers that close, reset, or say nothing, at every step of a chain.
 
+use super::driver::start;
+use super::failure::Failure;
 use super::ring::{Ring, RingOptions};
-use super::socket::{Failure, Socket};
+use super::socket::Socket;
 use futures_lite::future::{poll_once, yield_now};
 use glommio::{LocalExecutorBuilder, Placement};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
@@ -41,7 +43,7 @@ where
                 buffers,
                 buffer_bytes: 2048,
             };
-            let ring = Ring::new(options).unwrap();
+            let ring = start(options).unwrap();
             test(ring.clone()).await;
             let patience = Instant::now() + LATE;
             while ring.in_kernel() > 0 {
@@ -559,7 +561,7 @@ fn more_slots_than_the_kernel_grants_is_an_error_and_not_a_panic() {
             buffer_bytes: 2048,
         };
         assert!(
-            Ring::new(options)
+            start(options)
                 .is_err_and(|e| matches!(e.raw_os_error(), Some(libc::EMFILE | libc::EINVAL)))
         );
     });

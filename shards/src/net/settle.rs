@@ -1,0 +1,175 @@
+//! What comes back: completions are settled, deadlines are enforced.
+
+use super::ring::Ring;
+use super::slot::{Given, State, Step, Tag};
+use super::wheel::Due;
+use io_uring::{IoUring, cqueue, types};
+use std::io;
+use std::time::Instant;
+
+/// Completions taken in one round, before the tasks that they woke run.
+const ROUND: usize = 256;
+
+impl Ring {
+    fn settle(&self, completion: &cqueue::Entry) {
+        let tag = Tag::unpack(completion.user_data());
+        match tag.step {
+            Step::Close => {}
+            Step::Cancel => self.cancel_missed(tag),
+            Step::Tick => {
+                let on = !self.wheel.borrow().is_empty();
+                self.ticking.set(on);
+                if on {
+                    self.push_tick();
+                }
+            }
+            Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
+                self.finish(tag, completion)
+            }
+        }
+    }
+
+    /// The chain is between two steps, or has ended. Tried again at the next tick: retrying at
+    /// once would be quadratic when many expire together.
+    fn cancel_missed(&self, tag: Tag) {
+        let again = {
+            let mut slot = self.slot(tag.slot);
+            let again = slot.turn == tag.turn && slot.in_kernel();
+            if again {
+                slot.aim.swap(0, 1);
+            }
+            again
+        };
+        if again {
+            self.watch_soon(tag.slot);
+        }
+    }
+
+    /// An operation ended.
+    fn finish(&self, tag: Tag, completion: &cqueue::Entry) {
+        let mut slot = self.slot(tag.slot);
+        assert!(
+            slot.turn == tag.turn && slot.in_kernel(),
+            "one completion per operation"
+        );
+        let wanted = slot.state == State::Busy && slot.given.is_none();
+        if completion.result() == -libc::ENOBUFS && tag.step == Step::Recv && wanted {
+            // No buffer was free. They come back as soon as the tasks woken so far have run.
+            self.dry.set(self.dry.get() + 1);
+            drop(slot);
+            return self.push(&[Self::recv_entry(tag.slot, tag.turn)]);
+        }
+        self.in_kernel.set(self.in_kernel.get() - 1);
+        self.completions.set(self.completions.get() + 1);
+        slot.out = None;
+        (slot.result, slot.flags, slot.step) = (completion.result(), completion.flags(), tag.step);
+        if slot.state == State::Orphan {
+            slot.state = State::Idle;
+            if let Some(id) = cqueue::buffer_select(completion.flags()) {
+                self.buffers.give(id);
+            }
+        } else {
+            slot.state = State::Done;
+        }
+        let waker = slot.waker.take();
+        drop(slot);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// One round: submit, take what is there. `true` if anything was.
+    pub(super) fn round(&self, batch: &mut Vec<cqueue::Entry>, last_look: bool) -> bool {
+        batch.clear();
+        batch.append(&mut self.backlog.borrow_mut());
+        {
+            let mut io = self.io.borrow_mut();
+            if last_look {
+                drain(&mut io).expect("io_uring_enter: last look");
+                batch.extend(io.completion());
+            } else {
+                loop {
+                    let had = batch.len();
+                    enter(&mut io).expect("io_uring_enter: round");
+                    batch.extend(io.completion());
+                    if batch.len() == had || batch.len() >= ROUND {
+                        break;
+                    }
+                }
+            }
+        }
+        if batch.is_empty() {
+            return false;
+        }
+        self.now.set(Instant::now());
+        batch.iter().for_each(|completion| self.settle(completion));
+        true
+    }
+
+    /// Gives up what is past its deadline.
+    pub(super) fn expire(&self, due: &mut Vec<Due>) {
+        let now = self.now.get();
+        due.clear();
+        self.wheel.borrow_mut().sweep(now, due);
+        for &(i, mark) in due.iter() {
+            let mut slot = self.slot(i);
+            if slot.mark != mark {
+                continue;
+            }
+            slot.watched = None;
+            if !slot.in_kernel() {
+                // Nothing runs: the next operation watches again, or finds itself expired.
+                continue;
+            }
+            if slot.deadline > now && slot.given.is_none() && slot.state != State::Orphan {
+                drop(slot);
+                self.watch(i);
+                continue;
+            }
+            slot.given.get_or_insert(Given::Expired);
+            drop(slot);
+            self.cancel(i);
+        }
+    }
+}
+
+/// Submits what is queued and lets the kernel post what is due. Never blocks. GETEVENTS is needed
+/// even with nothing to wait for: deferred work runs only under it.
+pub(super) fn enter(ring: &mut IoUring) -> io::Result<()> {
+    const GETEVENTS: u32 = 1;
+    let queued = ring.submission().len() as u32;
+    // SAFETY: no argument is passed.
+    ignore_busy(unsafe {
+        ring.submitter()
+            .enter::<libc::sigset_t>(queued, 0, GETEVENTS, None)
+    })
+}
+
+/// The same, but leaves nothing behind. Since Linux 6.13 an enter stops after 20 pieces of deferred
+/// work, and while any are left over the eventfd is not signalled for new ones; asking for more
+/// than can come lifts the limit, and the timeout of zero keeps it from waiting.
+fn drain(ring: &mut IoUring) -> io::Result<()> {
+    let zero = types::Timespec::new();
+    let args = types::SubmitArgs::new().timespec(&zero);
+    ignore_busy(ring.submitter().submit_with_args(1 << 16, &args))
+}
+
+fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {
+    const PASSING: [i32; 5] = [
+        libc::ETIME,
+        libc::EINTR,
+        libc::EBUSY,
+        libc::EAGAIN,
+        libc::ENOMEM,
+    ];
+    match entered {
+        Err(e)
+            if !e
+                .raw_os_error()
+                .is_some_and(|errno| PASSING.contains(&errno)) =>
+        {
+            Err(e)
+        }
+        _ => Ok(()),
+    }
+}
