@@ -89,6 +89,10 @@ fn policy(
         let text = "is not used in connect-only mode; choose full-http to verify answers";
         report.warning("checker.expect", text);
     }
+    if raw.enable_adaptive_concurrency {
+        let text = "lanes do not adapt yet; turn it off, and set concurrency_total to what this host bears";
+        report.warning("checker.enable_adaptive_concurrency", text);
+    }
     let (timeout, connect_timeout) = timeouts(raw, report);
     let retries = report.number("checker.retries", raw.retries, 0, 1..=10);
     let options = PolicyOptions {

@@ -45,6 +45,11 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
             format!("is off, so whoever reaches {addr} gets the proxies; turn it on, or listen on 127.0.0.1"),
         );
     }
+    if raw.enable_ip_rate_limit {
+        let text =
+            "limits are not enforced yet; turn it off, and let a reverse proxy limit requests";
+        report.warning("api.enable_ip_rate_limit", text);
+    }
     let mut limit = |key: &str, value, default| {
         let limit = report.number(&format!("api.{key}"), value, default, 1..=1_000_000_000);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);

@@ -118,7 +118,7 @@ fn the_example_is_valid() {
     let (config, warnings) = checked(EXAMPLE);
     assert_eq!(warnings, []);
     assert!(config.aggregator.sources.len() >= 5);
-    assert!(config.checker.adaptive && config.metrics.enabled);
+    assert!(config.metrics.enabled);
     assert_eq!(config.checker.policy.target.host.as_ref(), "www.google.com");
 }
 
@@ -218,6 +218,22 @@ fn what_is_open_to_all_is_warned_of() {
             r#"{"api": {"addr": "localhost:1"}, "checker": {"mode": "connect-only", "expect": {"status": 200}}}"#
         ),
         ["aggregator.sources", "checker.expect"]
+    );
+}
+
+#[test]
+fn what_is_asked_for_and_not_in_force_yet_is_said() {
+    let text = r#"{"checker": {"enable_adaptive_concurrency": true},
+        "api": {"addr": "127.0.0.1:1", "enable_ip_rate_limit": true},
+        "aggregator": {"sources": [{"url": "a.txt", "enabled": true}]}}"#;
+    let mut places: Vec<String> = checked(text).1.into_iter().map(|w| w.place).collect();
+    places.sort();
+    assert_eq!(
+        places,
+        [
+            "api.enable_ip_rate_limit",
+            "checker.enable_adaptive_concurrency"
+        ]
     );
 }
 
