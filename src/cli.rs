@@ -2,7 +2,7 @@
 
 use crate::commands::check::{self, CheckArgs};
 use crate::commands::{ListArgs, parse, serve};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +85,12 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misread(&error),
     };
+    let help = match &cli.command {
+        None => "proxy-checker --help",
+        Some(Command::Serve(_)) => "proxy-checker serve --help",
+        Some(Command::Check(_)) => "proxy-checker check --help",
+        Some(Command::Parse(_)) => "proxy-checker parse --help",
+    };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
         Some(Command::Serve(args)) => run_serve(&args),
@@ -94,7 +100,7 @@ pub fn run() -> ExitCode {
         Some(Command::Parse(args)) => run_parse(&args),
     };
     ended.unwrap_or_else(|failure| {
-        report(&failure);
+        report(&failure, help);
         ExitCode::from(failure.status())
     })
 }
@@ -122,11 +128,11 @@ fn misread(error: &clap::Error) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn report(failure: &Failure) {
+fn report(failure: &Failure, help: &str) {
     let mut stderr = io::stderr().lock();
     let _ = writeln!(stderr, "proxy-checker: error: {failure}");
     if matches!(failure, Failure::Usage(_)) {
-        let _ = writeln!(stderr, "Try '{} --help'.", Cli::command().get_name());
+        let _ = writeln!(stderr, "Try '{help}'.");
     }
 }
 
@@ -134,6 +140,7 @@ fn report(failure: &Failure) {
 mod tests {
     use super::*;
     use crate::config::ProtocolHint;
+    use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
         Cli::try_parse_from(line.split_whitespace()).map_err(|e| e.kind())

@@ -5,6 +5,7 @@ mod support;
 use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions, TARGET_BODY, TARGET_BODY_SHA256};
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use support::{PATIENCE, run, start};
 
 /// How a check of the farm starts: silence is told from slowness (`late` takes 1.5 s) at 4 s.
@@ -271,6 +272,29 @@ fn ctrl_c_prints_what_is_known_and_ends_with_130() {
             expected,
             "SIG{signal}"
         );
+        assert!(ran.err.contains("; 3 of 43 checked in "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_interrupt_while_a_list_is_being_read_ends_with_130_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let endless = pipe.to_str().unwrap();
+    for signal in ["INT", "TERM"] {
+        let check = start(&with(&["--all", endless]), "", None);
+        // It opens once the check reads, and is never written to.
+        let _writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        check.signal(signal);
+        let ran = check.end(PATIENCE);
+        assert_eq!(
+            (ran.status, ran.out.as_str()),
+            (Some(130), ""),
+            "SIG{signal}"
+        );
+        assert!(ran.err.contains("interrupted"), "{}", ran.err);
     }
 }
 
@@ -323,6 +347,8 @@ fn wrong_usage_has_status_2_and_names_the_option() {
     ] {
         refuses(arguments, "http://192.0.2.1:80\n", 2, &[word]);
     }
+    let nonsense = ["check", "--test-url", "nonsense", "-"];
+    refuses(&nonsense, "", 2, &["Try 'proxy-checker check --help'."]);
 }
 
 #[test]
@@ -347,6 +373,8 @@ fn what_cannot_be_read_has_status_1_and_names_the_place() {
         1,
         &["standard input", "no proxy"],
     );
+    let proxy = "192.0.2.1:8080";
+    refuses(&["check", proxy], "", 1, &[proxy, "this is a proxy"]);
     let ca = ["check", "--ca-file", "/nonexistent/ca.pem", "-"];
     refuses(&ca, "http://192.0.2.1:80\n", 1, &["/nonexistent/ca.pem"]);
 }

@@ -148,7 +148,7 @@ impl Session {
                 reader.consume(length);
             }
         }
-        let state = processed.map_err(|error| verdict(&error))?;
+        let state = processed.map_err(|error| verdict(&error, self.is_open()))?;
         match (state.peer_has_closed(), &mut self.answer) {
             (false, _) => Ok(state),
             (true, Some(answer)) => Err(answer.received(proof, &[]).unwrap_or(Verdict::Closed)),
@@ -167,9 +167,12 @@ impl Session {
     }
 }
 
-/// What a fault of TLS says of the proxy.
-fn verdict(error: &Error) -> Verdict {
+/// What a fault of TLS says of the proxy. Once the connection is open the target has proven itself,
+/// and it sends no records that are not sealed with the keys agreed upon: who sent such a one stands
+/// in between.
+fn verdict(error: &Error, is_open: bool) -> Verdict {
     match error {
+        Error::DecryptError | Error::InvalidMessage(_) if is_open => Verdict::Tampered,
         Error::InvalidCertificate(_) | Error::NoCertificatesPresented => Verdict::TlsIntercepted,
         Error::FailedToGetRandomBytes | Error::FailedToGetCurrentTime => Verdict::LocalFault,
         _ => Verdict::BadProtocol,

@@ -9,7 +9,7 @@ use proxy_shards::{Candidate, Protocol};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use url::Url;
@@ -70,6 +70,9 @@ pub enum InputError {
     /// The file or the standard input cannot be read.
     #[error("cannot read it: {0}: check the path and its permissions")]
     Read(io::Error),
+    /// There is no such file, and the name has the form of one proxy.
+    #[error("there is no such file, and {}", NotAnInput::Proxy)]
+    Proxy,
     /// The URL cannot be fetched, or holds no proxy.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -87,11 +90,21 @@ pub enum InputError {
 fn skipped_text(skipped: &Skipped) -> String {
     let total: u64 = skipped.iter().sum();
     let all_noise = skipped[Skip::Noise as usize] == total;
-    match (total, all_noise) {
-        (0, _) => "there is nothing but comments and white space".to_owned(),
-        (_, true) => format!("{total} lines skipped ({})", describe(skipped)),
-        (_, false) => format!("{total} pieces skipped ({})", describe(skipped)),
-    }
+    let things = match (total, all_noise) {
+        (0, _) => return "there is nothing but comments and white space".to_owned(),
+        (1, true) => "line",
+        (_, true) => "lines",
+        (1, false) => "piece",
+        (_, false) => "pieces",
+    };
+    format!("{total} {things} skipped ({})", describe(skipped))
+}
+
+/// Whether this is one proxy, with or without a scheme.
+fn is_proxy(text: &str) -> bool {
+    [text, &format!("http://{text}")]
+        .iter()
+        .any(|url| url.parse::<Candidate>().is_ok())
 }
 
 impl FromStr for Input {
@@ -119,10 +132,19 @@ impl FromStr for Input {
 }
 
 impl fmt::Display for Input {
-    /// As it was named, without what may be secret in a URL: its credentials and its query.
+    /// As it was named, without what may be secret in a URL: its credentials and its query. A file
+    /// that came from elsewhere may have a name that a terminal would obey.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Input::File(path) => path.display().fmt(f),
+            Input::File(path) => {
+                for c in path.display().to_string().chars() {
+                    match c.is_control() {
+                        true => write!(f, "{}", c.escape_default())?,
+                        false => write!(f, "{c}")?,
+                    }
+                }
+                Ok(())
+            }
             Input::Stdin => f.write_str("standard input"),
             Input::Url(url) => {
                 let host = url.host_str().unwrap_or_default();
@@ -215,7 +237,7 @@ impl Inputs {
         match input {
             Input::Stdin => self.read_from(io::stdin().lock(), take),
             Input::File(path) => {
-                let file = File::open(path).map_err(InputError::Read)?;
+                let file = File::open(path).map_err(|e| self.not_opened(path, e))?;
                 self.read_from(file, take)
             }
             Input::Url(url) => {
@@ -223,6 +245,15 @@ impl Inputs {
                 self.parser.add(list);
                 self.end(0, take)
             }
+        }
+    }
+
+    /// Why `path` cannot be opened. Who writes `1.2.3.4:8080` for a list means that proxy.
+    fn not_opened(&self, path: &Path, error: io::Error) -> InputError {
+        let missing = error.kind() == io::ErrorKind::NotFound;
+        match path.to_str() {
+            Some(text) if missing && is_proxy(text) => InputError::Proxy,
+            _ => InputError::Read(error),
         }
     }
 

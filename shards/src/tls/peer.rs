@@ -55,6 +55,8 @@ pub(crate) struct Server {
     pub(crate) closes: bool,
     /// Longest piece of the answer that goes into one record.
     pub(crate) record_bytes_max: usize,
+    /// What a proxy does to the wire bytes of the answer.
+    pub(crate) change: Option<fn(&mut Vec<u8>)>,
     /// How often the client sent something.
     pub(crate) heard: usize,
 }
@@ -86,6 +88,7 @@ impl Server {
             answer: answer.into(),
             closes: false,
             record_bytes_max: usize::MAX,
+            change: None,
             heard: 0,
         }
     }
@@ -116,6 +119,9 @@ impl Server {
         }
         while self.tls.wants_write() {
             self.tls.write_tls(&mut said).unwrap();
+        }
+        if let (Some(change), true) = (self.change, self.answer.is_empty()) {
+            change(&mut said);
         }
         said
     }

@@ -132,6 +132,25 @@ fn an_answer_in_slivers_costs_no_more_than_its_cap() {
 }
 
 #[test]
+fn an_answer_that_was_changed_on_its_way_is_tampering() {
+    let authority = Authority::new();
+    let policy = authority.policy(URL);
+    let sealed_wrongly: fn(&mut Vec<u8>) = |said| *said.last_mut().unwrap() ^= 1;
+    let not_sealed: fn(&mut Vec<u8>) = |said| *said = ALIVE.into();
+    for version in [&version::TLS12, &version::TLS13] {
+        for change in [sealed_wrongly, not_sealed] {
+            let server = || {
+                let provider = ring::default_provider();
+                let mut server = Server::with(&authority, "a.example", ALIVE, provider, &[version]);
+                server.change = Some(change);
+                server
+            };
+            check(&policy, server, Verdict::Tampered);
+        }
+    }
+}
+
+#[test]
 fn a_page_of_another_kind_is_judged_inside_the_tunnel() {
     let authority = Authority::new();
     let answer = "HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n";

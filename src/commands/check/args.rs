@@ -102,7 +102,8 @@ separated by tabs, the alive first. A proxy that several inputs list is checked 
 Exit status: 0 the check ran, whatever it found (also if the reader of standard output went away);
 1 it could not run, or no input held a proxy (an input that cannot be read is a warning as long as
 another one can); 2 wrong usage; 130 interrupted by Ctrl-C or SIGTERM: what is known has been
-printed, and with --all the unchecked are local_cancelled.";
+printed, and with --all the unchecked are local_cancelled. Lists are read to their end before the
+first proxy is checked; an interrupt before that prints nothing.";
 
 impl CheckArgs {
     /// The policy that these arguments make.
@@ -178,11 +179,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|_| plain)
         .ok_or("write 500ms, 15s, 1m, or a number of seconds")?;
-    let span = Duration::try_from_secs_f64(number * unit_s).map_err(|e| e.to_string())?;
-    if span < Duration::from_millis(1) || span > Duration::from_secs(3_600) {
-        return Err("allowed is 1ms to 60m".into());
-    }
-    Ok(span)
+    let allowed = Duration::from_millis(1)..=Duration::from_secs(3_600);
+    Duration::try_from_secs_f64(number * unit_s)
+        .ok()
+        .filter(|span| allowed.contains(span))
+        .ok_or_else(|| "allowed is 1ms to 60m".into())
 }
 
 /// Reads 64 hexadecimal digits.
@@ -235,6 +236,17 @@ mod tests {
             "1.2.3s",
         ] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_out_of_bounds_names_them() {
+        for text in ["0", "61m", "99999999999999999999"] {
+            assert_eq!(
+                duration(text),
+                Err("allowed is 1ms to 60m".into()),
+                "{text}"
+            );
         }
     }
 

@@ -19,6 +19,7 @@ use crate::sources::input::{Input, InputError, Inputs, Limits};
 use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
 use drive::{Check, End};
+use interrupts::Watch;
 use list::List;
 use progress::Counts;
 use proxy_shards::{Candidate, Engine, EngineOptions, ProbePolicy, Verdict};
@@ -40,10 +41,9 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         warn(err, WEAK);
     }
     let addresses = args.lists.addresses();
+    let watch = Watch::start().map_err(|e| failed("cannot watch for signals", e))?;
     let mut list = read(args, err)?;
-
-    // From here on an interrupt prints what is known; before, nothing is.
-    let interrupts = interrupts::listen().map_err(|e| failed("cannot watch for signals", e))?;
+    let interrupts = watch.lists_read();
     let started = Instant::now();
     let end = match names::resolve(list.host_names(), names::system, &interrupts) {
         Some(found) => {
@@ -77,14 +77,15 @@ fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
 }
 
 fn unreadable(input: &Input, error: &InputError) -> String {
-    let private = match error {
-        InputError::NothingFound(skipped) => skipped[Skip::NotPublic as usize] > 0,
-        _ => false,
-    };
-    let remedy = if private {
-        "; --allow-private takes those that are not public"
-    } else {
-        ""
+    let remedy = match (input, error) {
+        (_, InputError::NothingFound(skipped)) if skipped[Skip::NotPublic as usize] > 0 => {
+            "; --allow-private takes those that are not public"
+        }
+        // `check http://192.0.2.1:8080` names a proxy more often than a list.
+        (Input::Url(url), InputError::Fetch(_)) if url.path() == "/" => {
+            "; if this is a proxy and not a list, write it to a file or to the standard input"
+        }
+        _ => "",
     };
     format!("{input}: {error}{remedy}")
 }

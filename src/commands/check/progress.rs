@@ -31,6 +31,7 @@ impl Counts {
 pub(super) fn bar(candidates: usize) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(REDRAW_HZ);
     let bar = ProgressBar::with_draw_target(Some(candidates as u64), target)
+        .with_message("0")
         // However the check ends, no half a bar stays on the terminal.
         .with_finish(ProgressFinish::AndClear);
     let template = "{wide_bar} {human_pos}/{human_len}  {rate}/s  {msg} alive  ETA {eta}";
@@ -47,8 +48,9 @@ pub(super) fn bar(candidates: usize) -> ProgressBar {
 /// Moves the bar.
 pub(super) fn show(bar: &ProgressBar, counts: &Counts) {
     if !bar.is_hidden() {
-        bar.set_position(counts.total());
+        // The position draws, with the message that is there.
         bar.set_message(counts.of(Verdict::Alive).to_string());
+        bar.set_position(counts.total());
     }
 }
 
@@ -71,16 +73,22 @@ impl<W: Write> Write for Beside<W> {
     }
 }
 
-/// The one line at the end: how many ended how, the alive first, then the most frequent.
+/// The one line at the end: how many were checked, how they ended, the alive first, then the most
+/// frequent. Those that an interrupt kept from being checked are not among the checked.
 pub(super) fn summary(counts: &Counts, took: Duration) -> impl fmt::Display {
     let mut verdicts: Vec<Verdict> = Verdict::ALL
         .into_iter()
         .filter(|v| counts.of(*v) > 0)
         .collect();
     verdicts.sort_by_key(|v| (*v != Verdict::Alive, std::cmp::Reverse(counts.of(*v))));
+    let (total, cancelled) = (counts.total(), counts.of(Verdict::LocalCancelled));
+    let of_total = match cancelled {
+        0 => String::new(),
+        _ => format!(" of {total}"),
+    };
     let mut line = format!(
-        "{} checked in {:.1} s: ",
-        counts.total(),
+        "{}{of_total} checked in {:.1} s: ",
+        total - cancelled,
         took.as_secs_f64()
     );
     if counts.of(Verdict::Alive) == 0 {
@@ -118,6 +126,14 @@ mod tests {
                 (Verdict::Alive, 1),
             ],
             "8 checked in 1.2 s: 1 alive, 5 own_page, 2 refused",
+        );
+    }
+
+    #[test]
+    fn the_summary_does_not_call_checked_what_was_cancelled() {
+        check(
+            &[(Verdict::LocalCancelled, 7), (Verdict::Alive, 2)],
+            "2 of 9 checked in 1.2 s: 2 alive, 7 local_cancelled",
         );
     }
 

@@ -132,6 +132,41 @@ fn a_list_without_a_proxy_says_what_was_expected() {
 }
 
 #[test]
+fn the_name_of_a_file_does_not_reach_a_terminal_raw() {
+    let input: Input = "a\u{1b}[31m é\\.txt".parse().unwrap();
+    assert_eq!(input.to_string(), "a\\u{1b}[31m é\\.txt");
+}
+
+#[test]
+fn one_line_is_a_line_and_one_piece_a_piece() {
+    let check = |list: &'static [u8], end: &str| {
+        let text = read_pieces(Pieces(vec![list], None)).1.unwrap_err();
+        assert!(text.to_string().ends_with(end), "{text}");
+    };
+    check(b"a\n", "; 1 line skipped (noise 1)");
+    check(b"1.2.3.4:0\n", "; 1 piece skipped (bad_port 1)");
+}
+
+#[test]
+fn a_missing_file_with_the_name_of_a_proxy_is_told_apart() {
+    let check = |name: &str, is_proxy: bool| {
+        let input: Input = name.parse().unwrap();
+        let read = read(&input, ProtocolHint::ByPort, PUBLIC, &Limits::default());
+        let error = read.unwrap_err();
+        assert_eq!(
+            matches!(error, InputError::Proxy),
+            is_proxy,
+            "{name}: {error}"
+        );
+    };
+    check("192.0.2.1:8080", true);
+    check("user:pass@proxy.test:1080", true);
+    check("[2001:db8::1]:8080", true);
+    check("/nonexistent/192.0.2.1:8080", false);
+    check("nonexistent.txt", false);
+}
+
+#[test]
 fn a_list_of_nothing_but_duplicates_is_a_list() {
     let mut inputs = Inputs::new(ProtocolHint::ByPort, PUBLIC, Limits::default());
     let mut take = |_: Vec<Candidate>| Ok(());
