@@ -54,13 +54,22 @@ impl Shards for Engine {
     }
 }
 
+/// Part of the lanes, as a divisor, that jobs may wait for before anything is known of their pace; and
+/// the largest part that is kept free for proxies that are known to be alive.
+const SLACK_PART: usize = 8;
+const RESERVE_PART: usize = 4;
+
 /// How many jobs each shard has, and how many more it may be given.
 ///
 /// A shard holds at most one job for each lane and one batch that waits: the batch covers the time
-/// until its reports have come back, and is what an urgent job may have to wait behind.
+/// until its reports have come back, and is what an urgent job may have to wait behind. If it is
+/// [paced](Dispatch::paced), no more wait than came back with the last report: behind quick probes the
+/// next job is there, and behind those that last for their whole deadline nothing waits.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     outstanding: Vec<usize>,
+    /// Jobs that came back with the last report, if that is the measure.
+    pace: Option<Vec<usize>>,
     lanes_per_shard: usize,
     batch_size: usize,
 }
@@ -70,8 +79,17 @@ impl Dispatch {
     pub fn new(shards: usize, lanes_per_shard: usize, batch_size: NonZeroUsize) -> Dispatch {
         Dispatch {
             outstanding: vec![0; shards],
+            pace: None,
             lanes_per_shard,
             batch_size: batch_size.get(),
+        }
+    }
+
+    /// The same, but no more jobs wait than came back with the last report of their shard.
+    pub fn paced(self) -> Dispatch {
+        Dispatch {
+            pace: Some(vec![0; self.outstanding.len()]),
+            ..self
         }
     }
 
@@ -88,9 +106,23 @@ impl Dispatch {
 
     /// How many jobs `shard` may be given now, at most one batch.
     pub fn room(&self, shard: usize) -> usize {
-        let full = self.lanes_per_shard + self.batch_size;
+        let least = (self.lanes_per_shard / SLACK_PART).max(1);
+        let full = self.lanes_per_shard + self.slack(shard, least);
         let free = full.saturating_sub(self.outstanding[shard]);
         free.min(self.batch_size)
+    }
+
+    /// How many jobs of proxies that are not known to be alive `shard` may have, if it has `proven`
+    /// that are: these have lanes kept for them, one each, up to a quarter of all.
+    pub fn unproven_max(&self, shard: usize, proven: usize) -> usize {
+        let reserve = proven.min(self.lanes_per_shard / RESERVE_PART);
+        (self.lanes_per_shard - reserve + self.slack(shard, 0)).max(1)
+    }
+
+    /// How many jobs may wait in `shard`.
+    fn slack(&self, shard: usize, least: usize) -> usize {
+        let pace = self.pace.as_ref().map(|pace| pace[shard].max(least));
+        pace.map_or(self.batch_size, |pace| pace.min(self.batch_size))
     }
 
     /// `shard` was given `jobs`.
@@ -101,6 +133,9 @@ impl Dispatch {
     /// `jobs` of `shard` came back.
     pub fn ended(&mut self, shard: usize, jobs: usize) {
         self.outstanding[shard] = self.outstanding[shard].saturating_sub(jobs);
+        if let Some(pace) = &mut self.pace {
+            pace[shard] = jobs;
+        }
     }
 
     /// Jobs that are out, on all shards.
@@ -148,6 +183,29 @@ mod tests {
         assert_eq!(dispatch.room(1), 3);
         dispatch.ended(1, 1000);
         assert_eq!(dispatch.outstanding(), 0);
+    }
+
+    #[test]
+    fn a_paced_shard_has_as_many_jobs_waiting_as_came_back_last() {
+        let mut dispatch = Dispatch::new(1, 80, NonZeroUsize::new(100).unwrap()).paced();
+        fill(&mut dispatch, 0);
+        assert_eq!(dispatch.outstanding(), 90, "an eighth, as nothing is known");
+        dispatch.ended(0, 60);
+        fill(&mut dispatch, 0);
+        assert_eq!(dispatch.outstanding(), 140);
+        dispatch.ended(0, 1);
+        assert_eq!((dispatch.room(0), dispatch.outstanding()), (0, 139));
+    }
+
+    #[test]
+    fn proxies_known_to_be_alive_have_lanes_of_their_own_up_to_a_quarter() {
+        let mut dispatch = Dispatch::new(1, 80, NonZeroUsize::new(100).unwrap()).paced();
+        let most = [0, 7, 20, 999].map(|proven| dispatch.unproven_max(0, proven));
+        assert_eq!(most, [80, 73, 60, 60]);
+        dispatch.ended(0, 5);
+        assert_eq!(dispatch.unproven_max(0, 7), 78);
+        let one_lane = Dispatch::new(1, 1, NonZeroUsize::new(1).unwrap()).paced();
+        assert_eq!(one_lane.unproven_max(0, 9), 1);
     }
 
     #[test]

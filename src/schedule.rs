@@ -31,8 +31,9 @@ pub enum Outcome {
     Diverted,
 }
 
-/// When a candidate is due, and its index: the earliest is the greatest.
-type Due = Reverse<(u64, u32)>;
+/// When a candidate is due, its lot among those that are due at the same time, and its index: the
+/// earliest is the greatest.
+type Due = Reverse<(u64, u32, u32)>;
 
 /// The candidates that are due on one queue, by class and time.
 ///
@@ -42,6 +43,8 @@ type Due = Reverse<(u64, u32)>;
 struct Queue {
     by_class: [BinaryHeap<Due>; Class::COUNT],
     streak: [u8; Class::COUNT],
+    /// What is handed out, by class.
+    out: [usize; Class::COUNT],
 }
 
 /// Progress of a sweep.
@@ -94,7 +97,8 @@ impl Schedule {
         let task = &mut self.tasks[index as usize];
         if task.place == Place::Absent {
             task.local_failures = 0;
-            self.wait(index, queue, Class::of(standing), now_ms);
+            let class = Class::of(standing);
+            self.wait(index, queue, class, due_at_once(class, now_ms));
         }
     }
 
@@ -128,9 +132,14 @@ impl Schedule {
 
     /// Hands out what is due next on `queue`, if anything is.
     ///
-    /// Higher classes go first, but after three in a row one of a lower class has its turn.
-    pub fn next(&mut self, queue: usize, now_ms: u64) -> Option<Ticket> {
-        let due = Class::ALL.map(|class| self.peek(queue, class, now_ms));
+    /// Higher classes go first, but after three in a row one of a lower class has its turn. Of those
+    /// that are not known to be alive, at most `unproven_max` are out.
+    pub fn next(&mut self, queue: usize, now_ms: u64, unproven_max: usize) -> Option<Ticket> {
+        let full = self.queues[queue].unproven_out() >= unproven_max;
+        let due = Class::ALL.map(|class| match full && class.is_unproven() {
+            true => None,
+            false => self.peek(queue, class, now_ms),
+        });
         let streak = &mut self.queues[queue].streak;
         let mut pick = None;
         for (rank, index) in due.into_iter().enumerate() {
@@ -144,6 +153,7 @@ impl Schedule {
             streak[rank] = 0;
         }
         let (rank, index) = pick?;
+        self.queues[queue].out[rank] += 1;
         let heap = &mut self.queues[queue].by_class[rank];
         heap.pop();
         if heap.is_empty() {
@@ -165,6 +175,7 @@ impl Schedule {
             return None;
         }
         task.place = Place::Back;
+        self.queues[usize::from(task.queue)].out[task.class as usize] -= 1;
         Some(index)
     }
 
@@ -201,13 +212,27 @@ impl Schedule {
         self.wait(index, queue, class, now_ms + delay);
     }
 
-    /// When the next candidate of `queue` is due; may be too early by one that was removed.
-    pub fn due_at(&self, queue: usize) -> Option<u64> {
-        let heaps = &self.queues[queue].by_class;
-        heaps
+    /// When the next candidate of `queue` is due that [`Schedule::next`] would hand out; may be too
+    /// early by one that was removed.
+    pub fn due_at(&self, queue: usize, unproven_max: usize) -> Option<u64> {
+        let queue = &self.queues[queue];
+        let full = queue.unproven_out() >= unproven_max;
+        Class::ALL
             .iter()
-            .filter_map(|heap| heap.peek().map(|Reverse((due, _))| *due))
+            .filter(|class| !(full && class.is_unproven()))
+            .filter_map(|class| queue.by_class[*class as usize].peek())
+            .map(|Reverse((due_ms, _, _))| *due_ms)
             .min()
+    }
+
+    /// How many of `queue` are known to be alive, or were until just now, out or not; may be too many
+    /// by those that were removed.
+    pub fn proven(&self, queue: usize) -> usize {
+        let queue = &self.queues[queue];
+        let proven = Class::ALL.iter().filter(|class| !class.is_unproven());
+        let count =
+            |class: &Class| queue.by_class[*class as usize].len() + queue.out[*class as usize];
+        proven.map(count).sum()
     }
 
     /// Starts a sweep: everything is due now; what is out is due again as soon as it is back.
@@ -218,7 +243,7 @@ impl Schedule {
             task.again = task.place == Place::Out;
             self.progress.total += u64::from(task.in_sweep);
             if task.place == Place::Waiting {
-                task.due_ms = now_ms;
+                task.due_ms = due_at_once(task.class, now_ms);
                 task.local_failures = 0;
             }
         }
@@ -250,13 +275,14 @@ impl Schedule {
         task.class = class;
         task.queue = queue as u16;
         self.waiting += 1;
-        self.queues[queue].by_class[class as usize].push(Reverse((due_ms, index)));
+        let lot = self.rng.u32(..);
+        self.queues[queue].by_class[class as usize].push(Reverse((due_ms, lot, index)));
     }
 
     /// The first of a class that is due, what is stale before it dropped.
     fn peek(&mut self, queue: usize, class: Class, now_ms: u64) -> Option<u32> {
         let heap = &mut self.queues[queue].by_class[class as usize];
-        while let Some(&Reverse((due_ms, index))) = heap.peek() {
+        while let Some(&Reverse((due_ms, _, index))) = heap.peek() {
             if due_ms > now_ms {
                 return None;
             }
@@ -279,13 +305,30 @@ impl Schedule {
         for (index, task) in (0u32..).zip(&self.tasks) {
             if task.place == Place::Waiting {
                 let place = &mut dues[usize::from(task.queue)][task.class as usize];
-                place.push(Reverse((task.due_ms, index)));
+                place.push(Reverse((task.due_ms, self.rng.u32(..), index)));
             }
         }
         for (queue, dues) in self.queues.iter_mut().zip(dues) {
             queue.by_class = dues.map(BinaryHeap::from);
         }
         self.stale = 0;
+    }
+}
+
+/// When a candidate is due that does not have to wait. All that were never checked are due at the same
+/// time, whenever they came, so that the lot decides: a long list of dead ones does not hold up what
+/// stands behind it, or in another list.
+fn due_at_once(class: Class, now_ms: u64) -> u64 {
+    match class {
+        Class::New => 0,
+        Class::Urgent | Class::Alive | Class::Dead => now_ms,
+    }
+}
+
+impl Queue {
+    fn unproven_out(&self) -> usize {
+        let unproven = Class::ALL.iter().filter(|class| class.is_unproven());
+        unproven.map(|class| self.out[*class as usize]).sum()
     }
 }
 

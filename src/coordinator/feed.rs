@@ -23,7 +23,9 @@ impl State {
             }
         }
         while self.lookups.room(0) > 0
-            && let Some(ticket) = self.schedule.next(self.resolver(), now.clock_ms)
+            && let Some(ticket) = self
+                .schedule
+                .next(self.resolver(), now.clock_ms, usize::MAX)
         {
             match &self.ledger.candidate(ticket.index()).host {
                 Host::Name(name) => {
@@ -39,9 +41,10 @@ impl State {
     /// At most one batch for `shard`.
     fn jobs(&mut self, shard: usize, now: Now) -> Vec<Job> {
         let room = self.dispatch.room(shard);
+        let unproven_max = self.unproven_max(shard);
         let mut jobs = Vec::new();
         while jobs.len() < room
-            && let Some(ticket) = self.schedule.next(shard, now.clock_ms)
+            && let Some(ticket) = self.schedule.next(shard, now.clock_ms, unproven_max)
         {
             match self.job(ticket, now) {
                 Some(job) => jobs.push(job),
@@ -49,6 +52,15 @@ impl State {
             }
         }
         jobs
+    }
+
+    /// How many jobs of a queue may be out whose proxies are not known to be alive.
+    pub(super) fn unproven_max(&self, queue: usize) -> usize {
+        if queue == self.resolver() {
+            return usize::MAX;
+        }
+        let proven = self.schedule.proven(queue);
+        self.dispatch.unproven_max(queue, proven)
     }
 
     /// The job of a ticket, if its address is known and may be dialled.

@@ -75,7 +75,8 @@ impl State {
             allowed: start.allowed,
             ledger: Ledger::new(origins.all.len()),
             schedule: Schedule::new(shards + 1, rules(&config), start.seed),
-            dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size),
+            dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size)
+                .paced(),
             lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
             names: Names::default(),
             origins,
@@ -141,7 +142,7 @@ impl State {
         let rooms = rooms.chain([self.lookups.room(0)]).enumerate();
         let due = rooms
             .filter(|&(_, room)| room > 0)
-            .filter_map(|(queue, _)| self.schedule.due_at(queue))
+            .filter_map(|(queue, _)| self.schedule.due_at(queue, self.unproven_max(queue)))
             .min()
             .map(|due| due.max(self.fed_ms + FEED_PAUSE_MS));
         let due = due.filter(|_| !self.stopping);

@@ -5,6 +5,7 @@ use crate::sources::fetch::Fetched;
 use crate::store::Image;
 use proxy_shards::Verdict;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -512,4 +513,28 @@ fn the_alive_stay_fresh_and_the_dead_are_not_forgotten() {
     let probes_of_dead = sim.probes.iter().filter(|(n, _)| n % 20 == 1).count() as u32;
     assert!(probes_of_dead >= 2 * ALL / 20, "{probes_of_dead}");
     assert_eq!(sim.snapshot().stat.total_alive, u64::from(ALL / 20));
+}
+
+/// 100 lanes, 250 alive, and 3 000 that say nothing for 15 s, all due at every interval: the silent
+/// would fill every lane for eight minutes, with a batch of them waiting before each alive one.
+#[test]
+fn silent_proxies_on_few_lanes_do_not_hold_up_the_alive() {
+    let mut few = config(&["a"]);
+    few.aggregator.interval = Duration::from_secs(5);
+    few.checker.backoff_max = Duration::ZERO;
+    few.checker.batch_size = NonZeroUsize::new(2_000).unwrap();
+    let mut sim = Simulation::new(few, 100, Image::default());
+    sim.behave(|n, _| match n < 250 {
+        true => (Verdict::Alive, 200),
+        false => (Verdict::ConnectTimeout, 15_000),
+    });
+    sim.deliver(0, list(0..3_250));
+    sim.run_until(600_000);
+    assert_eq!(sim.served().len(), 250);
+    let from = sim.now_ms - 60_000;
+    for n in 0..250 {
+        let probes = sim.probed_at(n).iter().filter(|at| **at > from).count();
+        assert!(probes >= 8, "{n}: {probes} of 12 in the last minute");
+    }
+    assert!(sim.probes.iter().filter(|(n, _)| *n >= 250).count() > 2_500);
 }

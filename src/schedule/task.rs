@@ -23,6 +23,14 @@ impl Class {
     /// The number of classes.
     pub const COUNT: usize = Self::ALL.len();
 
+    /// Whether it is not known to be alive: a probe of it may well take as long as a probe may.
+    pub fn is_unproven(self) -> bool {
+        match self {
+            Class::Urgent | Class::Alive => false,
+            Class::New | Class::Dead => true,
+        }
+    }
+
     /// The class of a candidate that stands there.
     pub fn of(standing: Standing) -> Class {
         match standing {

@@ -12,7 +12,7 @@ fn schedule() -> Schedule {
 
 /// Everything that is due on queue 0, handed out at `now_ms`.
 fn drain(schedule: &mut Schedule, now_ms: u64) -> Vec<Ticket> {
-    std::iter::from_fn(|| schedule.next(0, now_ms)).collect()
+    std::iter::from_fn(|| schedule.next(0, now_ms, usize::MAX)).collect()
 }
 
 fn finish(schedule: &mut Schedule, ticket: Ticket, standing: Standing, now_ms: u64) {
@@ -33,17 +33,17 @@ fn what_is_out_is_not_handed_out_again() {
     let out = drain(&mut schedule, 10);
     assert_eq!(out.len(), 1);
     schedule.add(3, 0, Standing::New, 11);
-    assert_eq!(schedule.next(0, u64::MAX), None);
+    assert_eq!(schedule.next(0, u64::MAX, usize::MAX), None);
 }
 
 #[test]
 fn a_ticket_is_taken_back_once() {
     let mut schedule = schedule();
     schedule.add(0, 0, Standing::New, 0);
-    let first = schedule.next(0, 0).unwrap();
+    let first = schedule.next(0, 0, usize::MAX).unwrap();
     finish(&mut schedule, first, Standing::Alive, 0);
     assert_eq!(schedule.back(first), None);
-    let second = schedule.next(0, 60_000).unwrap();
+    let second = schedule.next(0, 60_000, usize::MAX).unwrap();
     assert_eq!(
         schedule.back(first),
         None,
@@ -57,19 +57,19 @@ fn a_ticket_is_taken_back_once() {
 fn nothing_is_handed_out_before_it_is_due() {
     let mut schedule = schedule();
     schedule.add(0, 0, Standing::New, 0);
-    let ticket = schedule.next(0, 0).unwrap();
+    let ticket = schedule.next(0, 0, usize::MAX).unwrap();
     finish(&mut schedule, ticket, Standing::Alive, 100);
-    assert_eq!(schedule.due_at(0), Some(60_100));
-    assert_eq!(schedule.next(0, 60_099), None);
-    assert!(schedule.next(0, 60_100).is_some());
+    assert_eq!(schedule.due_at(0, usize::MAX), Some(60_100));
+    assert_eq!(schedule.next(0, 60_099, usize::MAX), None);
+    assert!(schedule.next(0, 60_100, usize::MAX).is_some());
 }
 
 #[test]
 fn queues_do_not_mix() {
     let mut schedule = schedule();
     schedule.add(0, 1, Standing::New, 0);
-    assert_eq!(schedule.next(0, 0), None);
-    assert!(schedule.next(1, 0).is_some());
+    assert_eq!(schedule.next(0, 0, usize::MAX), None);
+    assert!(schedule.next(1, 0, usize::MAX).is_some());
 }
 
 #[test]
@@ -99,14 +99,45 @@ fn the_alive_never_wait_behind_more_than_one_of_the_dead() {
         schedule.add(index, 0, Standing::Dead { times: 1 }, 0);
     }
     for _ in 0..100 {
-        schedule.next(0, 0);
+        schedule.next(0, 0, usize::MAX);
     }
     schedule.add(20_000, 0, Standing::Alive, 0);
     let next: Vec<u32> = (0..2)
-        .filter_map(|_| schedule.next(0, 0))
+        .filter_map(|_| schedule.next(0, 0, usize::MAX))
         .map(Ticket::index)
         .collect();
     assert!(next.contains(&20_000), "{next:?}");
+}
+
+#[test]
+fn those_not_known_to_be_alive_are_out_only_up_to_their_bound() {
+    let mut schedule = schedule();
+    for index in 0..10 {
+        schedule.add(index, 0, Standing::New, 0);
+    }
+    let out: Vec<Ticket> = std::iter::from_fn(|| schedule.next(0, 0, 4)).collect();
+    assert_eq!((out.len(), schedule.due_at(0, 4)), (4, None));
+    schedule.add(20, 0, Standing::Alive, 0);
+    assert_eq!((schedule.proven(0), schedule.due_at(0, 4)), (1, Some(0)));
+    let alive = schedule.next(0, 0, 4).map(Ticket::index);
+    assert_eq!((alive, schedule.proven(0)), (Some(20), 1));
+    finish(&mut schedule, out[0], Standing::Dead { times: 1 }, 0);
+    assert!(schedule.next(0, 0, 4).is_some());
+    assert_eq!(schedule.next(0, 0, 4), None);
+}
+
+#[test]
+fn a_long_list_does_not_hold_up_what_comes_after_it() {
+    let mut schedule = schedule();
+    for index in 0..10_000 {
+        schedule.add(index, 0, Standing::New, 0);
+    }
+    for index in 10_000..10_500 {
+        schedule.add(index, 0, Standing::New, 5_000);
+    }
+    let first = drain(&mut schedule, 5_000).into_iter().take(1_000);
+    let later = first.filter(|ticket| ticket.index() >= 10_000).count();
+    assert!((20..100).contains(&later), "{later} of 500");
 }
 
 #[test]
@@ -114,7 +145,7 @@ fn a_removed_candidate_is_not_handed_out_and_its_index_can_be_used_again() {
     let mut schedule = schedule();
     schedule.add(0, 0, Standing::New, 5);
     assert!(schedule.remove(0));
-    assert_eq!(schedule.next(0, 10), None);
+    assert_eq!(schedule.next(0, 10, usize::MAX), None);
     schedule.add(0, 0, Standing::New, 5);
     schedule.add(1, 0, Standing::New, 5);
     assert_eq!(drain(&mut schedule, 10).len(), 2);
@@ -154,7 +185,7 @@ fn a_sweep_makes_everything_due_and_counts_what_was_checked() {
     assert_eq!(drain(&mut schedule, 1_000).len(), 9);
     finish(&mut schedule, late, Standing::Alive, 1_001);
     assert_eq!(schedule.progress().done, 0, "it was out before the sweep");
-    let again = schedule.next(0, 1_001).unwrap();
+    let again = schedule.next(0, 1_001, usize::MAX).unwrap();
     finish(&mut schedule, again, Standing::Alive, 1_002);
     assert_eq!(schedule.progress().done, 1);
 }
@@ -174,7 +205,7 @@ fn a_sweep_waits_for_local_failures_but_not_for_names_without_address() {
         schedule.put_back(index, 0, outcome, 0);
     }
     assert_eq!(schedule.progress(), Progress { total: 2, done: 1 });
-    assert!(schedule.next(0, 1_100).is_some());
+    assert!(schedule.next(0, 1_100, usize::MAX).is_some());
 }
 
 #[test]
@@ -191,11 +222,11 @@ fn a_candidate_removed_before_its_turn_leaves_the_sweep() {
 fn what_is_diverted_is_due_at_once_on_the_other_queue() {
     let mut schedule = schedule();
     schedule.add(0, 0, Standing::Failing, 0);
-    let ticket = schedule.next(0, 0).unwrap();
+    let ticket = schedule.next(0, 0, usize::MAX).unwrap();
     let index = schedule.back(ticket).unwrap();
     schedule.put_back(index, 1, Outcome::Diverted, 5);
-    assert_eq!(schedule.next(0, 5), None);
-    assert_eq!(schedule.next(1, 5).map(Ticket::index), Some(0));
+    assert_eq!(schedule.next(0, 5, usize::MAX), None);
+    assert_eq!(schedule.next(1, 5, usize::MAX).map(Ticket::index), Some(0));
 }
 
 /// Random operations against the plainest model: a set of what is scheduled and a set of what is out.
@@ -222,7 +253,7 @@ fn nothing_is_lost_and_nothing_is_doubled() {
                 }
             }
             20..60 => {
-                if let Some(ticket) = schedule.next(index as usize % 2, now) {
+                if let Some(ticket) = schedule.next(index as usize % 2, now, usize::MAX) {
                     let twice = out.iter().any(|t| t.index() == ticket.index());
                     assert!(!twice && known.contains(&ticket.index()), "seed {seed}");
                     out.push(ticket);
@@ -250,7 +281,9 @@ fn nothing_is_lost_and_nothing_is_doubled() {
     }
     let mut last: Vec<Ticket> = out;
     for queue in [0, 1] {
-        last.extend(std::iter::from_fn(|| schedule.next(queue, u64::MAX / 2)));
+        last.extend(std::iter::from_fn(|| {
+            schedule.next(queue, u64::MAX / 2, usize::MAX)
+        }));
     }
     let indexes: HashSet<u32> = last.iter().map(|t| t.index()).collect();
     assert_eq!(indexes, known, "seed {seed}");
