@@ -1,18 +1,12 @@
 //! The command line: arguments in, a subcommand run, an exit status out.
 
 use crate::commands::check::{self, CheckArgs};
+use crate::commands::status::{EXIT_USAGE, Failure};
 use crate::commands::{ListArgs, parse, serve};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Exit status of a command that could not do its work.
-pub const EXIT_FAILED: u8 = 1;
-/// Exit status of a command that was called wrongly.
-pub const EXIT_USAGE: u8 = 2;
-/// Exit status of a command that was interrupted by SIGINT or SIGTERM.
-pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Finds the proxies that work now.
 #[derive(Parser, Clone, Debug)]
@@ -46,26 +40,6 @@ struct ServeArgs {
     /// Configuration file; without it, built-in defaults with public lists
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-}
-
-/// Why a command did not do its work; the text names the place and the remedy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// It was called wrongly: exit status 2.
-    #[error("{0}")]
-    Usage(String),
-    /// It could not: exit status 1.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Failure {
-    fn status(&self) -> u8 {
-        match self {
-            Failure::Usage(_) => EXIT_USAGE,
-            Failure::Failed(_) => EXIT_FAILED,
-        }
-    }
 }
 
 const EXAMPLES: &str = "\

@@ -1,6 +1,6 @@
 //! What `check` and `parse` read, and how: the same options mean the same in both.
 
-use crate::cli::Failure;
+use super::status::Failure;
 use crate::config::ProtocolHint;
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::{Input, protocol_hint};

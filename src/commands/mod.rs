@@ -2,6 +2,7 @@
 //! how it ended.
 
 mod lists;
+pub mod status;
 
 pub mod check;
 pub mod parse;

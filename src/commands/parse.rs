@@ -1,7 +1,7 @@
 //! `proxy-checker parse`: lists in, one candidate a line out.
 
 use super::ListArgs;
-use crate::cli::Failure;
+use super::status::Failure;
 use crate::sources::input::{Held, Input, InputError, Inputs, Limits};
 use crate::sources::parse::{Skipped, describe};
 use proxy_shards::Candidate;

@@ -1,7 +1,7 @@
 //! The arguments of `check`, and the policy that they make.
 
-use crate::cli::Failure;
 use crate::commands::ListArgs;
+use crate::commands::status::Failure;
 use clap::{Args, ValueEnum, value_parser};
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyOptions};

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM, as a channel.
 
-use crate::cli::EXIT_INTERRUPTED;
+use crate::commands::status::EXIT_INTERRUPTED;
 use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;

@@ -1,6 +1,6 @@
 //! The candidates of one check: read from every input, unique, with the address of each.
 
-use crate::cli::Failure;
+use crate::commands::status::Failure;
 use hashbrown::HashSet;
 use proxy_shards::{Candidate, Host, Verdict};
 use std::collections::HashMap;

@@ -14,7 +14,7 @@ mod tests;
 
 pub use args::CheckArgs;
 
-use crate::cli::{EXIT_INTERRUPTED, Failure};
+use crate::commands::status::{EXIT_INTERRUPTED, Failure};
 use crate::sources::input::{Input, InputError, Inputs, Limits};
 use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
