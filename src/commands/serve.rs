@@ -52,6 +52,7 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
         tracing::warn!("{warning}");
     }
     place.announce(&config);
+    warn_of_what_is_not_built_in(&config);
     let plan = reload::plan(config)?;
     let (orders_to, orders) = unbounded();
     let _signals = shutdown::listen(move |order| match order {
@@ -61,6 +62,22 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     })
     .map_err(thread_error("signals"))?;
     Service::start(place, plan)?.run(&orders)
+}
+
+/// Names the switches that are on and do nothing yet, so that nobody relies on them.
+fn warn_of_what_is_not_built_in(config: &Config) {
+    let api = &config.api;
+    if api.rate_limit_per_ip.is_some() || api.rate_limit_per_minute.is_some() {
+        tracing::warn!(
+            "api.enable_ip_rate_limit: not built in yet: requests are not limited; \
+             limit them in a reverse proxy"
+        );
+    }
+    if config.checker.adaptive {
+        tracing::warn!(
+            "checker.enable_adaptive_concurrency: not built in yet: the lanes stay as many as granted"
+        );
+    }
 }
 
 /// The running threads.
