@@ -113,10 +113,14 @@ impl Dispatch {
     }
 
     /// How many jobs of proxies that are not known to be alive `shard` may have, if it has `proven`
-    /// that are: these have lanes kept for them, one each, up to a quarter of all.
+    /// that are. These have lanes kept for them, one each, up to a quarter of all, and then nothing
+    /// else waits in line before them.
     pub fn unproven_max(&self, shard: usize, proven: usize) -> usize {
+        if proven == 0 {
+            return self.lanes_per_shard + self.slack(shard, 0);
+        }
         let reserve = proven.min(self.lanes_per_shard / RESERVE_PART);
-        (self.lanes_per_shard - reserve + self.slack(shard, 0)).max(1)
+        self.lanes_per_shard - reserve
     }
 
     /// How many jobs may wait in `shard`.
@@ -203,7 +207,7 @@ mod tests {
         let most = [0, 7, 20, 999].map(|proven| dispatch.unproven_max(0, proven));
         assert_eq!(most, [80, 73, 60, 60]);
         dispatch.ended(0, 5);
-        assert_eq!(dispatch.unproven_max(0, 7), 78);
+        assert_eq!([0, 7].map(|n| dispatch.unproven_max(0, n)), [85, 73]);
         let one_lane = Dispatch::new(1, 1, NonZeroUsize::new(1).unwrap()).paced();
         assert_eq!(one_lane.unproven_max(0, 9), 1);
     }

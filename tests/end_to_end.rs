@@ -283,3 +283,45 @@ fn sighup_reloads() {
     service.running.signal("HUP");
     service.wait_until_served(&alive(&second), SOON);
 }
+
+#[test]
+fn a_source_that_goes_away_and_comes_back_is_one_line_each_and_keeps_its_list() {
+    let farm = farm();
+    let mix = farm.mix(5, &[Behaviour::Forwards]);
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.txt");
+    fs::write(&list, text(&mix)).unwrap();
+    let mut place = Place::new(&[list.to_str().unwrap()], 4_000);
+    place.config["aggregator"]["interval_seconds"] = json!(1);
+    place.write();
+    let mut service = place.serve();
+    service.wait_until_served(&alive(&mix), SOON);
+    let away = folder.path().join("away");
+    fs::rename(&list, &away).unwrap();
+    service.running.after("a source gave no list");
+    fs::rename(&away, &list).unwrap();
+    service.running.after("a source gives a list again");
+    assert_eq!(service.served(), alive(&mix));
+    let log = service.running.log();
+    assert_eq!(log.matches("a source gave no list").count(), 1, "{log}");
+}
+
+#[test]
+fn the_metrics_stay_where_they_are_until_a_restart() {
+    let mut place = Place::new(&[], 4_000);
+    place.config["metrics"] = json!({"enabled": true});
+    place.write();
+    let mut service = place.serve();
+    place.config["metrics"] = json!({"enabled": true, "endpoint": "/m", "namespace": "other"});
+    place.write();
+    assert_eq!(service.reload().0, 200);
+    let keys = service.running.after("only after a restart");
+    assert!(
+        keys.contains("metrics.endpoint, metrics.namespace"),
+        "{keys}"
+    );
+    let (status, page) = service.get("/metrics");
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("\nproxychecker_alive_proxies "), "{page}");
+    assert_eq!(service.get("/m").0, 404);
+}

@@ -13,10 +13,6 @@ impl Config {
             ("storage.type", old_kind != new_kind),
             ("storage.path", old_path != new_path),
             (
-                "storage.persist_interval_seconds",
-                self.storage.persist_interval != new.storage.persist_interval,
-            ),
-            (
                 "metrics.endpoint",
                 self.metrics.endpoint != new.metrics.endpoint,
             ),

@@ -116,6 +116,8 @@ struct Io {
     resolver: Resolver,
     reloads: Reloads<Plan>,
     round: Option<Round>,
+    /// By source: whether its last fetch failed.
+    failing: Vec<bool>,
     /// When the sources are fetched again by themselves.
     fetch_at: Instant,
 }
@@ -137,6 +139,7 @@ impl Io {
             resolver: Resolver::new(names::system),
             reloads: Reloads::started(),
             round: None,
+            failing: Vec::new(),
             fetch_at: Instant::now(),
         }
     }
@@ -212,6 +215,9 @@ impl Io {
     fn fetch(&mut self, occasion: Occasion) {
         let aggregator = &self.plan.config.aggregator;
         self.fetch_at = Instant::now() + aggregator.interval;
+        if occasion == Occasion::Reload {
+            self.failing = vec![false; aggregator.sources.len()];
+        }
         self.round = Some(Round::begin(
             occasion,
             &self.plan.fetch,
@@ -231,15 +237,25 @@ impl Io {
             }
             return;
         };
-        if let (Err(error), Some(Occasion::Reload)) = (&outcome, occasion) {
-            let url = &self.plan.config.aggregator.sources[source].url;
-            tracing::warn!(source = %url, %error, "a source gave no list");
-        }
+        self.note(source, &outcome);
         self.tell(Event::Source {
             reload: self.id,
             source,
             outcome,
         });
+    }
+
+    /// Logs when a source begins to fail, and when it gives a list again.
+    fn note(&mut self, source: usize, outcome: &Outcome) {
+        let url = &self.plan.config.aggregator.sources[source].url;
+        let failed_before = std::mem::replace(&mut self.failing[source], outcome.is_err());
+        match outcome {
+            Err(error) if !failed_before => {
+                tracing::warn!(source = %url, %error, "a source gave no list");
+            }
+            Ok(_) if failed_before => tracing::info!(source = %url, "a source gives a list again"),
+            _ => {}
+        }
     }
 
     fn look_up(&self, lookup: Lookup) {

@@ -65,6 +65,15 @@ impl Reloader {
             metrics,
         }
     }
+
+    /// What the API goes by from now on: where the metrics are, and their prefix, stays.
+    fn settings(&self, config: &Config) -> Settings {
+        let mut settings = Settings::from(config);
+        let started = &self.started.metrics;
+        settings.metrics.endpoint = started.endpoint.clone();
+        settings.metrics.namespace = started.namespace.clone();
+        settings
+    }
 }
 
 impl Reload for Reloader {
@@ -86,8 +95,7 @@ impl Reload for Reloader {
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
-        self.settings
-            .send_replace(Arc::new(Settings::from(&**config)));
+        self.settings.send_replace(Arc::new(self.settings(config)));
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");
