@@ -8,6 +8,7 @@
 mod bell;
 mod buffers;
 mod driver;
+mod enter;
 mod failure;
 mod ring;
 mod settle;

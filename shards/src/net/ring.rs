@@ -3,7 +3,7 @@
 
 use super::bell::{self, Bell, Rope};
 use super::buffers::{Buffers, GROUP};
-use super::settle::enter;
+use super::enter::enter;
 use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
 use io_uring::{IoUring, cqueue, opcode, squeue, types};

@@ -1,0 +1,45 @@
+//! The two ways into the kernel: `io_uring_enter(2)` while there is work, and before going to sleep.
+
+use io_uring::{IoUring, types};
+use std::io;
+
+/// Submits what is queued and lets the kernel post what is due. Never blocks. GETEVENTS is needed
+/// even with nothing to wait for: deferred work runs only under it.
+pub(super) fn enter(ring: &mut IoUring) -> io::Result<()> {
+    const GETEVENTS: u32 = 1;
+    let queued = ring.submission().len() as u32;
+    // SAFETY: no argument is passed.
+    ignore_busy(unsafe {
+        ring.submitter()
+            .enter::<libc::sigset_t>(queued, 0, GETEVENTS, None)
+    })
+}
+
+/// The same, but leaves nothing behind. Since Linux 6.13 an enter stops after 20 pieces of deferred
+/// work, and while any are left over the eventfd is not signalled for new ones; asking for more
+/// than can come lifts the limit, and the timeout of zero keeps it from waiting.
+pub(super) fn drain(ring: &mut IoUring) -> io::Result<()> {
+    let zero = types::Timespec::new();
+    let args = types::SubmitArgs::new().timespec(&zero);
+    ignore_busy(ring.submitter().submit_with_args(1 << 16, &args))
+}
+
+fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {
+    const PASSING: [i32; 5] = [
+        libc::ETIME,
+        libc::EINTR,
+        libc::EBUSY,
+        libc::EAGAIN,
+        libc::ENOMEM,
+    ];
+    match entered {
+        Err(e)
+            if !e
+                .raw_os_error()
+                .is_some_and(|errno| PASSING.contains(&errno)) =>
+        {
+            Err(e)
+        }
+        _ => Ok(()),
+    }
+}
