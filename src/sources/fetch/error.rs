@@ -22,7 +22,7 @@ pub enum FetchError {
     #[error("cannot connect: {0}: check the address, the name service and the firewall")]
     Connect(String),
     /// The connection broke, or what came was not HTTP or not gzip.
-    #[error("the answer broke off: {0}: the next fetch tries again")]
+    #[error("the answer broke off: {0}: try again; the service does so by itself")]
     Broken(String),
     /// The server answered something other than 2xx.
     #[error("{}", status_text(*.0))]
@@ -40,7 +40,7 @@ pub enum FetchError {
     RedirectNotPublic(String),
     /// The list was not complete in time.
     #[error(
-        "not complete after {}: {bytes} bytes with {found} proxies came, none is used: raise the time limit of sources if it is just slow",
+        "not complete after {}: {bytes} bytes with {found} proxies came, none is used: if it is just slow, raise aggregator.source_timeout_ms, or fetch the list to a file",
         .after.as_secs_f64().to_string() + " s"
     )]
     TimedOut {
@@ -53,7 +53,7 @@ pub enum FetchError {
     },
     /// The list is longer than is allowed.
     #[error(
-        "longer than {bytes_max} bytes: {found} proxies stood in them, none is used: raise the size limit of sources or split the list"
+        "longer than {bytes_max} bytes: {found} proxies stood in them, none is used: raise aggregator.source_bytes_max, split the list, or fetch it to a file"
     )]
     TooLarge {
         /// The limit, in bytes after decompression.
@@ -90,7 +90,7 @@ fn status_text(status: u16) -> impl fmt::Display {
         401 | 403 | 407 => "check its credentials, or whether it refuses the `user_agent`",
         404 | 410 => "the list has moved or ended: correct or disable the source",
         429 => "it is asked too often: raise `interval_seconds`",
-        500..=599 => "the server is in trouble: the next fetch tries again",
+        500..=599 => "the server is in trouble: try again; the service does so by itself",
         _ => "a list is answered with 200",
     };
     format!("answered {status}: {remedy}")
