@@ -112,15 +112,15 @@ impl Dispatch {
         free.min(self.batch_size)
     }
 
-    /// How many jobs of proxies that are not known to be alive `shard` may have, if it has `proven`
-    /// that are. These have lanes kept for them, one each, up to a quarter of all, and then nothing
+    /// How many jobs of proxies that are not known to be alive `shard` may have, if those that are
+    /// want `lanes_wanted`. These lanes are kept for them, up to a quarter of all, and then nothing
     /// else waits in line before them.
-    pub fn unproven_max(&self, shard: usize, proven: usize) -> usize {
-        if proven == 0 {
+    pub fn unproven_max(&self, shard: usize, lanes_wanted: usize) -> usize {
+        if lanes_wanted == 0 {
             return self.lanes_per_shard + self.slack(shard, 0);
         }
-        let reserve = proven.min(self.lanes_per_shard / RESERVE_PART);
-        self.lanes_per_shard - reserve
+        let kept = lanes_wanted.min(self.lanes_per_shard / RESERVE_PART);
+        self.lanes_per_shard - kept
     }
 
     /// How many jobs may wait in `shard`.
@@ -202,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn proxies_known_to_be_alive_have_lanes_of_their_own_up_to_a_quarter() {
+    fn lanes_are_kept_for_the_alive_up_to_a_quarter() {
         let mut dispatch = Dispatch::new(1, 80, NonZeroUsize::new(100).unwrap()).paced();
-        let most = [0, 7, 20, 999].map(|proven| dispatch.unproven_max(0, proven));
+        let most = [0, 7, 20, 999].map(|wanted| dispatch.unproven_max(0, wanted));
         assert_eq!(most, [80, 73, 60, 60]);
         dispatch.ended(0, 5);
         assert_eq!([0, 7].map(|n| dispatch.unproven_max(0, n)), [85, 73]);

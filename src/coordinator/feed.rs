@@ -8,6 +8,10 @@ use crate::snapshot::ShardStat;
 use proxy_shards::{Host, Job, Record, Report};
 use std::net::{IpAddr, SocketAddr};
 
+/// Time from the end of a probe until its lane has another job, in milliseconds: its report waits up
+/// to 100 ms, and so may the next job.
+const HAND_OVER_MS: u128 = 200;
+
 impl State {
     /// Hands every shard what is due, as far as it has room, and the resolver likewise.
     pub(super) fn feed(&mut self, now: Now, actions: &mut Vec<Action>) {
@@ -59,8 +63,18 @@ impl State {
         if queue == self.resolver() {
             return usize::MAX;
         }
-        let proven = self.schedule.proven(queue);
-        self.dispatch.unproven_max(queue, proven)
+        let wanted = self.lanes_wanted(self.schedule.proven(queue));
+        self.dispatch.unproven_max(queue, wanted)
+    }
+
+    /// How many lanes `alive` proxies need to be checked once an interval: each holds one for as long
+    /// as the slower of them take and until the next jobs come; and twice that, because they fall
+    /// due in bursts.
+    fn lanes_wanted(&self, alive: usize) -> usize {
+        let held_ms = u128::from(self.publisher.latency_ms_p95()) + HAND_OVER_MS;
+        let interval_ms = self.config.aggregator.interval.as_millis().max(1);
+        let wanted = (2 * alive as u128 * held_ms).div_ceil(interval_ms);
+        usize::try_from(wanted).map_or(alive, |wanted| wanted.min(alive))
     }
 
     /// The job of a ticket, if its address is known and may be dialled.

@@ -55,6 +55,11 @@ impl Publisher {
             .then(|| self.last_ms.map_or(0, |last| last + pause))
     }
 
+    /// 95th percentile of the latency of the alive at the last publication, in milliseconds.
+    pub(super) fn latency_ms_p95(&self) -> u32 {
+        self.view.latency_ms_p95
+    }
+
     /// What is to be published now; the pool is the last one if the alive did not change.
     pub(super) fn take(&mut self, ledger: &Ledger, now_ms: u64) -> View {
         self.last_ms = Some(now_ms);
