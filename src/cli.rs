@@ -1,6 +1,8 @@
 //! The command line: arguments in, a subcommand run, an exit status out.
 
 use crate::commands::check::{self, CheckArgs};
+use crate::commands::explain::{self, ExplainArgs};
+use crate::commands::judge::{self, JudgeArgs};
 use crate::commands::status::{EXIT_USAGE, Failure};
 use crate::commands::{ListArgs, parse, serve};
 use clap::{Args, Parser, Subcommand};
@@ -32,6 +34,10 @@ enum Command {
     Check(Box<CheckArgs>),
     /// Print the proxies that lists hold, without checking them
     Parse(ListArgs),
+    /// Probe one proxy and tell what happened, stage by stage
+    Explain(Box<ExplainArgs>),
+    /// Be the target that no proxy can imitate: answer with what was seen, sealed
+    Judge(JudgeArgs),
 }
 
 /// Arguments of `serve`.
@@ -64,6 +70,8 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(_)) => "proxy-checker serve --help",
         Some(Command::Check(_)) => "proxy-checker check --help",
         Some(Command::Parse(_)) => "proxy-checker parse --help",
+        Some(Command::Explain(_)) => "proxy-checker explain --help",
+        Some(Command::Judge(_)) => "proxy-checker judge --help",
     };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
@@ -72,6 +80,10 @@ pub fn run() -> ExitCode {
             check::run(&args, io::stdout(), &mut io::stderr()).map(ExitCode::from)
         }
         Some(Command::Parse(args)) => run_parse(&args),
+        Some(Command::Explain(args)) => {
+            explain::run(&args, io::stdout(), &mut io::stderr()).map(ExitCode::from)
+        }
+        Some(Command::Judge(args)) => judge::run(&args, &mut io::stderr()).map(ExitCode::from),
     };
     ended.unwrap_or_else(|failure| {
         report(&failure, help);
@@ -113,8 +125,8 @@ fn report(failure: &Failure, help: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::ProtocolHint;
     use clap::CommandFactory;
+    use proxy_shards::Scheme;
 
     fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
         Cli::try_parse_from(line.split_whitespace()).map_err(|e| e.kind())
@@ -148,7 +160,7 @@ mod tests {
         let Some(Command::Parse(lists)) = cli.command else {
             panic!("not parse: {cli:?}");
         };
-        assert_eq!(lists.protocol, ProtocolHint::ByPort);
+        assert_eq!(lists.protocol, Scheme::Auto);
         assert_eq!(lists.inputs().unwrap().len(), 3);
         assert!(!lists.allow_private);
     }

@@ -1,7 +1,7 @@
 //! Tops the shards up: enough jobs that no shard idles, few enough that none has a long queue.
 
 use crossbeam_channel::Receiver;
-use proxy_shards::{Engine, Job, ProbePolicy, Report};
+use proxy_shards::{ControlJob, Engine, Job, ProbePolicy, Report};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ pub trait Shards {
     fn shard_of(&self, address: SocketAddr) -> usize;
     /// Hands jobs to a shard. Never blocks; each job comes back in exactly one record.
     fn submit(&self, shard: usize, jobs: Vec<Job>);
+    /// Reaches a target without a proxy, ahead of all jobs of `shard`; comes back in exactly one
+    /// control record. Never blocks.
+    fn control(&self, shard: usize, job: ControlJob);
     /// Where the reports arrive.
     fn reports(&self) -> &Receiver<Report>;
     /// Replaces the policy of the probes that start from now on.
@@ -39,6 +42,9 @@ impl Shards for Engine {
     }
     fn submit(&self, shard: usize, jobs: Vec<Job>) {
         Engine::submit(self, shard, jobs);
+    }
+    fn control(&self, shard: usize, job: ControlJob) {
+        Engine::control(self, shard, job);
     }
     fn reports(&self) -> &Receiver<Report> {
         Engine::reports(self)

@@ -8,7 +8,7 @@ pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
 
 use hashbrown::HashTable;
 use lists::Lists;
-use proxy_shards::{Candidate, Record, Verdict};
+use proxy_shards::{Candidate, Exit, Protocol, Record, Targets, Timing, Verdict, Works};
 use row::{Row, UNCLAIMED, UNLISTED};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -20,14 +20,66 @@ pub struct Entry {
     pub candidate: Candidate,
     /// How its last probe ended; `None` before the first.
     pub verdict: Option<Verdict>,
-    /// Microseconds of the last probe that ended alive; 0 if none did.
-    pub latency_us: u32,
+    /// The targets that it reached by each protocol when it was last checked.
+    pub works: Works,
+    /// What a judge saw of it when it was last alive.
+    pub exit: Option<Exit>,
+    /// How long its last probe that ended alive took, part by part; zero if none did.
+    pub timing: Timing,
     /// When the last verdict arrived, in milliseconds since the Unix epoch; 0: never.
     pub checked_at_ms: u64,
     /// When it was last alive, likewise.
     pub alive_at_ms: u64,
     /// Failures in a row since it was last alive.
     pub failures: u32,
+    /// Its last checks, the oldest first, at most [`HISTORY_MAX`]; none of a candidate that was
+    /// never alive.
+    pub history: Box<[Check]>,
+}
+
+impl Entry {
+    /// A candidate of which nothing is known.
+    pub fn new(candidate: Candidate) -> Entry {
+        Entry {
+            candidate,
+            verdict: None,
+            works: Works::default(),
+            exit: None,
+            timing: Timing::default(),
+            checked_at_ms: 0,
+            alive_at_ms: 0,
+            failures: 0,
+            history: Box::default(),
+        }
+    }
+}
+
+/// Checks that are kept of a candidate that was alive once.
+pub const HISTORY_MAX: usize = 16;
+
+/// One check of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// When its verdict arrived, in seconds since the Unix epoch.
+    pub at_s: u32,
+    /// Microseconds of its probe.
+    pub total_us: u32,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// All that is known of one candidate, for those who ask about it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What the ledger keeps.
+    pub entry: Entry,
+    /// When its next check is due, in milliseconds since the Unix epoch; `None` while it is being
+    /// checked.
+    pub next_check_ms: Option<u64>,
+    /// Whether its last verdict waits until the targets have answered without a proxy.
+    pub held: bool,
+    /// The sources that list it.
+    pub sources: Vec<Box<str>>,
 }
 
 /// Failures in a row after which a restored candidate is forgotten, though a source that has not
@@ -54,6 +106,12 @@ pub enum Change {
 pub struct Alive<'a> {
     /// The candidate.
     pub candidate: &'a Candidate,
+    /// A protocol that it speaks; each has its own row.
+    pub protocol: Protocol,
+    /// The targets that it reached by that.
+    pub targets: Targets,
+    /// What a judge saw of it.
+    pub exit: Option<Exit>,
     /// Microseconds of its last probe.
     pub latency_us: u32,
     /// When that ended, in milliseconds since the Unix epoch.
@@ -120,7 +178,7 @@ impl Ledger {
         row.checked_at_ms = unix_ms;
         if verdict == Verdict::Alive {
             row.alive_at_ms = unix_ms;
-            row.latency_us = record.total_us;
+            row.latency_us = record.timing.total_us;
             row.failures = 0;
         } else {
             row.failures = row.failures.saturating_add(1);
@@ -171,6 +229,9 @@ impl Ledger {
             let row = self.row(index);
             Alive {
                 candidate: &row.candidate,
+                protocol: Protocol::Http,
+                targets: Targets::NONE,
+                exit: None,
                 latency_us: row.latency_us,
                 checked_at_ms: row.checked_at_ms,
                 source: (row.source < UNCLAIMED).then_some(row.source),

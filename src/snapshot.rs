@@ -1,15 +1,21 @@
 //! The immutable set of alive proxies that readers see, and the only `ArcSwap`.
 
 use arc_swap::ArcSwap;
-use proxy_shards::{Candidate, Protocol, Tally, Verdict};
+use proxy_shards::{Candidate, Exit, Protocol, Tally, Targets, Verdict};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One alive proxy.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// Where it is and what it speaks.
+    /// Where it is, as its list has it.
     pub candidate: Candidate,
+    /// What it was seen to speak. One that speaks several protocols is served under each.
+    pub protocol: Protocol,
+    /// The targets that it reached, by their place in [`Stat::targets`].
+    pub targets: Targets,
+    /// Its address towards the target, and what that gives away, if a judge said so.
+    pub exit: Option<Exit>,
     /// Milliseconds of its last check, from SYN to verified answer.
     pub latency_ms: u32,
     /// When that check ended.
@@ -30,7 +36,7 @@ impl Pool {
     pub fn new(proxies: Vec<Proxy>) -> Pool {
         let mut by_protocol: [Vec<u32>; Protocol::ALL.len()] = Default::default();
         for (index, proxy) in (0u32..).zip(&proxies) {
-            by_protocol[proxy.candidate.protocol as usize].push(index);
+            by_protocol[proxy.protocol as usize].push(index);
         }
         Pool {
             proxies,
@@ -90,6 +96,38 @@ pub struct ShardStat {
     pub restarts: u64,
 }
 
+/// What is known of one target.
+#[derive(Clone, Debug, Default)]
+pub struct TargetStat {
+    /// Its name.
+    pub name: Box<str>,
+    /// How the last probe without a proxy ended; `None` before the first, or if there are none.
+    pub control: Option<Verdict>,
+    /// Milliseconds that this probe took.
+    pub latency_ms: u32,
+    /// Candidates that reach it.
+    pub reached: u64,
+}
+
+/// Why the snapshot is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// The targets cannot be reached without a proxy either, or no answer of theirs is known yet.
+    Control,
+    /// The targets answer, and yet nothing is alive any more.
+    NothingAlive,
+}
+
+impl Stale {
+    /// The one word for this reason in JSON and logs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Stale::Control => "target_unreachable",
+            Stale::NothingAlive => "nothing_alive",
+        }
+    }
+}
+
 /// The figures that go with a snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct Stat {
@@ -109,6 +147,12 @@ pub struct Stat {
     pub sources: Vec<SourceStat>,
     /// The current sweep.
     pub sweep: Sweep,
+    /// The targets, in the order of the configuration.
+    pub targets: Vec<TargetStat>,
+    /// Why the snapshot is stale, if it is, and since when.
+    pub stale: Option<(Stale, SystemTime)>,
+    /// Verdicts that wait until the targets have answered without a proxy.
+    pub held: u64,
     /// The shards.
     pub shards: Vec<ShardStat>,
     /// Median latency of the alive, in milliseconds.

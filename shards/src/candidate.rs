@@ -1,6 +1,7 @@
 //! A proxy to be checked: protocol, host, port and credentials, and its one text form
 //! `scheme://user:pass@host:port`.
 
+use crate::works::Protocols;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 pub enum Protocol {
     /// HTTP/1.1 forward proxy (RFC 9110, section 3.7), with CONNECT for https targets.
     Http,
+    /// The same behind TLS: the connection to the proxy itself is encrypted.
+    Https,
     /// SOCKS 4 and 4a.
     Socks4,
     /// SOCKS 5 (RFC 1928, RFC 1929).
@@ -21,27 +24,104 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 3] = [Protocol::Http, Protocol::Socks4, Protocol::Socks5];
+    pub const ALL: [Protocol; 4] = [
+        Protocol::Http,
+        Protocol::Https,
+        Protocol::Socks4,
+        Protocol::Socks5,
+    ];
 
     /// The one word for this protocol in JSON and metrics; also the scheme of the text form.
     pub const fn label(self) -> &'static str {
         match self {
             Protocol::Http => "http",
+            Protocol::Https => "https",
             Protocol::Socks4 => "socks4",
             Protocol::Socks5 => "socks5",
         }
     }
 
-    /// The protocol that a URL scheme names, in any case. `https` is what lists call an HTTP proxy
-    /// that can CONNECT, so it means [`Protocol::Http`]; the `a` and `h` of `socks4a` and `socks5h`
-    /// say who resolves names, which is always the proxy here.
-    pub fn from_scheme(scheme: &str) -> Option<Protocol> {
-        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    /// What usually listens on `port`.
+    pub const fn usual(port: u16) -> Protocol {
+        match port {
+            443 | 8443 | 9443 => Protocol::Https,
+            1080..=1090 | 9050 | 9150 | 10808 => Protocol::Socks5,
+            4145 => Protocol::Socks4,
+            _ => Protocol::Http,
+        }
+    }
+}
+
+/// What a list says that a proxy speaks: which protocols are tried on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Scheme {
+    /// Nothing: each protocol is tried, the usual one of the port first.
+    Auto,
+    /// An HTTP proxy.
+    Http,
+    /// What lists call an HTTP proxy that can CONNECT, and also one behind TLS: both are tried.
+    Https,
+    /// SOCKS 4 or 4a.
+    Socks4,
+    /// SOCKS 5.
+    Socks5,
+}
+
+impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Scheme; 5] = [
+        Scheme::Auto,
+        Scheme::Http,
+        Scheme::Https,
+        Scheme::Socks4,
+        Scheme::Socks5,
+    ];
+
+    /// The one word for this scheme.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Scheme::Auto => "auto",
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Socks4 => "socks4",
+            Scheme::Socks5 => "socks5",
+        }
+    }
+
+    /// The scheme that a text names, in any case. The `a` and `h` of `socks4a` and `socks5h` say
+    /// who resolves names, which is always the proxy here.
+    pub fn from_label(label: &str) -> Option<Scheme> {
+        let is = |name: &str| label.eq_ignore_ascii_case(name);
         match () {
-            () if is("http") || is("https") => Some(Protocol::Http),
-            () if is("socks4") || is("socks4a") => Some(Protocol::Socks4),
-            () if is("socks5") || is("socks5h") || is("socks") => Some(Protocol::Socks5),
+            () if is("auto") => Some(Scheme::Auto),
+            () if is("http") => Some(Scheme::Http),
+            () if is("https") => Some(Scheme::Https),
+            () if is("socks4") || is("socks4a") => Some(Scheme::Socks4),
+            () if is("socks5") || is("socks5h") || is("socks") => Some(Scheme::Socks5),
             () => None,
+        }
+    }
+
+    /// What is tried.
+    pub const fn protocols(self) -> Protocols {
+        match self {
+            Scheme::Auto => Protocols::ALL,
+            Scheme::Http => Protocols::only(Protocol::Http),
+            Scheme::Https => Protocols::only(Protocol::Http).with(Protocol::Https),
+            Scheme::Socks4 => Protocols::only(Protocol::Socks4),
+            Scheme::Socks5 => Protocols::only(Protocol::Socks5),
+        }
+    }
+}
+
+impl From<Protocol> for Scheme {
+    fn from(protocol: Protocol) -> Scheme {
+        match protocol {
+            Protocol::Http => Scheme::Http,
+            Protocol::Https => Scheme::Https,
+            Protocol::Socks4 => Scheme::Socks4,
+            Protocol::Socks5 => Scheme::Socks5,
         }
     }
 }
@@ -140,7 +220,7 @@ impl FromStr for Host {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CandidateError {
     /// There is no `scheme://`, or it names no proxy protocol.
-    #[error("unknown scheme: expected http, https, socks4 or socks5")]
+    #[error("unknown scheme: expected auto, http, https, socks4 or socks5")]
     Scheme,
     /// The host is neither an address nor a name.
     #[error("the host is neither an IP address nor a host name")]
@@ -156,8 +236,8 @@ pub enum CandidateError {
 /// A parsed, unique proxy to be checked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Candidate {
-    /// What it speaks.
-    pub protocol: Protocol,
+    /// What its list says that it speaks.
+    pub scheme: Scheme,
     /// Where it listens.
     pub host: Host,
     /// Its TCP port, never 0.
@@ -181,8 +261,17 @@ impl Candidate {
 
     /// The whole text form, **with credentials**: for those who asked for the proxy, never for logs.
     pub fn url(&self) -> impl fmt::Display + '_ {
-        fmt::from_fn(|f| {
-            write!(f, "{}://", self.protocol.label())?;
+        self.url_as(self.scheme.label())
+    }
+
+    /// The same for a protocol that it was seen to speak.
+    pub fn url_by(&self, protocol: Protocol) -> impl fmt::Display + '_ {
+        self.url_as(protocol.label())
+    }
+
+    fn url_as(&self, scheme: &'static str) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| {
+            write!(f, "{scheme}://")?;
             if let Some(c) = &self.credentials {
                 let (user, password) = (
                     utf8_percent_encode(&c.user, USERINFO),
@@ -201,7 +290,7 @@ impl FromStr for Candidate {
     /// Reads the text form. A trailing `/` is allowed; a path, query or fragment is not.
     fn from_str(text: &str) -> Result<Candidate, CandidateError> {
         let (scheme, rest) = text.split_once("://").ok_or(CandidateError::Scheme)?;
-        let protocol = Protocol::from_scheme(scheme).ok_or(CandidateError::Scheme)?;
+        let scheme = Scheme::from_label(scheme).ok_or(CandidateError::Scheme)?;
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (userinfo, address) = match rest.rsplit_once('@') {
             Some((userinfo, address)) => (Some(userinfo), address),
@@ -209,7 +298,7 @@ impl FromStr for Candidate {
         };
         let (host, port) = address.rsplit_once(':').ok_or(CandidateError::Port)?;
         Ok(Candidate {
-            protocol,
+            scheme,
             host: host.parse()?,
             port: parse_port(port).ok_or(CandidateError::Port)?,
             credentials: userinfo.map(parse_userinfo).transpose()?.flatten(),
@@ -268,7 +357,7 @@ mod tests {
 
     #[test]
     fn scheme_aliases_are_read_as_their_protocol() {
-        check("HTTPS://1.2.3.4:443/", Ok("http://1.2.3.4:443"));
+        check("HTTPS://1.2.3.4:443/", Ok("https://1.2.3.4:443"));
         check("socks5h://1.2.3.4:1080", Ok("socks5://1.2.3.4:1080"));
     }
 

@@ -5,7 +5,9 @@ use crate::handshake::connect::{self, Connect};
 use crate::handshake::socks4::{self, Socks4};
 use crate::handshake::socks5::{self, Socks5};
 use crate::handshake::{Progress, http};
+use crate::judge::Exit;
 use crate::policy::ProbePolicy;
+use crate::target::{Learnt, Target};
 use crate::tls::{Client, Session};
 use crate::verify::{Answer, Proof};
 use crate::{Credentials, Protocol, Stage, Verdict};
@@ -17,6 +19,11 @@ use std::sync::Arc;
 /// stays in its shard.
 pub struct Plan {
     policy: Arc<ProbePolicy>,
+    targets: Box<[Questions]>,
+}
+
+/// What is said about one target, and what must come back.
+struct Questions {
     proof: Proof,
     absolute_form: Rc<[u8]>,
     origin_form: Rc<[u8]>,
@@ -29,13 +36,9 @@ pub struct Plan {
 impl Plan {
     /// Compiles `policy`.
     pub fn new(policy: Arc<ProbePolicy>) -> Plan {
+        let questions = |target| Questions::new(&policy, target);
         Plan {
-            proof: Proof::new(&policy),
-            absolute_form: http::absolute_form(&policy),
-            origin_form: http::origin_form(&policy),
-            connect: connect::request(&policy),
-            socks5: socks5::Questions::new(&policy.target),
-            tls: Client::new(&policy),
+            targets: policy.targets.iter().map(questions).collect(),
             policy,
         }
     }
@@ -46,9 +49,22 @@ impl Plan {
     }
 }
 
+impl Questions {
+    fn new(policy: &ProbePolicy, target: &Target) -> Questions {
+        Questions {
+            proof: Proof::new(target),
+            absolute_form: http::absolute_form(policy, target),
+            origin_form: http::origin_form(policy, target),
+            connect: connect::request(policy, target),
+            socks5: socks5::Questions::new(target),
+            tls: Client::new(policy, target),
+        }
+    }
+}
+
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Plan").field(&self.policy.target).finish()
+        f.debug_tuple("Plan").field(&self.policy.targets).finish()
     }
 }
 
@@ -77,7 +93,27 @@ impl fmt::Debug for Step {
 /// What was said so far to one proxy. At most one question is outstanding at any time. It is small,
 /// because each lane holds one; what is large or rare is boxed.
 pub struct Conversation {
+    /// Which target of the plan.
+    target: u8,
     phase: Phase,
+}
+
+/// How the target is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Without a proxy.
+    Direct,
+    /// Through a proxy that speaks this.
+    Proxy(Protocol),
+}
+
+/// What a conversation that has ended found out beside its verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// What a judge saw.
+    pub exit: Option<Exit>,
+    /// What the target said, of a conversation without a proxy.
+    pub learnt: Option<Box<Learnt>>,
 }
 
 enum Phase {
@@ -95,54 +131,63 @@ impl Conversation {
     /// and credentials that do not fit the protocol's fields are not sent (`auth_required`).
     pub fn begin(
         plan: &Rc<Plan>,
-        protocol: Protocol,
+        target: usize,
+        way: Way,
         credentials: Option<&Credentials>,
     ) -> (Conversation, Step) {
-        match first(plan, protocol, credentials) {
-            Ok((phase, question)) => (Conversation { phase }, Step::Ask(question)),
-            Err(verdict) => {
-                let phase = Phase::Done(verdict);
-                (Conversation { phase }, Step::Done(verdict))
-            }
-        }
+        let (phase, step) = match first(plan, target, way, credentials) {
+            Ok((phase, question)) => (phase, Step::Ask(question)),
+            Err(verdict) => (Phase::Done(verdict), Step::Done(verdict)),
+        };
+        let target = target as u8;
+        (Conversation { target, phase }, step)
     }
 
     /// Takes bytes from the peer; an empty slice is the end of its stream. Total: after the verdict
     /// it gives the same verdict again.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8]) -> Step {
+        let questions = &plan.targets[usize::from(self.target)];
         let progress = match &mut self.phase {
             Phase::Done(verdict) => return Step::Done(*verdict),
             Phase::Answer(answer) => answer
-                .received(&plan.proof, bytes)
+                .received(&questions.proof, bytes)
                 .map_or(Progress::Recv, Progress::Ended),
-            Phase::Tls(session) => session.received(&plan.origin_form, &plan.proof, bytes),
+            Phase::Tls(session) => {
+                session.received(&questions.origin_form, &questions.proof, bytes)
+            }
             _ if bytes.is_empty() => Progress::Ended(Verdict::Closed),
             Phase::Connect(connect) => connect.received(bytes),
             Phase::Socks4(socks) => socks.received(bytes),
-            Phase::Socks5(socks) => socks.received(&plan.socks5, bytes),
+            Phase::Socks5(socks) => socks.received(&questions.socks5, bytes),
         };
         match progress {
             Progress::Ask(question) => Step::Ask(question),
             Progress::Recv => Step::Recv,
-            Progress::Open => self.open(plan),
+            Progress::Open => self.open(questions),
             Progress::Ended(verdict) => self.end(verdict),
         }
     }
 
-    /// The stage under way, for timeouts: `Handshake` (the proxy's handshake and TLS) or `Response`.
+    /// What was found out, once it has ended.
+    pub fn finding(&mut self) -> Finding {
+        Finding::default()
+    }
+
+    /// The stage under way: `Handshake` (the proxy's own, and TLS to it), `Tls` (to the target) or
+    /// `Response`.
     pub fn stage(&self) -> Stage {
         match &self.phase {
             Phase::Connect(_) | Phase::Socks4(_) | Phase::Socks5(_) => Stage::Handshake,
-            Phase::Tls(session) if !session.is_open() => Stage::Handshake,
+            Phase::Tls(session) if !session.is_open() => Stage::Tls,
             Phase::Tls(_) | Phase::Answer(_) | Phase::Done(_) => Stage::Response,
         }
     }
 
     /// The way to the target is open: TLS or the request.
-    fn open(&mut self, plan: &Plan) -> Step {
-        let Some(client) = &plan.tls else {
+    fn open(&mut self, questions: &Questions) -> Step {
+        let Some(client) = &questions.tls else {
             self.phase = Phase::Answer(Answer::default());
-            return Step::Ask(Rc::clone(&plan.origin_form));
+            return Step::Ask(Rc::clone(&questions.origin_form));
         };
         match client.connect() {
             Ok((session, hello)) => {
@@ -168,27 +213,30 @@ impl fmt::Debug for Conversation {
     }
 }
 
-/// The first question to a proxy and what reads its reply.
+/// The first question and what reads its reply.
 fn first(
     plan: &Plan,
-    protocol: Protocol,
+    target: usize,
+    way: Way,
     credentials: Option<&Credentials>,
 ) -> Result<(Phase, Rc<[u8]>), Verdict> {
-    Ok(match (protocol, &plan.tls) {
-        (Protocol::Http, None) => {
-            let request = http::authorized(&plan.absolute_form, credentials);
+    let questions = &plan.targets[target];
+    Ok(match (way, &questions.tls) {
+        (Way::Direct | Way::Proxy(Protocol::Https), _) => todo!(),
+        (Way::Proxy(Protocol::Http), None) => {
+            let request = http::authorized(&questions.absolute_form, credentials);
             (Phase::Answer(Answer::default()), request)
         }
-        (Protocol::Http, Some(_)) => {
-            let request = http::authorized(&plan.connect, credentials);
+        (Way::Proxy(Protocol::Http), Some(_)) => {
+            let request = http::authorized(&questions.connect, credentials);
             (Phase::Connect(Connect::default()), request)
         }
-        (Protocol::Socks4, _) => {
-            let request = socks4::request(&plan.policy.target, credentials)?;
+        (Way::Proxy(Protocol::Socks4), _) => {
+            let request = socks4::request(&plan.policy.targets[target], credentials)?;
             (Phase::Socks4(Socks4::default()), request)
         }
-        (Protocol::Socks5, _) => {
-            let (socks, greeting) = Socks5::begin(&plan.socks5, credentials)?;
+        (Way::Proxy(Protocol::Socks5), _) => {
+            let (socks, greeting) = Socks5::begin(&questions.socks5, credentials)?;
             (Phase::Socks5(socks), greeting)
         }
     })

@@ -1,7 +1,7 @@
 //! Starts and pins the shards once; submits jobs, collects reports, shuts down, and supervises a
 //! shard that panicked.
 
-use crate::job::{Job, Report};
+use crate::job::{ControlJob, Job, Report};
 use crate::net::Rope;
 use crate::policy::ProbePolicy;
 use crate::preflight::{self, Nofile, PreflightError};
@@ -148,6 +148,15 @@ impl Engine {
         if !jobs.is_empty() {
             self.shards[shard].tell(Mail::Jobs(jobs));
         }
+    }
+
+    /// Reaches a target without a proxy, ahead of all jobs of `shard`; comes back in exactly one
+    /// control record. Never blocks.
+    ///
+    /// # Panics
+    /// If there is no such shard.
+    pub fn control(&self, shard: usize, job: ControlJob) {
+        self.shards[shard].tell(Mail::Control(job));
     }
 
     /// Where the reports arrive.

@@ -65,7 +65,7 @@ impl Jobs {
             return;
         };
         self.under_way_count -= 1;
-        self.tally.record(ended.verdict, ended.total_us);
+        self.tally.record(ended.verdict, ended.timing.total_us);
         task.attempts += 1;
         let again = ended.verdict.is_worth_retrying();
         if again && ended.verdict.is_local() && task.local_tries < LOCAL_RETRIES {
@@ -84,11 +84,9 @@ impl Jobs {
 
     fn record(&mut self, task: &Task, ended: Ended) {
         self.ended.push(Record {
-            id: task.job.id,
-            verdict: ended.verdict,
             attempts: task.attempts.try_into().unwrap_or(u8::MAX),
-            total_us: ended.total_us,
-            connect_us: ended.connect_us,
+            timing: ended.timing,
+            ..Record::unprobed(task.job.id, ended.verdict)
         });
     }
 
@@ -108,14 +106,7 @@ impl Jobs {
             .into_iter()
             .chain(paused.into_iter().map(|(_, task)| task))
         {
-            self.record(
-                &task,
-                Ended {
-                    verdict: Verdict::LocalCancelled,
-                    total_us: 0,
-                    connect_us: 0,
-                },
-            );
+            self.record(&task, Ended::unprobed(Verdict::LocalCancelled));
         }
     }
 
@@ -124,14 +115,7 @@ impl Jobs {
         for mut task in std::mem::take(&mut self.under_way).into_iter().flatten() {
             task.crashes += 1;
             if task.crashes > CRASHES_MAX {
-                self.record(
-                    &task,
-                    Ended {
-                        verdict: Verdict::LocalFault,
-                        total_us: 0,
-                        connect_us: 0,
-                    },
-                );
+                self.record(&task, Ended::unprobed(Verdict::LocalFault));
             } else {
                 self.waiting.push_back(task);
             }
@@ -176,23 +160,19 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Protocol;
+    use crate::{Protocol, Protocols};
 
     fn job(id: u64) -> Job {
         Job {
             id,
-            protocol: Protocol::Http,
+            protocols: Protocols::only(Protocol::Http),
             address: ([127, 0, 0, 1], 80).into(),
             credentials: None,
         }
     }
 
     fn ended(verdict: Verdict) -> Ended {
-        Ended {
-            verdict,
-            total_us: 10,
-            connect_us: 0,
-        }
+        Ended::unprobed(verdict)
     }
 
     /// Runs one job whose every probe ends with the next of `verdicts`; gives its record's verdict

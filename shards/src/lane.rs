@@ -70,11 +70,7 @@ async fn lane(shard: Rc<Shard>, number: usize) {
         let ended = AssertUnwindSafe(probe(&mut socket, &plan, &job))
             .catch_unwind()
             .await;
-        let fault = Ended {
-            verdict: Verdict::LocalFault,
-            total_us: 0,
-            connect_us: 0,
-        };
+        let fault = Ended::unprobed(Verdict::LocalFault);
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
         shard.ended(number, ended.unwrap_or(fault), plan.policy().retries);
     }

@@ -4,9 +4,12 @@
 //! Only this crate names glommio and io-uring, and only `net` opens probe sockets.
 
 pub mod candidate;
+pub mod judge;
 pub mod policy;
 pub mod tally;
+pub mod target;
 pub mod verdict;
+pub mod works;
 
 pub mod conversation;
 mod handshake;
@@ -23,9 +26,12 @@ mod probe;
 mod shard;
 mod supervisor;
 
-pub use candidate::{Candidate, Credentials, Host, Protocol};
+pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
 pub use engine::{Engine, EngineOptions, StartError};
-pub use job::{Job, Record, Report};
+pub use job::{ControlJob, ControlRecord, Job, Record, Report, Timing};
+pub use judge::{Anonymity, Exit};
 pub use policy::ProbePolicy;
 pub use tally::Tally;
+pub use target::Target;
 pub use verdict::{Stage, Verdict};
+pub use works::{Protocols, Require, TARGETS_MAX, Targets, Works};

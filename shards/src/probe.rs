@@ -1,8 +1,8 @@
 //! Drives one probe – connect, then the conversation – over a socket of the ring, under one
 //! deadline.
 
-use crate::conversation::{Conversation, Plan, Step};
-use crate::job::{Ended, Job};
+use crate::conversation::{Conversation, Plan, Step, Way};
+use crate::job::{Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
 use crate::verdict::{Stage, Verdict};
@@ -24,9 +24,12 @@ pub(crate) async fn probe(socket: &mut Socket, plan: &Rc<Plan>, job: &Job) -> En
         Err(failure) => failure.verdict(Stage::Connect),
     };
     Ended {
-        verdict,
-        total_us: micros_since(started),
-        connect_us,
+        timing: Timing {
+            total_us: micros_since(started),
+            connect_us,
+            ..Timing::default()
+        },
+        ..Ended::unprobed(verdict)
     }
 }
 
@@ -47,8 +50,10 @@ async fn connect(
 /// Says to the proxy what the plan says, until a verdict.
 async fn converse(socket: &mut Socket, plan: &Rc<Plan>, job: &Job, started: Instant) -> Verdict {
     socket.set_deadline(started + plan.policy().timeout);
+    let protocol = job.protocols.in_order(job.address.port()).next();
+    let protocol = protocol.unwrap_or(crate::Protocol::Http);
     let (mut conversation, mut step) =
-        Conversation::begin(plan, job.protocol, job.credentials.as_deref());
+        Conversation::begin(plan, 0, Way::Proxy(protocol), job.credentials.as_deref());
     loop {
         let answer = match step {
             Step::Ask(out) => socket.ask(out).await,

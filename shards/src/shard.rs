@@ -1,7 +1,7 @@
 //! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms.
 
 use crate::conversation::Plan;
-use crate::job::{Ended, Job, Report};
+use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
 use crate::lane::Lanes;
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
@@ -26,6 +26,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 pub(crate) enum Mail {
     /// Probe these.
     Jobs(Vec<Job>),
+    /// Reach a target without a proxy, at once.
+    Control(ControlJob),
     /// Probe like this from now on.
     Policy(Arc<ProbePolicy>),
     /// Have at most this many probes at once.
@@ -57,6 +59,7 @@ impl Seat {
         loop {
             match self.mail.try_recv() {
                 Ok(Mail::Jobs(jobs)) => self.jobs.borrow_mut().add(jobs),
+                Ok(Mail::Control(_job)) => todo!(),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
@@ -83,6 +86,7 @@ impl Seat {
         let report = Report {
             shard: self.number,
             records,
+            controls: Vec::new(),
             tally,
             in_flight: jobs.under_way(),
             queued: jobs.waiting(),

@@ -4,6 +4,7 @@
 use crate::Verdict;
 use crate::handshake::Progress;
 use crate::policy::ProbePolicy;
+use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
 use crate::verify::{Answer, Proof};
 use rustls::client::Resumption;
@@ -31,9 +32,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The client for the target of `policy`; nothing if the target does not use TLS.
-    pub(crate) fn new(policy: &ProbePolicy) -> Option<Client> {
-        let target = &policy.target;
+    /// The client for `target`; nothing if the target does not use TLS.
+    pub(crate) fn new(policy: &ProbePolicy, target: &Target) -> Option<Client> {
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -44,7 +44,7 @@ impl Client {
         // Every probe is a stranger to its target. The cache would also keep memory per name.
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let answer_bytes_max = HEAD_BYTES_MAX.saturating_add(policy.body_bytes_max);
+        let answer_bytes_max = HEAD_BYTES_MAX.saturating_add(target.body_bytes_max);
         target.tls.then(|| Client {
             config: Arc::new(config),
             name,

@@ -5,8 +5,10 @@
 pub enum Stage {
     /// TCP connect to the proxy.
     Connect,
-    /// The proxy's own protocol, and TLS to the target through it.
+    /// The proxy's own protocol, and TLS to the proxy itself before it.
     Handshake,
+    /// TLS to the target.
+    Tls,
     /// The target's answer.
     Response,
 }
@@ -60,6 +62,8 @@ pub enum Verdict {
     LocalNetwork,
     /// Local: the proxy's host name could not be resolved.
     LocalNames,
+    /// Local: the target cannot be reached without a proxy either.
+    LocalTarget,
     /// Local: cancelled before its end, as at shutdown.
     LocalCancelled,
     /// Local: a fault in the engine itself, which is a bug.
@@ -68,7 +72,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in declaration order: `ALL[v as usize] == v`.
-    pub const ALL: [Verdict; 24] = [
+    pub const ALL: [Verdict; 25] = [
         Verdict::Alive,
         Verdict::Refused,
         Verdict::Unreachable,
@@ -91,6 +95,7 @@ impl Verdict {
         Verdict::LocalMemory,
         Verdict::LocalNetwork,
         Verdict::LocalNames,
+        Verdict::LocalTarget,
         Verdict::LocalCancelled,
         Verdict::LocalFault,
     ];
@@ -123,6 +128,7 @@ impl Verdict {
             Verdict::LocalMemory => "local_memory",
             Verdict::LocalNetwork => "local_network",
             Verdict::LocalNames => "local_names",
+            Verdict::LocalTarget => "local_target",
             Verdict::LocalCancelled => "local_cancelled",
             Verdict::LocalFault => "local_fault",
         }
@@ -137,7 +143,7 @@ impl Verdict {
     pub const fn timed_out(stage: Stage) -> Verdict {
         match stage {
             Stage::Connect => Verdict::ConnectTimeout,
-            Stage::Handshake => Verdict::HandshakeTimeout,
+            Stage::Handshake | Stage::Tls => Verdict::HandshakeTimeout,
             Stage::Response => Verdict::ResponseTimeout,
         }
     }
@@ -151,14 +157,14 @@ impl Verdict {
     /// protocol or a foreign answer is final; silence, a lost connection and local trouble are not.
     pub const fn is_worth_retrying(self) -> bool {
         use Verdict::{
-            Closed, ConnectTimeout, HandshakeTimeout, LocalCancelled, Reset, ResponseTimeout,
-            Unreachable,
+            Closed, ConnectTimeout, HandshakeTimeout, LocalCancelled, LocalTarget, Reset,
+            ResponseTimeout, Unreachable,
         };
         match self {
             Unreachable | Reset | Closed | ConnectTimeout | HandshakeTimeout | ResponseTimeout => {
                 true
             }
-            LocalCancelled => false,
+            LocalCancelled | LocalTarget => false,
             other => other.is_local(),
         }
     }

@@ -5,7 +5,7 @@ pub(crate) mod head;
 pub(crate) mod search;
 
 use crate::Verdict;
-use crate::policy::ProbePolicy;
+use crate::target::{Demand, Expectation, Target};
 use framing::{Framing, Piece};
 use head::{HEAD_BYTES_MAX, Head, HeadReader};
 use search::Search;
@@ -21,15 +21,23 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    /// What `policy` expects.
-    pub(crate) fn new(policy: &ProbePolicy) -> Proof {
-        let expectation = &policy.expectation;
+    /// What `target` must answer.
+    pub(crate) fn new(target: &Target) -> Proof {
+        let unknown = Expectation {
+            status: 200,
+            ..Expectation::default()
+        };
+        let expectation = match &target.demand {
+            Demand::Answer(expectation) => expectation,
+            Demand::Learn => &unknown,
+            Demand::Judge(_) => todo!(),
+        };
         Proof {
             status: expectation.status,
             empty_body: expectation.empty_body,
             search: expectation.body_contains.as_deref().map(Search::new),
             sha256: expectation.body_sha256,
-            body_bytes_max: u64::try_from(policy.body_bytes_max).unwrap_or(u64::MAX),
+            body_bytes_max: u64::try_from(target.body_bytes_max).unwrap_or(u64::MAX),
         }
     }
 

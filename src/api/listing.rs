@@ -62,7 +62,7 @@ impl Form {
         // A `Vec` takes every byte, so there is no error to pass on.
         let written = match self {
             Form::Addresses => write_lines(&mut body, proxies, |p| p.candidate.address()),
-            Form::Urls => write_lines(&mut body, proxies, |p| p.candidate.url()),
+            Form::Urls => write_lines(&mut body, proxies, |p| p.candidate.url_by(p.protocol)),
             Form::Json => {
                 let listing = Listing {
                     alive: pool.proxies().len(),
@@ -100,7 +100,7 @@ impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.iter().map(|proxy| Row {
             address: Shown(proxy.candidate.address()),
-            protocol: proxy.candidate.protocol.label(),
+            protocol: proxy.protocol.label(),
             alive: true,
             latency_ms: proxy.latency_ms,
             last_check: Rfc3339(Some(proxy.last_check)),

@@ -20,8 +20,10 @@ mod time;
 pub use routes::reload::{ReloadHandle, ReloadRequest};
 
 use crate::config::{self, Config};
+use crate::coordinator::Event;
 use crate::metrics::Metrics;
 use crate::snapshot::Published;
+use crossbeam_channel::Sender;
 use limits::Limits;
 use std::io;
 use std::net::TcpListener;
@@ -41,6 +43,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// Where `POST /reload` goes.
     pub reload: ReloadHandle,
+    /// Where questions about one proxy go: the coordinator, the only one that reads the ledger.
+    pub questions: Sender<Event>,
     /// Where the next round-robin answer starts; shared by all clients.
     pub cursor: Arc<AtomicUsize>,
 }

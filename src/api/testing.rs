@@ -3,8 +3,11 @@
 use super::limits::Limits;
 use super::{ApiState, ReloadRequest, Settings, spawn_within};
 use crate::config;
+use crate::coordinator::Event;
 use crate::metrics::Metrics;
 use crate::snapshot::{Pool, Proxy, Published, Stat};
+use crossbeam_channel::{Receiver, unbounded};
+use proxy_shards::{Candidate, Protocol, Targets};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,6 +26,7 @@ pub(super) struct Server {
     pub(super) snapshots: Arc<Published>,
     pub(super) settings: watch::Sender<Arc<Settings>>,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    pub(super) questions: Receiver<Event>,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,17 +57,20 @@ pub(super) fn state() -> (
     ApiState,
     watch::Sender<Arc<Settings>>,
     mpsc::Receiver<ReloadRequest>,
+    Receiver<Event>,
 ) {
     let (settings, settings_seen) = watch::channel(Arc::new(settings()));
     let (reload, reloads) = mpsc::channel(1);
+    let (questions, asked) = unbounded();
     let state = ApiState {
         snapshots: Arc::new(Published::empty(SystemTime::now())),
         settings: settings_seen,
         metrics: Arc::new(Metrics::new().unwrap()),
         reload,
+        questions,
         cursor: Arc::default(),
     };
-    (state, settings, reloads)
+    (state, settings, reloads, asked)
 }
 
 impl Server {
@@ -79,7 +86,7 @@ impl Server {
     }
 
     pub(super) fn within(limits: Limits) -> Server {
-        let (state, settings, reloads) = state();
+        let (state, settings, reloads, questions) = state();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, ends) = oneshot::channel::<()>();
@@ -93,6 +100,7 @@ impl Server {
             snapshots,
             settings,
             reloads,
+            questions,
             shutdown: Some(shutdown),
             thread: Some(thread),
         }
@@ -219,12 +227,22 @@ pub(super) fn proxies(urls: &[&str]) -> Vec<Proxy> {
     (1..)
         .zip(urls)
         .map(|(nth, url)| Proxy {
+            protocol: protocol_of(url),
             candidate: url.parse().unwrap(),
+            targets: Targets::first(1),
+            exit: None,
             latency_ms: nth * 100,
             last_check: SystemTime::now(),
             source: None,
         })
         .collect()
+}
+
+/// The first protocol that its scheme names.
+fn protocol_of(url: &str) -> Protocol {
+    let candidate: Candidate = url.parse().unwrap();
+    let mut protocols = candidate.scheme.protocols().in_order(candidate.port);
+    protocols.next().unwrap()
 }
 
 /// This many HTTP proxies, all different.

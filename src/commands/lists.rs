@@ -1,9 +1,9 @@
 //! What `check` and `parse` read, and how: the same options mean the same in both.
 
 use super::status::Failure;
-use crate::config::ProtocolHint;
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::{Input, protocol_hint};
+use proxy_shards::Scheme;
 use std::io::{self, IsTerminal};
 
 /// The lists to read.
@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal};
 pub struct ListArgs {
     /// Protocol of lines that name none: http, socks4, socks5, or auto to go by the port
     #[arg(long, short, value_name = "PROTOCOL", default_value = "http", value_parser = protocol_hint)]
-    pub protocol: ProtocolHint,
+    pub protocol: Scheme,
     /// Keep addresses that are not public (loopback, private, link-local …)
     #[arg(long)]
     pub allow_private: bool,

@@ -5,6 +5,8 @@ mod lists;
 pub mod status;
 
 pub mod check;
+pub mod explain;
+pub mod judge;
 pub mod parse;
 pub mod serve;
 

@@ -17,7 +17,6 @@ use crate::logging;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Order};
 use crate::snapshot::Published;
-use crate::sources::address::AddressPolicy;
 use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
@@ -107,6 +106,7 @@ impl Service {
             settings: settings_from,
             metrics: metrics.clone(),
             reload: requests.clone(),
+            questions: events.clone(),
             cursor: Arc::new(AtomicUsize::new(0)),
         };
         let api = api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
@@ -114,7 +114,7 @@ impl Service {
             watched: place.file().map(Path::to_owned),
             reload: Arc::new(Reloader::new(place, config, settings, metrics)),
             plan,
-            allowed: |config, ip| policy(config).allows(ip),
+            allowed: |config, ip| config.aggregator.addresses.allows(ip),
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
@@ -222,7 +222,7 @@ fn coordinate(
         config: config.clone(),
         shards: engine.shards(),
         lanes_per_shard: engine.lanes_per_shard(),
-        allowed: |config, ip| policy(config).allows(ip),
+        allowed: |config, ip| config.aggregator.addresses.allows(ip),
         restored,
         seed: fastrand::u64(..),
     };
@@ -257,12 +257,6 @@ fn keep_told(metrics: &Arc<Metrics>, events: &Sender<Event>) -> impl FnMut(Kept)
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Saved(outcome));
-    }
-}
-
-fn policy(config: &Config) -> AddressPolicy {
-    AddressPolicy {
-        allow_private: config.aggregator.allow_private,
     }
 }
 

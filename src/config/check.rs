@@ -4,7 +4,7 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, Storage, checker, serving, source};
+use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, serving, source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +23,7 @@ pub(super) fn config(
     let aggregator = source::aggregator(&raw.aggregator, folder, report);
     let checker = checker::checker(&raw.checker, &aggregator.user_agent, folder, report);
     let config = Config {
+        snapshot: SnapshotLife::default(),
         api: serving::api(&raw.api, env, report),
         storage: storage(&raw.storage, report),
         metrics: serving::metrics(&raw.metrics, &raw.api, report),

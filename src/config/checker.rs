@@ -6,6 +6,7 @@ use super::raw::{RawChecker, RawExpect};
 use super::source::PAUSE_SECONDS_MAX;
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyOptions};
+use proxy_shards::target::TargetOptions;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -62,6 +63,7 @@ pub(super) fn checker(
     );
     Some(Checker {
         policy: policy(raw, user_agent, folder, report)?,
+        control: None,
         concurrency: at_least_one(concurrency),
         shards: usize::try_from(shards).ok().and_then(NonZeroUsize::new),
         batch_size: at_least_one(batch_size),
@@ -97,14 +99,18 @@ fn policy(
     let retries = report.number("checker.retries", raw.retries, 0, 1..=10);
     let options = PolicyOptions {
         mode,
-        test_url: report.take("checker.test_url", test_url(&raw.test_url), String::new()),
-        expect_status: expect_status(&raw.expect, report),
-        expect_body: Some(raw.expect.body_contains.as_bytes().to_vec()).filter(|b| !b.is_empty()),
-        expect_sha256: report.take(
-            "checker.expect.body_sha256",
-            sha256(&raw.expect.body_sha256),
-            None,
-        ),
+        targets: vec![TargetOptions {
+            url: report.take("checker.test_url", test_url(&raw.test_url), String::new()),
+            expect_status: expect_status(&raw.expect, report),
+            expect_body: Some(raw.expect.body_contains.as_bytes().to_vec())
+                .filter(|b| !b.is_empty()),
+            expect_sha256: report.take(
+                "checker.expect.body_sha256",
+                sha256(&raw.expect.body_sha256),
+                None,
+            ),
+            ..TargetOptions::default()
+        }],
         timeout,
         connect_timeout,
         retries: u8::try_from(retries).unwrap_or(0),

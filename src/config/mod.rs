@@ -26,7 +26,8 @@ pub use network::{Network, NetworkError};
 pub use problem::{ConfigError, Problem, Warning};
 pub use serving::API_PATHS;
 
-use proxy_shards::{ProbePolicy, Protocol};
+use crate::sources::address::AddressPolicy;
+use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ pub struct Config {
     pub aggregator: Aggregator,
     /// How candidates are probed.
     pub checker: Checker,
+    /// How long a snapshot lasts.
+    pub snapshot: SnapshotLife,
     /// How the snapshot is served.
     pub api: Api,
     /// Where the ledger survives a restart.
@@ -60,8 +63,8 @@ pub struct Aggregator {
     pub sources: Vec<Source>,
     /// `User-Agent` for sources and probes.
     pub user_agent: Box<str>,
-    /// Whether addresses that are not public may be dialled.
-    pub allow_private: bool,
+    /// Which addresses may be dialled.
+    pub addresses: AddressPolicy,
     /// Longest time that one source may take.
     pub source_timeout: Duration,
     /// Longest body that is read from one source, in bytes.
@@ -75,8 +78,8 @@ pub struct Source {
     pub url: Box<str>,
     /// Where that is.
     pub location: Location,
-    /// The protocol of lines without a scheme.
-    pub hint: ProtocolHint,
+    /// What lines without a scheme are taken for.
+    pub hint: Scheme,
 }
 
 /// Where a source is read from.
@@ -88,20 +91,13 @@ pub enum Location {
     File(PathBuf),
 }
 
-/// The protocol of a line that names none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProtocolHint {
-    /// Always this one.
-    Fixed(Protocol),
-    /// The one that is usual for the port (`auto`).
-    ByPort,
-}
-
 /// How candidates are probed.
 #[derive(Clone, Debug)]
 pub struct Checker {
     /// Mode, target, expectation, deadlines, retries.
     pub policy: Arc<ProbePolicy>,
+    /// Time between two probes of the targets without a proxy; `None`: there are none.
+    pub control: Option<Duration>,
     /// Lanes of all shards together.
     pub concurrency: NonZeroUsize,
     /// Shards; one per CPU if absent.
@@ -116,6 +112,22 @@ pub struct Checker {
     pub max_fd_usage_percent: u8,
     /// Share of the CPUs that may be used, 1..=100.
     pub max_cpu_usage_percent: u8,
+}
+
+/// How long a snapshot lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotLife {
+    /// How long the last snapshot with an alive proxy is served, as stale, when nothing is alive any
+    /// more though the targets answer.
+    pub stale_max: Duration,
+}
+
+impl Default for SnapshotLife {
+    fn default() -> SnapshotLife {
+        SnapshotLife {
+            stale_max: Duration::from_secs(600),
+        }
+    }
 }
 
 /// How the snapshot is served.

@@ -2,8 +2,9 @@
 
 use super::problem::{Report, quoted};
 use super::raw::{RawAggregator, RawSource};
-use super::{Aggregator, Location, ProtocolHint, Source};
-use proxy_shards::Protocol;
+use super::{Aggregator, Location, Source};
+use crate::sources::address::AddressPolicy;
+use proxy_shards::Scheme;
 use std::path::Path;
 use std::time::Duration;
 use url::Url;
@@ -36,7 +37,9 @@ pub(super) fn aggregator(raw: &RawAggregator, folder: &Path, report: &mut Report
         interval: Duration::from_secs(interval),
         sources: sources(&raw.sources, folder, report),
         user_agent: user_agent(&raw.user_agent, &default.user_agent, report),
-        allow_private: raw.allow_private,
+        addresses: AddressPolicy {
+            allow_private: raw.allow_private,
+        },
         source_timeout: Duration::from_millis(source_timeout),
         source_bytes_max,
     }
@@ -105,12 +108,12 @@ fn source(raw: &RawSource, folder: &Path, place: &str, report: &mut Report) -> O
     })
 }
 
-fn hint(word: &str) -> Result<ProtocolHint, String> {
+fn hint(word: &str) -> Result<Scheme, String> {
     match word.trim() {
-        "" => Ok(ProtocolHint::ByPort),
-        word if word.eq_ignore_ascii_case("auto") => Ok(ProtocolHint::ByPort),
-        word => match Protocol::from_scheme(word) {
-            Some(protocol) => Ok(ProtocolHint::Fixed(protocol)),
+        "" => Ok(Scheme::Auto),
+        word if word.eq_ignore_ascii_case("auto") => Ok(Scheme::Auto),
+        word => match Scheme::from_label(word) {
+            Some(scheme) => Ok(scheme),
             None => Err(format!(
                 "{} is no protocol; choose http, socks4, socks5 or auto",
                 quoted(word)

@@ -119,7 +119,10 @@ fn the_example_is_valid() {
     assert_eq!(warnings, []);
     assert!(config.aggregator.sources.len() >= 5);
     assert!(config.metrics.enabled);
-    assert_eq!(config.checker.policy.target.host.as_ref(), "www.google.com");
+    assert_eq!(
+        config.checker.policy.targets[0].host.as_ref(),
+        "www.google.com"
+    );
 }
 
 #[test]
@@ -253,14 +256,11 @@ fn sources_are_found_where_they_are_named() {
         a.location,
         Location::File("/etc/proxy-checker/lists/a.txt".into())
     );
-    assert_eq!(
-        (a.url.as_ref(), a.hint),
-        ("lists/a.txt", ProtocolHint::ByPort)
-    );
+    assert_eq!((a.url.as_ref(), a.hint), ("lists/a.txt", Scheme::Auto));
     assert_eq!(b.location, Location::File("/srv/b.txt".into()));
-    assert_eq!(b.hint, ProtocolHint::Fixed(Protocol::Socks5));
+    assert_eq!(b.hint, Scheme::Socks5);
     assert_eq!(c.url.as_ref(), "https://***@c.example/l?n=1");
-    assert_eq!(c.hint, ProtocolHint::Fixed(Protocol::Http));
+    assert_eq!(c.hint, Scheme::Http);
     let Location::Web(url) = &c.location else {
         panic!("{c:?}");
     };

@@ -1,14 +1,16 @@
 //! What the coordinator is told, and what it then wants done.
 
 use crate::config::Config;
+use crate::ledger::Facts;
 use crate::snapshot::{Pool, Stat};
 use crate::sources::fetch::Fetched;
 use crate::store::Image;
-use proxy_shards::{Job, ProbePolicy, Report};
+use proxy_shards::{ControlJob, Host, Job, ProbePolicy, Report};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
 
 /// One moment, on the two clocks that matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,12 +65,25 @@ pub enum Event {
         /// An address that may be dialled, if the name has one.
         ip: Option<IpAddr>,
     },
+    /// Someone wants to know what the ledger has about a proxy.
+    Asked(Question),
     /// A save ended.
     Saved(SaveOutcome),
     /// Time has passed.
     Tick,
     /// No more jobs are to be handed out.
     Stop,
+}
+
+/// What the ledger has about a proxy. The answer is empty if it knows none of that address.
+#[derive(Debug)]
+pub struct Question {
+    /// Where the proxy is.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// Where the answer goes: one for each candidate of that address.
+    pub reply: oneshot::Sender<Vec<Facts>>,
 }
 
 /// How a save ended.
@@ -99,6 +114,13 @@ pub enum Action {
         /// At most one batch.
         jobs: Vec<Job>,
     },
+    /// Reach a target without a proxy.
+    Control {
+        /// On which shard.
+        shard: usize,
+        /// Which, and where.
+        job: ControlJob,
+    },
     /// Look a name up.
     Lookup(Lookup),
     /// Probe by this policy from now on.
@@ -111,6 +133,8 @@ pub enum Action {
         pool: Arc<Pool>,
         /// The figures.
         stat: Arc<Stat>,
+        /// Whether the pool is the last good one, held.
+        stale: bool,
     },
     /// Keep this across a restart.
     Save(Image),

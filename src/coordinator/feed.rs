@@ -85,7 +85,7 @@ impl State {
         let ip = candidate.host.ip().or_else(known)?;
         (self.allowed)(&self.config, ip).then(|| Job {
             id: ticket.id(),
-            protocol: candidate.protocol,
+            protocols: candidate.scheme.protocols(),
             address: SocketAddr::new(ip, candidate.port),
             credentials: candidate.credentials.clone(),
         })

@@ -18,7 +18,7 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Lookup, Now, SaveOutcome};
+pub use event::{Action, Event, Lookup, Now, Question, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;
@@ -124,6 +124,7 @@ fn perform<S: Shards>(
     for action in actions {
         match action {
             Action::Submit { shard, jobs } => shards.submit(shard, jobs),
+            Action::Control { shard, job } => shards.control(shard, job),
             Action::Policy(policy) => shards.set_policy(policy),
             Action::Lanes(lanes) => {
                 shards.set_lanes(lanes);
@@ -138,11 +139,11 @@ fn perform<S: Shards>(
 /// Does what needs no shards. A receiver that is gone has ended with the process.
 fn pass_on(action: Action, outlets: &Outlets, now: Now) {
     match action {
-        Action::Publish { pool, stat } => {
-            outlets.published.publish(pool, stat, now.system(), false);
+        Action::Publish { pool, stat, stale } => {
+            outlets.published.publish(pool, stat, now.system(), stale);
         }
         Action::Lookup(lookup) => drop(outlets.lookups.send(lookup)),
         Action::Save(image) => drop(outlets.images.send(image)),
-        Action::Submit { .. } | Action::Policy(_) | Action::Lanes(_) => {}
+        Action::Submit { .. } | Action::Control { .. } | Action::Policy(_) | Action::Lanes(_) => {}
     }
 }

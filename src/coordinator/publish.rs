@@ -76,6 +76,9 @@ impl View {
     fn of(ledger: &Ledger) -> View {
         let alive = ledger.alive().map(|alive| Proxy {
             candidate: alive.candidate.clone(),
+            protocol: alive.protocol,
+            targets: alive.targets,
+            exit: alive.exit,
             latency_ms: to_ms(alive.latency_us),
             last_check: unix(alive.checked_at_ms),
             source: alive.source,

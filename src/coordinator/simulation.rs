@@ -2,7 +2,7 @@
 
 use super::{Action, Event, Lookup, Now, Start, State};
 use crate::config::{
-    Aggregator, Api, Backend, Checker, Config, Location, Logging, Metrics, ProtocolHint, Source,
+    Aggregator, Api, Backend, Checker, Config, Location, Logging, Metrics, SnapshotLife, Source,
     Storage,
 };
 use crate::snapshot::{Published, Snapshot};
@@ -10,7 +10,10 @@ use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use crate::store::Image;
 use proxy_shards::policy::PolicyOptions;
-use proxy_shards::{Candidate, Job, ProbePolicy, Protocol, Record, Report, Tally, Verdict};
+use crate::sources::address::AddressPolicy;
+use proxy_shards::{
+    Candidate, Job, ProbePolicy, Record, Report, Scheme, Tally, Timing, Verdict,
+};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +33,9 @@ pub(crate) fn config(names: &[&str]) -> Config {
             interval: Duration::from_secs(60),
             sources: names.iter().map(|name| source(name)).collect(),
             user_agent: "test".into(),
-            allow_private: false,
+            addresses: AddressPolicy {
+                allow_private: false,
+            },
             source_timeout: Duration::from_secs(5),
             source_bytes_max: 1 << 20,
         },
@@ -39,11 +44,13 @@ pub(crate) fn config(names: &[&str]) -> Config {
             concurrency: NonZeroUsize::new(1_000).unwrap(),
             shards: None,
             batch_size: NonZeroUsize::new(100).unwrap(),
+            control: None,
             backoff_max: Duration::from_secs(600),
             adaptive: false,
             max_fd_usage_percent: 80,
             max_cpu_usage_percent: 95,
         },
+        snapshot: SnapshotLife::default(),
         api: Api {
             addr: "127.0.0.1:0".parse().unwrap(),
             keys: None,
@@ -73,7 +80,7 @@ pub(crate) fn source(name: &str) -> Source {
     Source {
         url: name.into(),
         location: Location::File(name.into()),
-        hint: ProtocolHint::Fixed(Protocol::Http),
+        hint: Scheme::Http,
     }
 }
 
@@ -150,7 +157,7 @@ impl Simulation {
             shards: 2,
             lanes_per_shard: lanes,
             allowed: |config, ip| {
-                config.aggregator.allow_private || ip != IpAddr::from([127, 0, 0, 1])
+                config.aggregator.addresses.allow_private || ip != IpAddr::from([127, 0, 0, 1])
             },
             restored,
             seed: 7,
@@ -221,13 +228,14 @@ impl Simulation {
                 }
                 self.shards[shard].queue.extend(jobs);
             }
-            Action::Publish { pool, stat } => {
+            Action::Publish { pool, stat, .. } => {
                 self.publications.push(self.now_ms);
                 self.published.publish(pool, stat, now.system(), false);
             }
             Action::Save(image) => self.images.push(image),
             Action::Lookup(lookup) => self.lookups.push(lookup),
             Action::Policy(_) => self.others.push("policy"),
+            Action::Control { .. } => self.others.push("control"),
             Action::Lanes(_) => self.others.push("lanes"),
         }
     }
@@ -241,11 +249,13 @@ impl Simulation {
             let (verdict, after_ms) = (self.behaviour)(number, self.now_ms);
             let end = self.now_ms + after_ms;
             let record = Record {
-                id: job.id,
-                verdict,
                 attempts: 1,
-                total_us: after_ms as u32 * 1_000,
-                connect_us: 1,
+                timing: Timing {
+                    total_us: after_ms as u32 * 1_000,
+                    connect_us: 1,
+                    ..Timing::default()
+                },
+                ..Record::unprobed(job.id, verdict)
             };
             let shard = &mut self.shards[shard];
             shard.lanes.push(Reverse((end, job.id)));
@@ -271,11 +281,12 @@ impl Simulation {
         let records: Vec<Record> = ended.into_iter().map(|(_, record)| record).collect();
         for record in &records {
             assert!(self.out.remove(&record.id));
-            tally.record(record.verdict, record.total_us);
+            tally.record(record.verdict, record.timing.total_us);
         }
         let report = Report {
             shard,
             records,
+            controls: Vec::new(),
             tally,
             in_flight: busy.lanes.len(),
             queued: busy.queue.len(),

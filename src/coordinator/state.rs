@@ -116,6 +116,7 @@ impl State {
             // A list of a configuration that is no longer in force.
             Event::Source { .. } => {}
             Event::Resolved { id, ip } => self.resolved(id, ip, now, route),
+            Event::Asked(_question) => todo!(),
             Event::Saved(outcome) => self.saves.ended(outcome),
             Event::Stop => self.stopping = true,
             Event::Tick => {}
@@ -242,6 +243,9 @@ impl State {
             probes: self.probes.clone(),
             sources: self.origins.all.iter().map(|o| o.stat.clone()).collect(),
             sweep: self.sweep,
+            targets: Vec::new(),
+            stale: None,
+            held: 0,
             shards: self.shards.clone(),
             latency_ms_p50: view.latency_ms_p50,
             latency_ms_p95: view.latency_ms_p95,
@@ -249,6 +253,7 @@ impl State {
         Action::Publish {
             pool: view.pool,
             stat: Arc::new(stat),
+            stale: false,
         }
     }
 

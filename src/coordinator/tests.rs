@@ -3,7 +3,7 @@ use super::{Event, SaveOutcome};
 use crate::ledger::Entry;
 use crate::sources::fetch::Fetched;
 use crate::store::Image;
-use proxy_shards::Verdict;
+use proxy_shards::{Timing, Verdict};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,9 +18,11 @@ fn simulation(lanes: usize) -> Simulation {
 
 fn entry(n: u32, verdict: Option<Verdict>, checked_at_ms: u64) -> Entry {
     Entry {
-        candidate: candidate(n),
         verdict,
-        latency_us: 42_000,
+        timing: Timing {
+            total_us: 42_000,
+            ..Timing::default()
+        },
         checked_at_ms,
         alive_at_ms: 5,
         failures: if verdict == Some(Verdict::Alive) {
@@ -28,6 +30,7 @@ fn entry(n: u32, verdict: Option<Verdict>, checked_at_ms: u64) -> Entry {
         } else {
             9
         },
+        ..Entry::new(candidate(n))
     }
 }
 
@@ -442,7 +445,7 @@ fn an_address_that_may_not_be_dialled_is_neither_admitted_nor_restored() {
 #[test]
 fn addresses_that_a_reload_forbids_are_dropped() {
     let mut allowing = config(&["a"]);
-    allowing.aggregator.allow_private = true;
+    allowing.aggregator.addresses.allow_private = true;
     let mut sim = Simulation::new(allowing, 10, Image::default());
     let mut listed = list([1]);
     listed

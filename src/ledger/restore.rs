@@ -2,7 +2,7 @@
 
 use super::row::{Row, UNCLAIMED};
 use super::{Entry, Ledger};
-use proxy_shards::Verdict;
+use proxy_shards::{Timing, Verdict, Works};
 
 impl Ledger {
     /// Takes in what was saved about a candidate and returns its index; `None` if it is known
@@ -17,7 +17,7 @@ impl Ledger {
             candidate: entry.candidate,
             checked_at_ms: entry.checked_at_ms,
             alive_at_ms: entry.alive_at_ms,
-            latency_us: entry.latency_us,
+            latency_us: entry.timing.total_us,
             failures: entry.failures,
             source: UNCLAIMED,
             verdict,
@@ -34,7 +34,13 @@ impl Ledger {
         Entry {
             candidate: row.candidate.clone(),
             verdict: row.verdict,
-            latency_us: row.latency_us,
+            works: Works::default(),
+            exit: None,
+            timing: Timing {
+                total_us: row.latency_us,
+                ..Timing::default()
+            },
+            history: Box::default(),
             checked_at_ms: row.checked_at_ms,
             alive_at_ms: row.alive_at_ms,
             failures: row.failures,

@@ -1,4 +1,5 @@
 use super::*;
+use proxy_shards::Timing;
 
 fn candidate(n: u32) -> Candidate {
     let [_, b, c, d] = n.to_be_bytes();
@@ -7,11 +8,13 @@ fn candidate(n: u32) -> Candidate {
 
 fn ended(verdict: Verdict) -> Record {
     Record {
-        id: 0,
-        verdict,
         attempts: 1,
-        total_us: 1_500,
-        connect_us: 500,
+        timing: Timing {
+            total_us: 1_500,
+            connect_us: 500,
+            ..Timing::default()
+        },
+        ..Record::unprobed(0, verdict)
     }
 }
 
@@ -28,12 +31,15 @@ fn ledger(n: u32) -> Ledger {
 
 fn restored(verdict: Option<Verdict>, failures: u32) -> Entry {
     Entry {
-        candidate: candidate(7),
         verdict,
-        latency_us: 9,
+        timing: Timing {
+            total_us: 9,
+            ..Timing::default()
+        },
         checked_at_ms: 1_000,
         alive_at_ms: 900,
         failures,
+        ..Entry::new(candidate(7))
     }
 }
 
@@ -105,7 +111,7 @@ fn a_verdict_says_what_it_changed() {
     }
     let entry = ledger.entry(0);
     assert_eq!((entry.alive_at_ms, entry.checked_at_ms), (3, 7));
-    assert_eq!((entry.latency_us, entry.failures), (1_500, 4));
+    assert_eq!((entry.timing.total_us, entry.failures), (1_500, 4));
 }
 
 #[test]

@@ -22,6 +22,11 @@ impl AddressPolicy {
         }
     }
 
+    /// Whether `port` may be dialled.
+    pub fn allows_port(self, port: u16) -> bool {
+        port != 0
+    }
+
     /// Whether `host` may be dialled as far as one can tell before it is resolved: a name is judged
     /// by its addresses when they are known, but `localhost` is loopback whatever a resolver says
     /// (RFC 6761, section 6.3).

@@ -54,9 +54,7 @@ impl Fetcher {
     /// If the HTTP client cannot be built. Missing root certificates are no error here, but one of
     /// every `https` source.
     pub fn new(aggregator: &Aggregator) -> Result<Fetcher, FetchError> {
-        let addresses = AddressPolicy {
-            allow_private: aggregator.allow_private,
-        };
+        let addresses = aggregator.addresses;
         Ok(Fetcher {
             web: Arc::new(Web::new(&aggregator.user_agent, addresses)?),
             addresses,

@@ -4,8 +4,8 @@
 use super::address::AddressPolicy;
 use super::fetch::{FetchError, Fetched, Fetcher};
 use super::parse::{Parsed, Parser, Skip, Skipped, describe};
-use crate::config::{Aggregator, Location, ProtocolHint, Source};
-use proxy_shards::{Candidate, Protocol};
+use crate::config::{Aggregator, Location, Source};
+use proxy_shards::{Candidate, Scheme};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -125,7 +125,7 @@ impl FromStr for Input {
                 Ok(path) => Ok(Input::File(path)),
                 Err(()) => Err(NotAnInput::Url("it names another machine".to_owned())),
             },
-            other if Protocol::from_scheme(other).is_some() => Err(NotAnInput::Proxy),
+            other if Scheme::from_label(other).is_some() => Err(NotAnInput::Proxy),
             other => Err(NotAnInput::Scheme(other.escape_debug().to_string())),
         }
     }
@@ -164,11 +164,10 @@ impl fmt::Display for Input {
 ///
 /// # Errors
 /// With any other word; the text lists the right ones.
-pub fn protocol_hint(text: &str) -> Result<ProtocolHint, String> {
+pub fn protocol_hint(text: &str) -> Result<Scheme, String> {
     match &text.to_ascii_lowercase()[..] {
-        "auto" => Ok(ProtocolHint::ByPort),
-        word => Protocol::from_scheme(word)
-            .map(ProtocolHint::Fixed)
+        "auto" => Ok(Scheme::Auto),
+        word => Scheme::from_label(word)
             .ok_or_else(|| "expected http, socks4, socks5 or auto".to_owned()),
     }
 }
@@ -179,7 +178,7 @@ pub fn protocol_hint(text: &str) -> Result<ProtocolHint, String> {
 /// Every [`InputError`] but `Output`.
 pub fn read(
     input: &Input,
-    hint: ProtocolHint,
+    hint: Scheme,
     addresses: AddressPolicy,
     limits: &Limits,
 ) -> Result<Parsed, InputError> {
@@ -211,7 +210,7 @@ pub struct Held {
 /// Reads inputs one after another; a candidate of an earlier one is a duplicate in the next.
 #[derive(Debug)]
 pub struct Inputs {
-    hint: ProtocolHint,
+    hint: Scheme,
     addresses: AddressPolicy,
     limits: Limits,
     parser: Parser,
@@ -219,7 +218,7 @@ pub struct Inputs {
 
 impl Inputs {
     /// A reader that has read nothing yet.
-    pub fn new(hint: ProtocolHint, addresses: AddressPolicy, limits: Limits) -> Inputs {
+    pub fn new(hint: Scheme, addresses: AddressPolicy, limits: Limits) -> Inputs {
         Inputs {
             hint,
             addresses,
@@ -310,7 +309,7 @@ impl Inputs {
             interval: Duration::ZERO,
             sources: Vec::new(),
             user_agent: self.limits.user_agent.clone(),
-            allow_private: self.addresses.allow_private,
+            addresses: self.addresses,
             source_timeout: self.limits.timeout,
             source_bytes_max: self.limits.bytes_max,
         })?;

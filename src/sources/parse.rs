@@ -11,9 +11,8 @@ pub use skip::{Skip, Skipped, describe};
 
 use super::address::AddressPolicy;
 use super::unique::Unique;
-use crate::config::ProtocolHint;
 use class::{CLASSES, Class};
-use proxy_shards::{Candidate, Protocol};
+use proxy_shards::{Candidate, Scheme};
 use std::mem;
 use token::Tokens;
 
@@ -23,15 +22,6 @@ pub const RUN_BYTES_MAX: usize = 1024;
 
 /// The UTF-8 form of U+FEFF, which some editors write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// The protocol that is usual for a port: what `auto` means for a line that names none.
-pub const fn usual_protocol(port: u16) -> Protocol {
-    match port {
-        1080 | 1081 | 9050 | 9150 => Protocol::Socks5, // socks (IANA); Tor and its browser
-        4145 | 4153 => Protocol::Socks4,               // what MikroTik routers are found with
-        _ => Protocol::Http,
-    }
-}
 
 /// What a list held.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +33,7 @@ pub struct Parsed {
 }
 
 /// Reads a whole list that is in memory.
-pub fn parse(bytes: &[u8], hint: ProtocolHint, addresses: AddressPolicy) -> Parsed {
+pub fn parse(bytes: &[u8], hint: Scheme, addresses: AddressPolicy) -> Parsed {
     let mut parser = Parser::new(hint, addresses);
     parser.push(bytes);
     parser.finish()
@@ -98,7 +88,7 @@ impl Line {
 
 impl Parser {
     /// A parser for one list.
-    pub fn new(hint: ProtocolHint, addresses: AddressPolicy) -> Parser {
+    pub fn new(hint: Scheme, addresses: AddressPolicy) -> Parser {
         Parser {
             tokens: Tokens::new(hint, addresses),
             unique: Unique::new(),

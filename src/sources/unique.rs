@@ -76,7 +76,7 @@ fn hash_of(keys: &DefaultHashBuilder, candidates: &[Candidate], number: u32) -> 
 /// Like the derived hash, but the usual candidate (IPv4, no credentials) is one write of eight bytes.
 fn hash(keys: &DefaultHashBuilder, candidate: &Candidate) -> u64 {
     let mut hasher = keys.build_hasher();
-    let head = (candidate.protocol as u64) << 48 | u64::from(candidate.port) << 32;
+    let head = (candidate.scheme as u64) << 48 | u64::from(candidate.port) << 32;
     match &candidate.host {
         Host::V4(ip) => hasher.write_u64(head | u64::from(ip.to_bits())),
         other => {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_candidates_keep_their_numbers_through_growth() {
         let numbered = |n: u32| Candidate {
-            protocol: proxy_shards::Protocol::Http,
+            scheme: proxy_shards::Scheme::Http,
             host: Host::V4(n.into()),
             port: 80,
             credentials: None,

@@ -183,7 +183,7 @@ mod tests {
         let mut image = random_image(&mut fastrand::Rng::with_seed(2), 3_000);
         let before = pack(&image).0;
         let entry = &mut image.entries[1_500];
-        (entry.verdict, entry.latency_us, entry.failures) = (None, u32::MAX, 9);
+        (entry.verdict, entry.timing.total_us, entry.failures) = (None, u32::MAX, 9);
         let after = pack(&image).0;
         let pairs = before.iter().zip(&after);
         let changed = pairs.filter(|(b, a)| Mark::of(b) != Mark::of(a)).count();

@@ -4,7 +4,7 @@ use super::{Image, Store, StoreError, open};
 use crate::config::Backend;
 use crate::ledger::Entry;
 use fastrand::Rng;
-use proxy_shards::{Candidate, Credentials, Host, Protocol, Verdict};
+use proxy_shards::{Candidate, Credentials, Host, Scheme, Works, Timing, Verdict};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,16 +32,22 @@ pub(super) fn random_entry(random: &mut Rng) -> Entry {
     });
     Entry {
         candidate: Candidate {
-            protocol: Protocol::ALL[random.usize(..3)],
+            scheme: Scheme::ALL[random.usize(..Scheme::ALL.len())],
             host,
             port: random.u16(1..),
             credentials,
         },
         verdict: Verdict::ALL.get(random.usize(..=Verdict::COUNT)).copied(),
-        latency_us: random.u32(..),
+        timing: Timing {
+            total_us: random.u32(..),
+            ..Timing::default()
+        },
         checked_at_ms: random.u64(..),
         alive_at_ms: random.u64(..),
         failures: random.u32(..),
+        works: Works::default(),
+        exit: None,
+        history: Box::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::lock::{Lock, beside, folder_of};
 use super::{Image, Store, StoreError, io_error, record};
 use crate::ledger::Entry;
 use old::{Proxy, Stats};
-use proxy_shards::Verdict;
+use proxy_shards::{Timing, Verdict, Works};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
@@ -153,7 +153,7 @@ fn written(image: &Image) -> Written<'_> {
     let lines = entries.map(|entry| Line {
         url: entry.candidate.url().to_string(),
         verdict: entry.verdict.map(|v| v.label()),
-        latency_us: entry.latency_us,
+        latency_us: entry.timing.total_us,
         checked_at_ms: entry.checked_at_ms,
         alive_at_ms: entry.alive_at_ms,
         failures: entry.failures,
@@ -226,7 +226,13 @@ fn entry_of(line: Line<String>) -> Option<Entry> {
             None => None,
             Some(label) => Some(Verdict::from_label(&label)?),
         },
-        latency_us: line.latency_us,
+        works: Works::default(),
+        exit: None,
+        timing: Timing {
+            total_us: line.latency_us,
+            ..Timing::default()
+        },
+        history: Box::default(),
         checked_at_ms: line.checked_at_ms,
         alive_at_ms: line.alive_at_ms,
         failures: line.failures,

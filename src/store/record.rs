@@ -6,7 +6,7 @@
 //! byte and UTF-8. The codes below are stored: never change one, only add.
 
 use crate::ledger::Entry;
-use proxy_shards::{Candidate, Credentials, Host, Protocol, Verdict};
+use proxy_shards::{Candidate, Credentials, Host, Scheme, Timing, Verdict, Works};
 use std::sync::Arc;
 
 /// The shortest record, in bytes.
@@ -40,7 +40,7 @@ fn is_host_name(name: &str) -> bool {
 /// Appends a storable entry.
 pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let candidate = &entry.candidate;
-    out.push(protocol_code(candidate.protocol));
+    out.push(scheme_code(candidate.scheme));
     match &candidate.host {
         Host::V4(ip) => {
             out.push(HOST_V4);
@@ -65,7 +65,7 @@ pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
         }
     }
     out.push(entry.verdict.map_or(VERDICT_NONE, verdict_code));
-    out.extend(entry.latency_us.to_le_bytes());
+    out.extend(entry.timing.total_us.to_le_bytes());
     out.extend(entry.checked_at_ms.to_le_bytes());
     out.extend(entry.alive_at_ms.to_le_bytes());
     out.extend(entry.failures.to_le_bytes());
@@ -101,19 +101,23 @@ impl<'a> Reader<'a> {
                 VERDICT_NONE => None,
                 code => Some(verdict_of(code)?),
             },
-            latency_us: self.u32()?,
+            works: Works::default(),
+            exit: None,
+            timing: Timing {
+                total_us: self.u32()?,
+                ..Timing::default()
+            },
             checked_at_ms: self.u64()?,
             alive_at_ms: self.u64()?,
             failures: self.u32()?,
+            history: Box::default(),
         })
     }
 
     fn candidate(&mut self) -> Option<Candidate> {
         let code = self.u8()?;
         Some(Candidate {
-            protocol: Protocol::ALL
-                .into_iter()
-                .find(|&p| protocol_code(p) == code)?,
+            scheme: Scheme::ALL.into_iter().find(|&s| scheme_code(s) == code)?,
             host: self.host()?,
             port: self.u16().filter(|&port| port != 0)?,
             credentials: self.credentials()?,
@@ -175,11 +179,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-const fn protocol_code(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Http => 1,
-        Protocol::Socks4 => 2,
-        Protocol::Socks5 => 3,
+const fn scheme_code(scheme: Scheme) -> u8 {
+    match scheme {
+        Scheme::Http => 1,
+        Scheme::Socks4 => 2,
+        Scheme::Socks5 => 3,
+        Scheme::Https => 4,
+        Scheme::Auto => 5,
     }
 }
 
@@ -209,6 +215,7 @@ const fn verdict_code(verdict: Verdict) -> u8 {
         Verdict::LocalNames => 22,
         Verdict::LocalCancelled => 23,
         Verdict::LocalFault => 24,
+        Verdict::LocalTarget => 25,
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
     use crate::store::contract::random_entry;
 
     /// The codes as they are in stores out there, each beside its label: a row is never changed.
-    const STORED: [(u8, &str); 24] = [
+    const STORED: [(u8, &str); 25] = [
         (1, "alive"),
         (2, "refused"),
         (3, "unreachable"),
@@ -247,6 +254,7 @@ mod tests {
         (22, "local_names"),
         (23, "local_cancelled"),
         (24, "local_fault"),
+        (25, "local_target"),
     ];
 
     #[test]
@@ -255,18 +263,21 @@ mod tests {
             assert_eq!(verdict_of(code).map(Verdict::label), Some(label));
         }
         assert_eq!(STORED.len(), Verdict::COUNT);
-        assert_eq!(Protocol::ALL.map(protocol_code), [1, 2, 3]);
+        assert_eq!(Scheme::ALL.map(scheme_code), [5, 1, 4, 2, 3]);
     }
 
     #[test]
     fn the_bytes_of_a_record_are_these() {
         let entry = Entry {
-            candidate: "socks5://u:p@1.2.3.4:1080".parse().unwrap(),
             verdict: Some(Verdict::Refused),
-            latency_us: 1,
+            timing: Timing {
+                total_us: 1,
+                ..Timing::default()
+            },
             checked_at_ms: 2,
             alive_at_ms: 3,
             failures: 4,
+            ..Entry::new("socks5://u:p@1.2.3.4:1080".parse().unwrap())
         };
         let mut bytes = Vec::new();
         encode(&entry, &mut bytes);

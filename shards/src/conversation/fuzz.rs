@@ -3,6 +3,7 @@
 use super::tests::{ALIVE, GRANT4, GRANT5, PLAIN, SECURE, TUNNEL, hold, me, plan};
 use super::*;
 use crate::policy::PolicyOptions;
+use crate::target::TargetOptions;
 
 /// Valid replies, as material for mutation.
 const REPLIES: [&[u8]; 9] = [
@@ -37,8 +38,10 @@ fn garbage_and_mutated_replies_never_panic_and_always_end() {
     let mut random = fastrand::Rng::with_seed(seed);
     let expecting = |url: &str, body: &[u8]| {
         let options = PolicyOptions {
-            test_url: url.into(),
-            expect_body: Some(body.into()),
+            targets: vec![TargetOptions {
+                expect_body: Some(body.into()),
+                ..url.into()
+            }],
             ..PolicyOptions::default()
         };
         Rc::new(Plan::new(Arc::new(ProbePolicy::new(options).unwrap())))
@@ -89,7 +92,8 @@ fn a_peer_that_never_stops_is_stopped() {
         chunked,
     ] {
         for flood in endless {
-            let (mut conversation, _) = Conversation::begin(&plan, Protocol::Http, None);
+            let (mut conversation, _) =
+                Conversation::begin(&plan, 0, Way::Proxy(Protocol::Http), None);
             let mut read = lead.len();
             let mut step = match lead {
                 [] => Step::Recv,

@@ -15,7 +15,7 @@ pub(super) const TUNNEL: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 pub(super) fn plan(url: &str) -> Rc<Plan> {
     let options = PolicyOptions {
         mode: Mode::FullHttp,
-        test_url: url.into(),
+        targets: vec![url.into()],
         ..PolicyOptions::default()
     };
     Rc::new(Plan::new(Arc::new(ProbePolicy::new(options).unwrap())))
@@ -35,7 +35,7 @@ pub(super) fn hold(
     login: Option<&Credentials>,
     pieces: &[&[u8]],
 ) -> (Vec<Rc<[u8]>>, Option<Verdict>) {
-    let (mut conversation, first) = Conversation::begin(plan, protocol, login);
+    let (mut conversation, first) = Conversation::begin(plan, 0, Way::Proxy(protocol), login);
     let mut asked = Vec::new();
     let mut steps = pieces.iter();
     let mut step = first;
@@ -157,7 +157,8 @@ fn another_protocol_is_bad_protocol() {
 #[test]
 fn socks4_says_nothing_of_a_target_it_cannot_name() {
     let plan = plan("http://[2001:db8::1]/");
-    let (mut conversation, step) = Conversation::begin(&plan, Protocol::Socks4, None);
+    let (mut conversation, step) =
+        Conversation::begin(&plan, 0, Way::Proxy(Protocol::Socks4), None);
     assert_eq!(step, Step::Done(Verdict::Denied));
     assert_eq!(
         conversation.received(&plan, ALIVE),
@@ -168,7 +169,7 @@ fn socks4_says_nothing_of_a_target_it_cannot_name() {
 #[test]
 fn after_the_verdict_there_is_only_the_verdict() {
     let plan = plan(PLAIN);
-    let (mut conversation, _) = Conversation::begin(&plan, Protocol::Http, None);
+    let (mut conversation, _) = Conversation::begin(&plan, 0, Way::Proxy(Protocol::Http), None);
     for bytes in [ALIVE, b"HTTP/1.1 500 X\r\n\r\n", b"", b"x"] {
         assert_eq!(
             conversation.received(&plan, bytes),
@@ -180,9 +181,9 @@ fn after_the_verdict_there_is_only_the_verdict() {
 #[test]
 fn the_stage_follows_the_conversation() {
     let plan = plan(PLAIN);
-    let (conversation, _) = Conversation::begin(&plan, Protocol::Http, None);
+    let (conversation, _) = Conversation::begin(&plan, 0, Way::Proxy(Protocol::Http), None);
     assert_eq!(conversation.stage(), Stage::Response);
-    let (mut conversation, _) = Conversation::begin(&plan, Protocol::Socks4, None);
+    let (mut conversation, _) = Conversation::begin(&plan, 0, Way::Proxy(Protocol::Socks4), None);
     assert_eq!(conversation.stage(), Stage::Handshake);
     conversation.received(&plan, GRANT4);
     assert_eq!(conversation.stage(), Stage::Response);
@@ -194,7 +195,7 @@ fn talk_tls(protocol: Protocol, replies: &[&[u8]], certificate: &str) -> (Vec<St
     let plan = Rc::new(Plan::new(Arc::new(authority.policy(SECURE))));
     let mut server = Server::new(&authority, certificate, str::from_utf8(ALIVE).unwrap());
     let mut replies = replies.iter();
-    let (mut conversation, mut step) = Conversation::begin(&plan, protocol, None);
+    let (mut conversation, mut step) = Conversation::begin(&plan, 0, Way::Proxy(protocol), None);
     let mut stages = vec![conversation.stage()];
     loop {
         let said = match &step {
@@ -242,16 +243,16 @@ fn a_lane_has_room_for_a_conversation() {
 fn without_credentials_the_questions_are_the_plans_own() {
     let plan = plan(PLAIN);
     let (asked, _) = hold(&plan, Protocol::Http, None, &[ALIVE]);
-    assert!(Rc::ptr_eq(&asked[0], &plan.absolute_form));
+    assert!(Rc::ptr_eq(&asked[0], &plan.targets[0].absolute_form));
     let (asked, _) = hold(&plan, Protocol::Socks5, None, &[&[5, 0], GRANT5, ALIVE]);
-    assert!(Rc::ptr_eq(&asked[2], &plan.origin_form));
+    assert!(Rc::ptr_eq(&asked[2], &plan.targets[0].origin_form));
 }
 
 #[test]
 fn debug_shows_neither_credentials_nor_what_was_sent() {
     let plan = plan(PLAIN);
     for protocol in Protocol::ALL {
-        let begun = Conversation::begin(&plan, protocol, Some(&me()));
+        let begun = Conversation::begin(&plan, 0, Way::Proxy(protocol), Some(&me()));
         let text = format!("{begun:?} {plan:?}");
         assert!(
             !text.contains("secret") && !text.contains("bWU6c2VjcmV0"),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::job::Record;
 use crate::policy::PolicyOptions;
-use crate::{Protocol, Verdict};
+use crate::{Protocol, Protocols, Verdict};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,7 +15,7 @@ fn policy(timeout_ms: u64, retries: u8) -> Arc<ProbePolicy> {
     let timeout = Duration::from_millis(timeout_ms);
     Arc::new(
         ProbePolicy::new(PolicyOptions {
-            test_url: "http://target.test/generate_204".into(),
+            targets: vec!["http://target.test/generate_204".into()],
             timeout,
             connect_timeout: timeout,
             retries,
@@ -55,7 +55,7 @@ fn refusing() -> SocketAddr {
 fn job(id: u64, address: SocketAddr) -> Job {
     Job {
         id,
-        protocol: Protocol::Http,
+        protocols: Protocols::only(Protocol::Http),
         address,
         credentials: None,
     }
@@ -100,8 +100,8 @@ fn each_job_comes_back_once_with_its_own_verdict() {
             Verdict::Alive
         };
         assert_eq!((record.verdict, record.attempts), (expected, 1), "job {id}");
-        assert_eq!(record.connect_us > 0, expected == Verdict::Alive);
-        assert!(record.total_us >= record.connect_us);
+        assert_eq!(record.timing.connect_us > 0, expected == Verdict::Alive);
+        assert!(record.timing.total_us >= record.timing.connect_us);
     }
     assert!(
         engine

@@ -3,12 +3,13 @@
 use super::Progress;
 use crate::Verdict;
 use crate::policy::ProbePolicy;
+use crate::target::Target;
 use crate::verify::head::HeadReader;
 use std::rc::Rc;
 
 /// The request for a tunnel to the target. The port is always named.
-pub(crate) fn request(policy: &ProbePolicy) -> Rc<[u8]> {
-    let (target, user_agent) = (&policy.target, &policy.user_agent);
+pub(crate) fn request(policy: &ProbePolicy, target: &Target) -> Rc<[u8]> {
+    let user_agent = &policy.user_agent;
     let (host, port) = (&target.host, target.port);
     let authority = match host.contains(':') {
         true => format!("[{host}]:{port}"),
@@ -58,10 +59,11 @@ mod tests {
             ),
         ] {
             let options = PolicyOptions {
-                test_url: url.into(),
+                targets: vec![url.into()],
                 ..PolicyOptions::default()
             };
-            let request = request(&ProbePolicy::new(options).unwrap());
+            let policy = ProbePolicy::new(options).unwrap();
+            let request = request(&policy, &policy.targets[0]);
             assert!(request.starts_with(line.as_bytes()), "{request:?}");
             assert!(request.ends_with(b"\r\n\r\n"));
         }

@@ -2,21 +2,22 @@
 
 use crate::Credentials;
 use crate::policy::ProbePolicy;
+use crate::target::Target;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::rc::Rc;
 
 /// The request to an HTTP proxy for an `http` target (RFC 9112, section 3.2.2).
-pub(crate) fn absolute_form(policy: &ProbePolicy) -> Rc<[u8]> {
-    let target = &policy.target;
+pub(crate) fn absolute_form(policy: &ProbePolicy, target: &Target) -> Rc<[u8]> {
     get(
         policy,
+        target,
         &format!("http://{}{}", target.authority, target.path),
     )
 }
 
 /// The request to the target itself (RFC 9112, section 3.2.1).
-pub(crate) fn origin_form(policy: &ProbePolicy) -> Rc<[u8]> {
-    get(policy, &policy.target.path)
+pub(crate) fn origin_form(policy: &ProbePolicy, target: &Target) -> Rc<[u8]> {
+    get(policy, target, &target.path)
 }
 
 /// `request` with `Proxy-Authorization: Basic` (RFC 7617) as its last field. Without credentials it
@@ -31,8 +32,8 @@ pub(crate) fn authorized(request: &Rc<[u8]>, credentials: Option<&Credentials>) 
     [fields, last.as_bytes()].concat().into()
 }
 
-fn get(policy: &ProbePolicy, request_target: &str) -> Rc<[u8]> {
-    let host = &policy.target.authority;
+fn get(policy: &ProbePolicy, target: &Target, request_target: &str) -> Rc<[u8]> {
+    let host = &target.authority;
     let user_agent = &policy.user_agent;
     // `no-cache`: the answer of a proxy's cache says nothing about the way to the target.
     // `identity`: what is compared with the expectation is what the target sent.
@@ -56,11 +57,15 @@ mod tests {
 
     fn policy(url: &str) -> ProbePolicy {
         ProbePolicy::new(PolicyOptions {
-            test_url: url.into(),
+            targets: vec![url.into()],
             user_agent: "probe/1".into(),
             ..PolicyOptions::default()
         })
         .unwrap()
+    }
+
+    fn absolute_form_of(policy: &ProbePolicy) -> Rc<[u8]> {
+        absolute_form(policy, &policy.targets[0])
     }
 
     fn text(request: &[u8]) -> String {
@@ -78,8 +83,11 @@ mod tests {
     fn the_request_line_has_the_form_that_its_reader_needs() {
         let first_lines = |url| {
             let policy = policy(url);
-            [absolute_form(&policy), origin_form(&policy)]
-                .map(|request| text(&request).lines().take(2).collect::<Vec<_>>().join("|"))
+            [
+                absolute_form(&policy, &policy.targets[0]),
+                origin_form(&policy, &policy.targets[0]),
+            ]
+            .map(|request| text(&request).lines().take(2).collect::<Vec<_>>().join("|"))
         };
         assert_eq!(
             first_lines("http://a.example:8080/x?y"),
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_request_is_one_well_formed_head() {
-        let request = absolute_form(&policy("http://a.example/"));
+        let request = absolute_form_of(&policy("http://a.example/"));
         let mut fields = [httparse::EMPTY_HEADER; 16];
         let mut parsed = httparse::Request::new(&mut fields);
         let whole = httparse::Status::Complete(request.len());
@@ -119,7 +127,7 @@ mod tests {
 
     #[test]
     fn credentials_are_the_last_field_and_change_nothing_else() {
-        let plain = absolute_form(&policy("http://a.example/"));
+        let plain = absolute_form_of(&policy("http://a.example/"));
         let asked = authorized(&plain, Some(&credentials("Aladdin", "open sesame")));
         let expected = text(&plain).trim_end().to_owned()
             + "\r\nProxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
@@ -128,13 +136,13 @@ mod tests {
 
     #[test]
     fn without_credentials_the_shared_request_is_sent() {
-        let plain = absolute_form(&policy("http://a.example/"));
+        let plain = absolute_form_of(&policy("http://a.example/"));
         assert!(Rc::ptr_eq(&plain, &authorized(&plain, None)));
     }
 
     #[test]
     fn line_breaks_in_credentials_do_not_make_fields() {
-        let plain = absolute_form(&policy("http://a.example/"));
+        let plain = absolute_form_of(&policy("http://a.example/"));
         let asked = authorized(&plain, Some(&credentials("a\r\nX: y", "\r\n\r\n")));
         assert_eq!(
             text(&asked).lines().count(),

@@ -1,7 +1,7 @@
 //! SOCKS 4 and 4a: one request, one reply of eight bytes.
 
 use super::Progress;
-use crate::policy::Target;
+use crate::target::Target;
 use crate::{Credentials, Verdict};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -76,10 +76,10 @@ mod tests {
 
     fn check_request(url: &str, user: Option<&str>, expected: Result<&[u8], Verdict>) {
         let options = PolicyOptions {
-            test_url: url.into(),
+            targets: vec![url.into()],
             ..PolicyOptions::default()
         };
-        let target = ProbePolicy::new(options).unwrap().target;
+        let target = ProbePolicy::new(options).unwrap().targets[0].clone();
         let credentials = user.map(|user| Credentials {
             user: user.into(),
             password: "unused".into(),

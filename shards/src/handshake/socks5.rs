@@ -1,7 +1,7 @@
 //! SOCKS 5 (RFC 1928) with user name and password (RFC 1929).
 
 use super::Progress;
-use crate::policy::Target;
+use crate::target::Target;
 use crate::{Credentials, Verdict};
 use std::net::IpAddr;
 use std::rc::Rc;

@@ -1,6 +1,7 @@
 //! Options in, policy or error out.
 
 use super::*;
+use crate::target::{Demand, Expectation, Target};
 
 fn options(change: impl FnOnce(&mut PolicyOptions)) -> PolicyOptions {
     let mut options = PolicyOptions::default();
@@ -10,17 +11,16 @@ fn options(change: impl FnOnce(&mut PolicyOptions)) -> PolicyOptions {
 
 /// `scheme host port path authority` of the target that `url` names.
 fn check_target(url: &str, expected: &str) {
-    let target = ProbePolicy::new(options(|o| o.test_url = url.into()))
-        .unwrap()
-        .target;
+    let policy = ProbePolicy::new(options(|o| o.targets[0].url = url.into())).unwrap();
     let Target {
         tls,
         host,
         port,
         path,
         authority,
-    } = target;
-    let scheme = if tls { "https" } else { "http" };
+        ..
+    } = &policy.targets[0];
+    let scheme = if *tls { "https" } else { "http" };
     assert_eq!(
         format!("{scheme} {host} {port} {path} {authority}"),
         expected
@@ -33,7 +33,11 @@ fn check_error(change: impl FnOnce(&mut PolicyOptions), text: &str) {
 }
 
 fn expectation(change: impl FnOnce(&mut PolicyOptions)) -> Expectation {
-    ProbePolicy::new(options(change)).unwrap().expectation
+    let policy = ProbePolicy::new(options(change)).unwrap();
+    match &policy.targets[0].demand {
+        Demand::Answer(expectation) => expectation.clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -57,10 +61,8 @@ fn a_url_is_taken_apart_once() {
 #[test]
 fn the_default_options_are_a_policy_that_proves_something() {
     let policy = ProbePolicy::new(PolicyOptions::default()).unwrap();
-    assert_eq!(
-        (policy.expectation.status, policy.expectation.empty_body),
-        (204, true)
-    );
+    let expected = expectation(|_| {});
+    assert_eq!((expected.status, expected.empty_body), (204, true));
     assert!(!policy.is_weak());
 }
 
@@ -77,33 +79,36 @@ fn what_is_no_target_is_refused_with_the_remedy() {
         "http://a b/",
     ] {
         check_error(
-            |o| o.test_url = url.into(),
+            |o| o.targets[0].url = url.into(),
             "is not an http:// or https:// URL with a host",
         );
     }
-    check_error(|o| o.test_url = "http://u:p@a.example/".into(), "test_url");
+    check_error(|o| o.targets[0].url = "http://u:p@a.example/".into(), "url");
     let long = format!("http://{}a.example/", "a.".repeat(130));
-    check_error(|o| o.test_url = long, "test_url");
+    check_error(|o| o.targets[0].url = long, "url");
 }
 
 #[test]
 fn an_error_shows_what_was_given_escaped() {
-    check_error(|o| o.test_url = "foo\n".into(), "`foo\\n`");
+    check_error(|o| o.targets[0].url = "foo\n".into(), "`foo\\n`");
     check_error(|o| o.user_agent = "a\r\nX: y".into(), "`a\\r\\nX: y`");
 }
 
 #[test]
 fn options_that_can_never_be_met_are_refused() {
     for status in [0, 100, 199, 407, 600, 999] {
-        check_error(|o| o.expect_status = Some(status), "expect_status");
+        check_error(
+            |o| o.targets[0].expect_status = Some(status),
+            "expect_status",
+        );
     }
-    check_error(|o| o.expect_body = Some(vec![]), "expect_body");
+    check_error(|o| o.targets[0].expect_body = Some(vec![]), "expect_body");
     check_error(
-        |o| o.expect_body = Some(vec![0; 65 * 1024]),
-        "body_bytes_max (65536)",
+        |o| o.targets[0].expect_body = Some(vec![0; 65 * 1024]),
+        "max_bytes (65536)",
     );
     check_error(
-        |o| (o.expect_status, o.expect_sha256) = (Some(204), Some([0; 32])),
+        |o| (o.targets[0].expect_status, o.targets[0].expect_sha256) = (Some(204), Some([0; 32])),
         "never has a body",
     );
     check_error(|o| o.timeout = Duration::ZERO, "timeout: it is 0");
@@ -124,23 +129,24 @@ fn options_that_can_never_be_met_are_refused() {
 #[test]
 fn an_expected_body_asks_for_status_200_even_of_generate_204() {
     assert_eq!(
-        expectation(|o| o.expect_body = Some(b"x".to_vec())).status,
+        expectation(|o| o.targets[0].expect_body = Some(b"x".to_vec())).status,
         200
     );
-    assert_eq!(expectation(|o| o.expect_sha256 = Some([0; 32])).status, 200);
     assert_eq!(
-        expectation(|o| o.test_url = "http://a.example/x".into()).status,
+        expectation(|o| o.targets[0].expect_sha256 = Some([0; 32])).status,
         200
     );
-    assert!(expectation(|o| o.expect_status = Some(204)).empty_body);
+    let learns = options(|o| o.targets[0].url = "http://a.example/x".into());
+    assert!(ProbePolicy::new(learns).unwrap().targets[0].learns());
+    assert!(expectation(|o| o.targets[0].expect_status = Some(204)).empty_body);
 }
 
 #[test]
 fn only_a_bare_success_over_plain_http_is_weak() {
     let weak = |url: &str, body: Option<&[u8]>| {
         let options = options(|o| {
-            o.test_url = url.into();
-            o.expect_body = body.map(<[u8]>::to_vec);
+            o.targets[0].url = url.into();
+            o.targets[0].expect_body = body.map(<[u8]>::to_vec);
         });
         ProbePolicy::new(options).unwrap().is_weak()
     };

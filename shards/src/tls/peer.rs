@@ -1,6 +1,7 @@
 //! The other end of the wire: a real rustls server and the authority behind its certificate.
 
 use crate::policy::{PolicyOptions, ProbePolicy};
+use crate::target::TargetOptions;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,9 +28,11 @@ impl Authority {
     /// A policy whose target is `url` and that trusts this authority too.
     pub(crate) fn policy(&self, url: &str) -> ProbePolicy {
         ProbePolicy::new(PolicyOptions {
-            test_url: url.into(),
+            targets: vec![TargetOptions {
+                body_bytes_max: 100_000,
+                ..url.into()
+            }],
             ca_pem: Some(self.pem.clone().into_bytes()),
-            body_bytes_max: 100_000,
             ..PolicyOptions::default()
         })
         .unwrap()

@@ -9,7 +9,10 @@ const ALIVE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// The verdict when the server's bytes come in pieces of `piece` bytes and the stream then ends.
 fn talk(policy: &ProbePolicy, server: &mut Server, piece: usize) -> Verdict {
-    let (client, proof) = (Client::new(policy).unwrap(), Proof::new(policy));
+    let (client, proof) = (
+        Client::new(policy, &policy.targets[0]).unwrap(),
+        Proof::new(&policy.targets[0]),
+    );
     let (mut session, hello) = client.connect().unwrap();
     let mut said = server.hear(&hello);
     loop {
@@ -186,8 +189,11 @@ fn an_answer_that_ends_with_its_stream_ends_with_close_notify() {
 
 /// The verdict when the wire says `bytes` to the ClientHello and then closes.
 fn hear_only(policy: &ProbePolicy, bytes: &[u8]) -> Verdict {
-    let (mut session, _) = Client::new(policy).unwrap().connect().unwrap();
-    let proof = Proof::new(policy);
+    let (mut session, _) = Client::new(policy, &policy.targets[0])
+        .unwrap()
+        .connect()
+        .unwrap();
+    let proof = Proof::new(&policy.targets[0]);
     for piece in [bytes, &[]] {
         if let Progress::Ended(verdict) = session.received(REQUEST, &proof, piece) {
             return verdict;
@@ -218,17 +224,20 @@ fn what_is_not_tls_is_bad_protocol() {
 fn a_stream_that_ends_in_the_handshake_is_closed() {
     let authority = Authority::new();
     let policy = authority.policy(URL);
-    let (mut session, hello) = Client::new(&policy).unwrap().connect().unwrap();
+    let (mut session, hello) = Client::new(&policy, &policy.targets[0])
+        .unwrap()
+        .connect()
+        .unwrap();
     let flight = Server::new(&authority, "a.example", ALIVE).hear(&hello);
     assert!(flight.len() > 500, "a ServerHello and a certificate");
     for bytes in flight[..flight.len() - 1].chunks(64) {
         assert!(!matches!(
-            session.received(REQUEST, &Proof::new(&policy), bytes),
+            session.received(REQUEST, &Proof::new(&policy.targets[0]), bytes),
             Progress::Ended(_)
         ));
         assert!(!session.is_open());
     }
-    let end = session.received(REQUEST, &Proof::new(&policy), &[]);
+    let end = session.received(REQUEST, &Proof::new(&policy.targets[0]), &[]);
     assert_eq!(end, Progress::Ended(Verdict::Closed));
     assert_eq!(hear_only(&policy, &[]), Verdict::Closed);
 }
@@ -239,13 +248,13 @@ fn a_changed_byte_never_panics_and_always_ends() {
     let mut random = fastrand::Rng::with_seed(seed);
     let authority = Authority::new();
     let policy = authority.policy(URL);
-    let client = Client::new(&policy).unwrap();
+    let client = Client::new(&policy, &policy.targets[0]).unwrap();
     for _ in 0..200 {
         let (mut session, hello) = client.connect().unwrap();
         let mut flight = Server::new(&authority, "a.example", ALIVE).hear(&hello);
         let at = random.usize(..flight.len());
         flight[at] ^= random.u8(1..);
-        let proof = Proof::new(&policy);
+        let proof = Proof::new(&policy.targets[0]);
         let ended = [&flight[..], &[]]
             .iter()
             .any(|bytes| matches!(session.received(REQUEST, &proof, bytes), Progress::Ended(_)));
@@ -256,8 +265,11 @@ fn a_changed_byte_never_panics_and_always_ends() {
 #[test]
 fn a_handshake_without_end_is_cut_off() {
     let policy = Authority::new().policy(URL);
-    let (mut session, _) = Client::new(&policy).unwrap().connect().unwrap();
-    let proof = Proof::new(&policy);
+    let (mut session, _) = Client::new(&policy, &policy.targets[0])
+        .unwrap()
+        .connect()
+        .unwrap();
+    let proof = Proof::new(&policy.targets[0]);
     // A handshake message that announces 16 MiB, in records of 16 KiB.
     let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0; 0x3ffc]].concat();
     let ended = (0..100).any(|_| {
@@ -269,5 +281,6 @@ fn a_handshake_without_end_is_cut_off() {
 
 #[test]
 fn a_plain_target_needs_no_client() {
-    assert!(Client::new(&Authority::new().policy("http://a.example/")).is_none());
+    let policy = Authority::new().policy("http://a.example/");
+    assert!(Client::new(&policy, &policy.targets[0]).is_none());
 }

@@ -1,7 +1,8 @@
 //! Whole answers, in every split, and their verdicts.
 
 use super::*;
-use crate::policy::PolicyOptions;
+use crate::policy::{PolicyOptions, ProbePolicy};
+use crate::target::TargetOptions;
 
 /// `bytes` in one piece, in every two, and byte by byte. For long ones, two pieces at every 97th.
 pub(crate) fn splits(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
@@ -22,17 +23,19 @@ pub(crate) fn splits(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
 
 fn proof(change: impl FnOnce(&mut PolicyOptions)) -> Proof {
     let mut options = PolicyOptions {
-        test_url: "http://a.example/".into(),
-        body_bytes_max: 100,
+        targets: vec![TargetOptions {
+            body_bytes_max: 100,
+            ..TargetOptions::from("http://a.example/")
+        }],
         ..PolicyOptions::default()
     };
     change(&mut options);
-    Proof::new(&ProbePolicy::new(options).unwrap())
+    Proof::new(&ProbePolicy::new(options).unwrap().targets[0])
 }
 
 /// A proof for `status` and whatever body.
 fn status(status: u16) -> Proof {
-    proof(|o| o.expect_status = Some(status))
+    proof(|o| o.targets[0].expect_status = Some(status))
 }
 
 /// The verdict on `answer`, however it is split, while the connection stands.
@@ -125,9 +128,9 @@ fn an_answer_that_must_be_empty_and_is_not_is_the_proxys_own_page() {
 
 #[test]
 fn an_expected_body_is_compared_whatever_its_framing() {
-    let contains = proof(|o| o.expect_body = Some(b"hello".to_vec()));
+    let contains = proof(|o| o.targets[0].expect_body = Some(b"hello".to_vec()));
     let digest = Sha256::digest(b"hello").into();
-    let sha256 = proof(|o| o.expect_sha256 = Some(digest));
+    let sha256 = proof(|o| o.targets[0].expect_sha256 = Some(digest));
     for proof in [&contains, &sha256] {
         let plain = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{body}");
         check(proof, &plain("hello"), Some(Verdict::Alive));
@@ -158,7 +161,10 @@ fn an_expected_body_is_compared_whatever_its_framing() {
 #[test]
 fn all_given_parts_of_an_expectation_must_hold() {
     let digest = Sha256::digest(b"hello").into();
-    let both = proof(|o| (o.expect_body, o.expect_sha256) = (Some(b"help".to_vec()), Some(digest)));
+    let both = proof(|o| {
+        (o.targets[0].expect_body, o.targets[0].expect_sha256) =
+            (Some(b"help".to_vec()), Some(digest))
+    });
     check_closed(&both, "HTTP/1.0 200 OK\r\n\r\nhello", Verdict::OwnPage);
 }
 

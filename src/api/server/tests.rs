@@ -177,7 +177,7 @@ fn running_out_of_descriptors_ends_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
-    let (state, _settings, _reloads) = state();
+    let (state, _settings, _reloads, _questions) = state();
     let limits = Limits {
         accept_pause: Duration::from_millis(1),
         ..Limits::default()

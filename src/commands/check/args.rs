@@ -5,6 +5,7 @@ use crate::commands::status::Failure;
 use clap::{Args, ValueEnum, value_parser};
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyOptions};
+use proxy_shards::target::TargetOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value_t = ModeArg::FullHttp, value_name = "MODE")]
     mode: ModeArg,
     /// The page that is fetched through each proxy; https also proves that it can tunnel
-    #[arg(long, default_value_t = PolicyOptions::default().test_url, value_name = "URL")]
+    #[arg(long, default_value_t = TargetOptions::default().url, value_name = "URL")]
     test_url: String,
     /// Status of the page [default: what is usual for the test URL]
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(200..=599))]
@@ -122,10 +123,13 @@ impl CheckArgs {
                 ModeArg::FullHttp => Mode::FullHttp,
                 ModeArg::ConnectOnly => Mode::ConnectOnly,
             },
-            test_url: self.test_url.clone(),
-            expect_status: self.expect_status,
-            expect_body: self.expect_body.clone().map(String::into_bytes),
-            expect_sha256: self.expect_sha256,
+            targets: vec![TargetOptions {
+                url: self.test_url.clone(),
+                expect_status: self.expect_status,
+                expect_body: self.expect_body.clone().map(String::into_bytes),
+                expect_sha256: self.expect_sha256,
+                ..TargetOptions::default()
+            }],
             timeout: self.timeout,
             connect_timeout: self
                 .connect_timeout
@@ -152,7 +156,7 @@ impl CheckArgs {
 /// The policy names its fields; a person wrote options.
 fn in_options(text: &str) -> String {
     const FIELDS: [(&str, &str); 7] = [
-        ("test_url", "--test-url"),
+        ("url:", "--test-url:"),
         ("expect_status", "--expect-status"),
         ("expect_body", "--expect-body"),
         ("expect_sha256", "--expect-sha256"),
@@ -204,6 +208,7 @@ fn sha256(text: &str) -> Result<[u8; 32], String> {
 mod tests {
     use super::*;
     use clap::Parser;
+    use proxy_shards::target::Demand;
 
     #[derive(Parser, Debug)]
     struct Line {
@@ -279,14 +284,14 @@ mod tests {
             "--test-url http://a.test/x --expect-status 200 --expect-body hello --retries 2 a.txt";
         let policy = args(line).policy().unwrap();
         assert_eq!(
-            (&*policy.target.host, &*policy.target.path),
+            (&*policy.targets[0].host, &*policy.targets[0].path),
             ("a.test", "/x")
         );
-        assert_eq!(policy.expectation.status, 200);
-        assert_eq!(
-            policy.expectation.body_contains.as_deref(),
-            Some(&b"hello"[..])
-        );
+        let Demand::Answer(expectation) = &policy.targets[0].demand else {
+            panic!("{:?}", policy.targets);
+        };
+        assert_eq!(expectation.status, 200);
+        assert_eq!(expectation.body_contains.as_deref(), Some(&b"hello"[..]));
         assert_eq!((policy.retries, policy.mode), (2, Mode::FullHttp));
     }
 

@@ -66,7 +66,7 @@ impl<'a, W: Write> Check<'a, W> {
     /// Gives every candidate that has none yet the same verdict, unprobed.
     pub(super) fn end_rest(&mut self, verdict: Verdict) -> io::Result<()> {
         for index in 0..self.ended.len() {
-            self.end(&unprobed(index as u64, verdict))?;
+            self.end(&Record::unprobed(index as u64, verdict))?;
         }
         Ok(())
     }
@@ -95,16 +95,6 @@ impl<'a, W: Write> Check<'a, W> {
     }
 }
 
-fn unprobed(id: u64, verdict: Verdict) -> Record {
-    Record {
-        id,
-        verdict,
-        attempts: 0,
-        total_us: 0,
-        connect_us: 0,
-    }
-}
-
 /// What each shard still has to be given, as indexes: a full shard never blocks another.
 struct Waiting {
     by_shard: Vec<vec::IntoIter<u32>>,
@@ -121,7 +111,7 @@ impl Waiting {
         for (index, candidate) in check.list.iter() {
             match check.list.address(candidate) {
                 Ok(_) => by_shard[next.next().unwrap_or_default()].push(index),
-                Err(verdict) => check.end(&unprobed(index.into(), verdict))?,
+                Err(verdict) => check.end(&Record::unprobed(index.into(), verdict))?,
             }
         }
         Ok(Waiting {
@@ -149,7 +139,7 @@ fn job(list: &List, index: u32) -> Option<Job> {
     let candidate = list.candidate(index);
     Some(Job {
         id: index.into(),
-        protocol: candidate.protocol,
+        protocols: candidate.scheme.protocols(),
         // Only candidates with an address wait for a shard.
         address: list.address(candidate).ok()?,
         credentials: candidate.credentials.clone(),

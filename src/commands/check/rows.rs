@@ -38,10 +38,10 @@ impl Row {
         Row {
             proxy: candidate.url().to_string(),
             address: candidate.address().to_string(),
-            protocol: candidate.protocol.label(),
+            protocol: candidate.scheme.label(),
             verdict: record.verdict.label(),
-            latency_ms: alive.then(|| ms(record.total_us)),
-            connect_ms: (record.connect_us > 0).then(|| ms(record.connect_us)),
+            latency_ms: alive.then(|| ms(record.timing.total_us)),
+            connect_ms: (record.timing.connect_us > 0).then(|| ms(record.timing.connect_us)),
             attempts: record.attempts,
         }
     }
@@ -106,7 +106,7 @@ impl<W: Write> Rows<W> {
             Form::Txt { kept, .. } => kept.push(Kept {
                 verdict: record.verdict,
                 total_us: if record.verdict == Verdict::Alive {
-                    record.total_us
+                    record.timing.total_us
                 } else {
                     0
                 },

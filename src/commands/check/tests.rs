@@ -8,7 +8,7 @@ use super::rows::Rows;
 use crate::dispatch::Shards;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use indicatif::ProgressBar;
-use proxy_shards::{Candidate, Job, ProbePolicy, Record, Report, Tally, Verdict};
+use proxy_shards::{ControlJob, Candidate, Job, ProbePolicy, Record, Report, Tally, Timing, Verdict};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind, Write};
@@ -48,6 +48,7 @@ impl<A: Fn(&Job) -> Option<Verdict>> Simulated<A> {
         let report = Report {
             shard,
             records,
+            controls: Vec::new(),
             tally: Tally::default(),
             in_flight: 0,
             queued: 0,
@@ -61,11 +62,13 @@ impl<A: Fn(&Job) -> Option<Verdict>> Simulated<A> {
 
 fn record(id: u64, verdict: Verdict) -> Record {
     Record {
-        id,
-        verdict,
         attempts: 1,
-        total_us: 2_500,
-        connect_us: 1_000,
+        timing: Timing {
+            total_us: 2_500,
+            connect_us: 1_000,
+            ..Timing::default()
+        },
+        ..Record::unprobed(id, verdict)
     }
 }
 
@@ -90,6 +93,9 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
         if !records.is_empty() {
             self.report(shard, records);
         }
+    }
+    fn control(&self, _shard: usize, _job: ControlJob) {
+        todo!()
     }
     fn reports(&self) -> &Receiver<Report> {
         &self.reports
@@ -276,16 +282,15 @@ fn print(format: Format, all: bool, rows: &[(&str, Record)]) -> String {
 }
 
 fn alive(total_us: u32) -> Record {
-    Record {
-        total_us,
-        ..record(0, Verdict::Alive)
-    }
+    let mut record = record(0, Verdict::Alive);
+    record.timing.total_us = total_us;
+    record
 }
 
 fn silent() -> Record {
     Record {
-        connect_us: 0,
         attempts: 3,
+        timing: Timing::default(),
         ..record(0, Verdict::ConnectTimeout)
     }
 }

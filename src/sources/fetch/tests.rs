@@ -6,7 +6,7 @@ mod server;
 mod together;
 
 use super::*;
-use crate::config::ProtocolHint;
+use proxy_shards::Scheme;
 use server::{hang, reply, serve};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -23,7 +23,9 @@ fn aggregator() -> Aggregator {
         interval: Duration::from_secs(60),
         sources: Vec::new(),
         user_agent: "proxy-checker-test".into(),
-        allow_private: false,
+        addresses: AddressPolicy {
+            allow_private: false,
+        },
         source_timeout: Duration::from_secs(10),
         source_bytes_max: 1 << 20,
     }
@@ -34,7 +36,7 @@ fn web(address: SocketAddr, path: &str) -> Source {
     Source {
         location: Location::Web(url.parse().unwrap()),
         url: url.into(),
-        hint: ProtocolHint::ByPort,
+        hint: Scheme::Auto,
     }
 }
 
@@ -43,7 +45,7 @@ fn file(path: impl Into<PathBuf>) -> Source {
     Source {
         url: path.display().to_string().into(),
         location: Location::File(path),
-        hint: ProtocolHint::ByPort,
+        hint: Scheme::Auto,
     }
 }
 
@@ -179,7 +181,7 @@ async fn an_unchanged_list_is_not_sent_again() {
         );
         assert_eq!(told(fetcher.fetch(&source).await), listed(&["304"]));
         // The same list under another hint is another list.
-        source.hint = ProtocolHint::Fixed(proxy_shards::Protocol::Socks4);
+        source.hint = Scheme::Socks4;
         assert_eq!(
             told(fetcher.fetch(&source).await),
             listed(&["socks4://1.2.3.4:80"])

@@ -3,8 +3,9 @@
 
 use super::body::Body;
 use super::error::{FetchError, escaped};
-use crate::config::{ProtocolHint, Source};
+use crate::config::Source;
 use crate::sources::address::AddressPolicy;
+use proxy_shards::Scheme;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
@@ -37,7 +38,7 @@ pub(super) struct Web {
     /// address to ask.
     pub(super) is_public: fn(IpAddr) -> bool,
     /// By source, as configured.
-    validators: Mutex<HashMap<Box<str>, (ProtocolHint, Validators)>>,
+    validators: Mutex<HashMap<Box<str>, (Scheme, Validators)>>,
 }
 
 /// What a server said of a list, to ask later whether it is still the same.

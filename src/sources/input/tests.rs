@@ -43,11 +43,8 @@ fn the_name_of_a_url_shows_no_secret() {
 
 #[test]
 fn the_words_for_a_protocol_are_those_of_the_configuration() {
-    assert_eq!(protocol_hint("auto"), Ok(ProtocolHint::ByPort));
-    assert_eq!(
-        protocol_hint("SOCKS4"),
-        Ok(ProtocolHint::Fixed(Protocol::Socks4))
-    );
+    assert_eq!(protocol_hint("auto"), Ok(Scheme::Auto));
+    assert_eq!(protocol_hint("SOCKS4"), Ok(Scheme::Socks4));
     assert!(protocol_hint("ftp").unwrap_err().contains("socks5"));
 }
 
@@ -77,7 +74,7 @@ fn read_pieces(pieces: Pieces) -> (Vec<Vec<String>>, Result<Held, InputError>) {
         taken.push(found.iter().map(|c| c.url().to_string()).collect());
         Ok(())
     };
-    let mut inputs = Inputs::new(ProtocolHint::ByPort, PUBLIC, Limits::default());
+    let mut inputs = Inputs::new(Scheme::Auto, PUBLIC, Limits::default());
     let held = inputs.read_from(pieces, &mut take);
     (taken, held)
 }
@@ -151,7 +148,7 @@ fn one_line_is_a_line_and_one_piece_a_piece() {
 fn a_missing_file_with_the_name_of_a_proxy_is_told_apart() {
     let check = |name: &str, is_proxy: bool| {
         let input: Input = name.parse().unwrap();
-        let read = read(&input, ProtocolHint::ByPort, PUBLIC, &Limits::default());
+        let read = read(&input, Scheme::Auto, PUBLIC, &Limits::default());
         let error = read.unwrap_err();
         assert_eq!(
             matches!(error, InputError::Proxy),
@@ -168,7 +165,7 @@ fn a_missing_file_with_the_name_of_a_proxy_is_told_apart() {
 
 #[test]
 fn a_list_of_nothing_but_duplicates_is_a_list() {
-    let mut inputs = Inputs::new(ProtocolHint::ByPort, PUBLIC, Limits::default());
+    let mut inputs = Inputs::new(Scheme::Auto, PUBLIC, Limits::default());
     let mut take = |_: Vec<Candidate>| Ok(());
     assert_eq!(
         inputs
@@ -190,7 +187,7 @@ fn files_and_urls_are_read_whole() {
     let path = folder.path().join("list");
     std::fs::write(&path, "1.2.3.4:1\n1.2.3.4:1\n").unwrap();
     let read_one = |input: &Input| {
-        let hint = ProtocolHint::Fixed(Protocol::Socks4);
+        let hint = Scheme::Socks4;
         read(input, hint, PUBLIC, &Limits::default())
     };
     let parsed = read_one(&Input::File(path)).unwrap();

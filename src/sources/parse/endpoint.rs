@@ -2,7 +2,7 @@
 
 use super::Skip;
 use proxy_shards::candidate::parse_port;
-use proxy_shards::{Host, Protocol};
+use proxy_shards::{Host, Scheme};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `host:port`, and what is dressed on behind it.
@@ -10,7 +10,7 @@ pub(super) struct Endpoint {
     pub(super) host: Host,
     pub(super) port: u16,
     /// A protocol named behind the port: `1.2.3.4:1080:socks5`.
-    pub(super) protocol: Option<Protocol>,
+    pub(super) scheme: Option<Scheme>,
 }
 
 /// Whether the text around a host says that it is one.
@@ -87,7 +87,7 @@ pub(super) fn endpoint(text: &[u8], context: Context) -> Result<Endpoint, Skip> 
     Ok(Endpoint {
         host,
         port: read_port(port)?,
-        protocol: read_tail(tail)?,
+        scheme: read_tail(tail)?,
     })
 }
 
@@ -165,12 +165,12 @@ fn read_port(text: &[u8]) -> Result<u16, Skip> {
 
 /// What may follow a port: nothing, a `#comment`, a protocol, or words such as a country. A digit or
 /// another colon could be credentials, which must not be dropped.
-fn read_tail(tail: &[u8]) -> Result<Option<Protocol>, Skip> {
+fn read_tail(tail: &[u8]) -> Result<Option<Scheme>, Skip> {
     let Some(word) = tail.strip_prefix(b":") else {
         return Ok(None);
     };
-    if let Some(protocol) = str::from_utf8(word).ok().and_then(Protocol::from_scheme) {
-        return Ok(Some(protocol));
+    if let Some(scheme) = str::from_utf8(word).ok().and_then(Scheme::from_label) {
+        return Ok(Some(scheme));
     }
     let credentials = word.iter().any(|b| b.is_ascii_digit() || *b == b':');
     if credentials {

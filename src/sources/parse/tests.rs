@@ -10,7 +10,7 @@ const PUBLIC: AddressPolicy = AddressPolicy {
 };
 
 fn read(bytes: &[u8]) -> Parsed {
-    parse(bytes, ProtocolHint::ByPort, PUBLIC)
+    parse(bytes, Scheme::Auto, PUBLIC)
 }
 
 /// What a `.out` file holds: the candidates in order, then what was skipped.
@@ -59,7 +59,7 @@ fn every_list_of_the_corpus_holds_what_its_out_file_says() {
 fn a_list_cut_anywhere_reads_the_same() {
     for (path, bytes, expected) in corpus() {
         for at in 0..=bytes.len() {
-            let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+            let mut parser = Parser::new(Scheme::Auto, PUBLIC);
             parser.push(&bytes[..at]);
             parser.push(&bytes[at..]);
             assert_eq!(
@@ -69,7 +69,7 @@ fn a_list_cut_anywhere_reads_the_same() {
                 path.display()
             );
         }
-        let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+        let mut parser = Parser::new(Scheme::Auto, PUBLIC);
         bytes.chunks(1).for_each(|byte| parser.push(byte));
         assert_eq!(written(&parser.finish()), expected, "{}", path.display());
     }
@@ -113,7 +113,7 @@ fn any_bytes_are_read_without_harm_and_the_same_in_pieces() {
             }
         }
         let expected = written(&read(&bytes));
-        let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+        let mut parser = Parser::new(Scheme::Auto, PUBLIC);
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let (piece, left) = rest.split_at(random.usize(1..=rest.len()));
@@ -136,7 +136,7 @@ fn a_run_of_the_longest_length_is_read_and_one_more_byte_is_too_much() {
 
 #[test]
 fn a_line_of_many_megabytes_takes_the_memory_of_one_run() {
-    let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+    let mut parser = Parser::new(Scheme::Auto, PUBLIC);
     let piece = vec![b'x'; 1 << 20];
     for _ in 0..16 {
         parser.push(&piece);
@@ -164,7 +164,7 @@ fn candidates_are_taken_while_the_list_goes_on() {
     let urls = |candidates: Vec<Candidate>| -> Vec<String> {
         candidates.iter().map(|c| c.url().to_string()).collect()
     };
-    let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+    let mut parser = Parser::new(Scheme::Auto, PUBLIC);
     parser.push(b"1.2.3.4:80\n1.2.3.5:8");
     assert_eq!(urls(parser.take()), ["http://1.2.3.4:80"]);
     assert_eq!(urls(parser.take()), [""; 0]);
@@ -178,7 +178,7 @@ fn candidates_are_taken_while_the_list_goes_on() {
 
 #[test]
 fn the_next_list_starts_on_a_new_line_and_remembers_the_candidates() {
-    let mut parser = Parser::new(ProtocolHint::ByPort, PUBLIC);
+    let mut parser = Parser::new(Scheme::Auto, PUBLIC);
     parser.push(b"1.2.3.4:80");
     assert_eq!(parser.end_list(), Skipped::default());
     parser.push(b"81\n1.2.3.4:80\n# to the end");

@@ -4,25 +4,24 @@
 //! A new order of the same parts (`host:port:user:pass` …) is one more function tried in
 //! [`Tokens::read`].
 
+use super::Skip;
 use super::endpoint::{Context, clean, endpoint};
-use super::{Skip, usual_protocol};
-use crate::config::ProtocolHint;
 use crate::sources::address::AddressPolicy;
 use proxy_shards::candidate::parse_userinfo;
-use proxy_shards::{Candidate, Credentials, Host, Protocol};
+use proxy_shards::{Candidate, Credentials, Host, Scheme};
 use std::sync::Arc;
 
 /// Reads tokens of one list.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    hint: ProtocolHint,
+    hint: Scheme,
     addresses: AddressPolicy,
     /// Those of the candidate before: paid lists repeat them on every line, so they are shared.
     credentials: Option<Arc<Credentials>>,
 }
 
 impl Tokens {
-    pub(super) fn new(hint: ProtocolHint, addresses: AddressPolicy) -> Tokens {
+    pub(super) fn new(hint: Scheme, addresses: AddressPolicy) -> Tokens {
         Tokens {
             hint,
             addresses,
@@ -33,8 +32,7 @@ impl Tokens {
     /// Reads one token. [`Skip::Noise`] means that it does not look like a proxy at all.
     pub(super) fn read(&mut self, token: &[u8]) -> Result<Candidate, Skip> {
         if let Some((ip, port)) = clean(token) {
-            let protocol = self.protocol(port);
-            return self.admit(protocol, Host::V4(ip), port, None);
+            return self.admit(self.hint, Host::V4(ip), port, None);
         }
         match find(token, b"://") {
             Some(at) => self.read_url(&token[..at], &token[at + 3..]),
@@ -45,7 +43,7 @@ impl Tokens {
     /// `scheme://[user[:pass]@]host:port[/]`
     fn read_url(&mut self, scheme: &[u8], rest: &[u8]) -> Result<Candidate, Skip> {
         let scheme = str::from_utf8(scheme).map_err(|_| Skip::Noise)?;
-        let protocol = Protocol::from_scheme(scheme).ok_or(Skip::BadScheme)?;
+        let scheme = Scheme::from_label(scheme).ok_or(Skip::BadScheme)?;
         let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#'));
         let (authority, tail) = rest.split_at(end.unwrap_or(rest.len()));
         if !matches!(tail, b"" | b"/" | [b'#', ..]) {
@@ -60,7 +58,7 @@ impl Tokens {
         let (userinfo, address) = split_userinfo(authority);
         let endpoint = endpoint(address, Context::Scheme)?;
         let credentials = self.credentials(userinfo)?;
-        self.admit(protocol, endpoint.host, endpoint.port, credentials)
+        self.admit(scheme, endpoint.host, endpoint.port, credentials)
     }
 
     /// `[user:pass@]host:port[:Country]`
@@ -78,17 +76,8 @@ impl Tokens {
             return Err(Skip::BadCredentials); // `ss@1.2.3.4:80` may be the end of a password
         }
         let credentials = self.credentials(userinfo)?;
-        let protocol = endpoint
-            .protocol
-            .unwrap_or_else(|| self.protocol(endpoint.port));
-        self.admit(protocol, endpoint.host, endpoint.port, credentials)
-    }
-
-    fn protocol(&self, port: u16) -> Protocol {
-        match self.hint {
-            ProtocolHint::Fixed(protocol) => protocol,
-            ProtocolHint::ByPort => usual_protocol(port),
-        }
+        let scheme = endpoint.scheme.unwrap_or(self.hint);
+        self.admit(scheme, endpoint.host, endpoint.port, credentials)
     }
 
     fn credentials(&mut self, userinfo: Option<&[u8]>) -> Result<Option<Arc<Credentials>>, Skip> {
@@ -107,7 +96,7 @@ impl Tokens {
 
     fn admit(
         &self,
-        protocol: Protocol,
+        scheme: Scheme,
         host: Host,
         port: u16,
         credentials: Option<Arc<Credentials>>,
@@ -116,7 +105,7 @@ impl Tokens {
             return Err(Skip::NotPublic);
         }
         Ok(Candidate {
-            protocol,
+            scheme,
             host,
             port,
             credentials,

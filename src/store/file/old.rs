@@ -4,7 +4,7 @@
 use crate::ledger::Entry;
 use crate::store::Image;
 use jiff::Timestamp;
-use proxy_shards::{Candidate, Protocol, Verdict};
+use proxy_shards::{Candidate, Scheme, Timing, Verdict, Works};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -27,9 +27,9 @@ impl Proxy {
     pub(super) fn of(entry: &Entry) -> Option<Proxy> {
         (entry.verdict == Some(Verdict::Alive)).then(|| Proxy {
             address: entry.candidate.address().to_string(),
-            protocol: Some(entry.candidate.protocol.label().to_owned()),
+            protocol: Some(entry.candidate.scheme.label().to_owned()),
             alive: true,
-            latency_ms: Some(entry.latency_us.div_ceil(1_000).into()),
+            latency_ms: Some(entry.timing.total_us.div_ceil(1_000).into()),
             last_check: Some(time_text(entry.checked_at_ms)),
         })
     }
@@ -38,10 +38,10 @@ impl Proxy {
     /// out, and meant http.
     pub(super) fn entry(&self) -> Option<Entry> {
         let protocol = self.protocol.as_deref().unwrap_or_default();
-        let protocol = Protocol::from_scheme(protocol).unwrap_or(Protocol::Http);
+        let scheme = Scheme::from_label(protocol).unwrap_or(Scheme::Http);
         let candidate: Candidate = match self.address.contains("://") {
             true => self.address.parse().ok()?,
-            false => format!("{}://{}", protocol.label(), self.address)
+            false => format!("{}://{}", scheme.label(), self.address)
                 .parse()
                 .ok()?,
         };
@@ -56,7 +56,13 @@ impl Proxy {
             candidate,
             verdict,
             // A cast from a float stays within the bounds of the integer.
-            latency_us: (latency_ms.unwrap_or(0.0) * 1_000.0) as u32,
+            timing: Timing {
+                total_us: (latency_ms.unwrap_or(0.0) * 1_000.0) as u32,
+                ..Timing::default()
+            },
+            works: Works::default(),
+            exit: None,
+            history: Box::default(),
             checked_at_ms,
             alive_at_ms,
             failures: 0,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::contract::random_image;
-use proxy_shards::Protocol;
+use proxy_shards::{Scheme, Timing};
 use serde_json::Value;
 
 fn load(content: &str) -> (Image, Option<Recovered>) {
@@ -33,12 +33,12 @@ fn what_the_old_service_left_is_read() {
     };
     assert_eq!(first.candidate, "http://1.2.3.4:8080".parse().unwrap());
     assert_eq!(first.verdict, Some(Verdict::Alive));
-    assert_eq!((first.latency_us, first.failures), (234_000, 0));
+    assert_eq!((first.timing.total_us, first.failures), (234_000, 0));
     assert_eq!(first.checked_at_ms, 1_735_776_245_678);
     assert_eq!(first.alive_at_ms, first.checked_at_ms);
-    assert_eq!(second.candidate.protocol, Protocol::Socks5);
+    assert_eq!(second.candidate.scheme, Scheme::Socks5);
     assert_eq!((second.verdict, second.checked_at_ms), (None, 0));
-    assert_eq!(third.candidate.protocol, Protocol::Http);
+    assert_eq!(third.candidate.scheme, Scheme::Http);
 }
 
 #[test]
@@ -60,12 +60,15 @@ fn the_clients_of_the_old_service_find_what_they_knew() {
         ("http://1.2.3.7:80", None),
     ] {
         image.entries.push(Entry {
-            candidate: url.parse().unwrap(),
             verdict,
-            latency_us: 1_500,
+            timing: Timing {
+                total_us: 1_500,
+                ..Timing::default()
+            },
             checked_at_ms: 1_735_776_245_678,
             alive_at_ms: 0,
             failures: 0,
+            ..Entry::new(url.parse().unwrap())
         });
     }
     let file = serde_json::to_value(written(&image)).unwrap();

@@ -6,10 +6,10 @@ use crate::verify::tests::splits;
 
 fn questions(url: &str) -> Questions {
     let options = PolicyOptions {
-        test_url: url.into(),
+        targets: vec![url.into()],
         ..PolicyOptions::default()
     };
-    Questions::new(&ProbePolicy::new(options).unwrap().target)
+    Questions::new(&ProbePolicy::new(options).unwrap().targets[0])
 }
 
 fn credentials(user: &str, password: &str) -> Credentials {

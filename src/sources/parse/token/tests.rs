@@ -7,7 +7,7 @@ fn check(token: &str, expected: Result<&str, Skip>) {
     let addresses = AddressPolicy {
         allow_private: false,
     };
-    let mut tokens = Tokens::new(ProtocolHint::ByPort, addresses);
+    let mut tokens = Tokens::new(Scheme::Auto, addresses);
     let read = tokens.read(token.as_bytes()).map(|c| c.url().to_string());
     assert_eq!(read.as_deref(), expected.as_ref().map(|t| *t), "{token}");
 }
@@ -70,7 +70,7 @@ fn repeated_credentials_are_shared() {
     let addresses = AddressPolicy {
         allow_private: false,
     };
-    let mut tokens = Tokens::new(ProtocolHint::ByPort, addresses);
+    let mut tokens = Tokens::new(Scheme::Auto, addresses);
     let mut read = |token: &[u8]| tokens.read(token).unwrap().credentials.unwrap();
     let (one, two) = (read(b"u:p@1.2.3.4:80"), read(b"u:p@1.2.3.5:80"));
     assert!(Arc::ptr_eq(&one, &two));
@@ -189,7 +189,7 @@ fn the_hint_counts_only_where_nothing_else_is_said() {
     let addresses = AddressPolicy {
         allow_private: true,
     };
-    let mut tokens = Tokens::new(ProtocolHint::Fixed(Protocol::Socks4), addresses);
+    let mut tokens = Tokens::new(Scheme::Socks4, addresses);
     let mut read = |token: &[u8]| tokens.read(token).unwrap().url().to_string();
     assert_eq!(read(b"127.0.0.1:1080"), "socks4://127.0.0.1:1080");
     assert_eq!(read(b"u:p@127.0.0.1:1080"), "socks4://u:p@127.0.0.1:1080");
