@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod sources;
 
+pub mod control;
 pub mod coordinator;
 pub mod dispatch;
 pub mod ledger;

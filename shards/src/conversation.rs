@@ -43,10 +43,36 @@ impl Plan {
         }
     }
 
+    /// The same, with every conversation watched.
+    #[must_use]
+    pub fn watched(self, watch: Rc<dyn Watch>) -> Plan {
+        let _ = watch;
+        todo!()
+    }
+
     /// What was compiled.
     pub fn policy(&self) -> &ProbePolicy {
         &self.policy
     }
+}
+
+/// Sees what happens in conversations; only `explain` wants to.
+pub trait Watch: fmt::Debug {
+    /// Takes one note, in the order of what happens.
+    fn note(&self, note: Note<'_>);
+}
+
+/// What is not to be seen on the wire. Bytes of a peer are raw: escape them before printing.
+#[derive(Clone, Copy)]
+pub enum Note<'a> {
+    /// Said inside TLS.
+    Sent(&'a [u8]),
+    /// Heard inside TLS.
+    Received(&'a [u8]),
+    /// TLS stands: its version, cipher suite, and whether a session was resumed.
+    Tls(&'a dyn fmt::Display),
+    /// The rule that leads to the verdict, in one line of printable text.
+    Rule(&'a dyn fmt::Display),
 }
 
 impl Questions {

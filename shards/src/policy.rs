@@ -1,7 +1,7 @@
 //! What every probe of a sweep does: mode, target, expectation, deadlines, retries. Already valid,
 //! immutable, shared by `Arc`.
 
-use crate::target::{Target, TargetError, TargetOptions};
+use crate::target::{Learnt, Target, TargetError, TargetOptions};
 use crate::works::{Require, TARGETS_MAX};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -141,6 +141,20 @@ impl ProbePolicy {
     /// Whether any target's demand can be met by accident; the caller warns.
     pub fn is_weak(&self) -> bool {
         self.targets.iter().any(Target::is_weak)
+    }
+
+    /// The same policy with what the targets `said` without a proxy, and the addresses of our `own`
+    /// that a judge saw. A target that learns expects from then on what it said.
+    #[must_use]
+    pub fn knowing(&self, said: &[Option<Learnt>], own: &[IpAddr]) -> ProbePolicy {
+        let mut policy = self.clone();
+        policy.own = own.into();
+        for (target, said) in policy.targets.iter_mut().zip(said) {
+            if let Some(said) = said {
+                target.learn(said);
+            }
+        }
+        policy
     }
 
     /// The target of this name.

@@ -207,9 +207,25 @@ impl Target {
         Ok(Target { demand, ..target })
     }
 
-    /// Whether the answer is expected to be what the target says without a proxy, and not known yet.
+    /// Whether the answer is expected to be what the target says without a proxy, known or not.
     pub fn learns(&self) -> bool {
-        matches!(self.demand, Demand::Learn)
+        match &self.demand {
+            Demand::Learn => true,
+            Demand::Answer(expectation) => expectation.learnt,
+            Demand::Judge(_) => false,
+        }
+    }
+
+    /// Expects what was said without a proxy, if this target learns.
+    pub(crate) fn learn(&mut self, said: &Learnt) {
+        if self.learns() {
+            self.demand = Demand::Answer(Expectation {
+                status: said.status,
+                content_type: said.content_type.clone(),
+                learnt: true,
+                ..Expectation::default()
+            });
+        }
     }
 
     /// Whether the demand can be met by accident: a success status over plain HTTP with nothing

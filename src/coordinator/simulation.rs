@@ -6,14 +6,12 @@ use crate::config::{
     Storage,
 };
 use crate::snapshot::{Published, Snapshot};
+use crate::sources::address::AddressPolicy;
 use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use crate::store::Image;
 use proxy_shards::policy::PolicyOptions;
-use crate::sources::address::AddressPolicy;
-use proxy_shards::{
-    Candidate, Job, ProbePolicy, Record, Report, Scheme, Tally, Timing, Verdict,
-};
+use proxy_shards::{Candidate, Job, ProbePolicy, Record, Report, Scheme, Tally, Timing, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

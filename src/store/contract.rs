@@ -4,7 +4,7 @@ use super::{Image, Store, StoreError, open};
 use crate::config::Backend;
 use crate::ledger::Entry;
 use fastrand::Rng;
-use proxy_shards::{Candidate, Credentials, Host, Scheme, Works, Timing, Verdict};
+use proxy_shards::{Candidate, Credentials, Host, Scheme, Timing, Verdict, Works};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,9 @@ use super::rows::Rows;
 use crate::dispatch::Shards;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use indicatif::ProgressBar;
-use proxy_shards::{ControlJob, Candidate, Job, ProbePolicy, Record, Report, Tally, Timing, Verdict};
+use proxy_shards::{
+    Candidate, ControlJob, Job, ProbePolicy, Record, Report, Tally, Timing, Verdict,
+};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind, Write};
