@@ -9,6 +9,7 @@ mod limits;
 mod listing;
 mod patience;
 mod query;
+mod questions;
 mod refusal;
 mod routes;
 mod select;
