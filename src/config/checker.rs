@@ -121,7 +121,6 @@ fn policy(
         retries: u8::try_from(retries).unwrap_or(0),
         user_agent: user_agent.to_owned(),
         ca_pem: report.take("checker.ca_file", ca_pem(&raw.ca_file, folder), None),
-        ..PolicyOptions::default()
     };
     if report.problems.len() > problems_before {
         return None;
