@@ -77,7 +77,12 @@ pub(super) async fn serve_from(
                 }
             }
             accepted = door.accept() => match accepted {
-                Ok((stream, peer)) => judge.admit(stream, peer.ip(), &mut connections, &graceful),
+                Ok((stream, peer)) => {
+                    if judge.admit(stream, peer.ip(), &mut connections, &graceful) {
+                        // It gives its descriptor back when it has its turn, which is now.
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => judge.pause(&error).await,
             },
@@ -147,19 +152,20 @@ impl Judge {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection in; if there are too many, the oldest gives way.
+    /// Takes a connection in; if there are too many, the oldest gives way. Whether one did.
     fn admit(
         self: &Arc<Self>,
         stream: TcpStream,
         peer: IpAddr,
         connections: &mut JoinSet<()>,
         graceful: &GracefulShutdown,
-    ) {
+    ) -> bool {
         // Whom a trusted proxy speaks for is known only from the request.
         let trusted = request::is_trusted(peer, &self.trusted);
         let origin = (!trusted).then(|| Origin::of(peer));
         let mut state = self.state();
         let gone = state.places.make_room(origin);
+        let gave_way = gone.is_some();
         state.end(gone);
         let place = Place {
             number: state.places.next(),
@@ -179,6 +185,7 @@ impl Judge {
             drop(place);
         });
         state.places.enter(number, origin, connection);
+        gave_way
     }
 
     /// After an accept that failed, such as for want of a descriptor: one is given back, and time to
