@@ -104,6 +104,26 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_every_option_with_its_default() {
+        use clap::CommandFactory;
+        let page = include_str!("../../../docs/judge.md");
+        let command = Line::command();
+        let options = command.get_arguments().filter(|a| a.get_id() != "help");
+        let mut documented = 0;
+        for option in options {
+            let name = option.get_long().unwrap();
+            let default = option.get_default_values().first();
+            let default = default.map_or("none".into(), |d| format!("`{}`", d.display()));
+            let row = page
+                .lines()
+                .find(|l| l.starts_with(&format!("| `--{name} ")));
+            assert!(row.is_some_and(|row| row.contains(&default)), "{name}");
+            documented += 1;
+        }
+        assert_eq!(documented, 6);
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_wrong_usage() {
         for line in [
             "--listen nonsense",

@@ -228,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_names_every_field_that_is_told() {
+        let page = include_str!("../../../docs/judge.md");
+        for name in FORWARDING_FIELDS {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
+    #[test]
     fn bytes_of_any_kind_are_told_as_they_are() {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_bytes(b"\xff\xfe, <b>").unwrap();

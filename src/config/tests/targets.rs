@@ -37,6 +37,19 @@ fn the_sample_of_the_documentation_is_valid() {
 }
 
 #[test]
+fn the_sample_of_the_judges_page_is_a_judge() {
+    let page = include_str!("../../../docs/judge.md");
+    let (_, sample) = page.split_once("```json\n").unwrap();
+    let sample = sample.split_once("```").unwrap().0;
+    let secret = |_: &str| Some("0123456789abcdef".to_owned());
+    let (config, _) = Config::from_json(sample, "config.json", &secret).unwrap();
+    let [target] = &*config.checker.policy.targets else {
+        panic!("{sample}");
+    };
+    assert!(matches!(target.demand, Demand::Judge(_)));
+}
+
+#[test]
 fn the_short_form_is_one_target_called_default() {
     let (config, warnings) = with_checker(
         r#"{"test_url": "http://a.example/hello", "expect":
