@@ -204,6 +204,10 @@ fn secret(raw: &RawTarget, place: &Place, env: Env<'_>, report: &mut Report) -> 
     if raw.expect != RawExpect::default() {
         report.problem(&place.expect, JUDGE_EXPECTS);
     }
+    if Url::parse(&raw.url).is_ok_and(|url| url.query_pairs().any(|(key, _)| key == "nonce")) {
+        let text = "has a nonce, and every request to a judge gets one of its own; remove it";
+        report.problem(&place.url, text);
+    }
     report.take(&place.secret_env, judge_secret(name, env).map(Some), None)
 }
 
