@@ -54,12 +54,6 @@ pub fn run(args: &JudgeArgs, err: &mut dyn Write) -> Result<u8, Failure> {
         failed(&what, format!("{error}; choose another one with --listen"))
     })?;
     let address = listener.local_addr().unwrap_or(args.listen);
-    // Without stderr there is nobody to tell.
-    let _ = writeln!(
-        err,
-        "proxy-checker: the judge answers on http://{address}/?nonce=…"
-    );
-
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stop = Some(stop);
     let _signals = shutdown::listen(move |order| match order {
@@ -69,6 +63,12 @@ pub fn run(args: &JudgeArgs, err: &mut dyn Write) -> Result<u8, Failure> {
         Order::Reload => {}
     })
     .map_err(|e| failed("cannot watch for signals", e))?;
+    // Whoever reads this line may send signals, so it comes after the handlers. Without stderr there
+    // is nobody to tell.
+    let _ = writeln!(
+        err,
+        "proxy-checker: the judge answers on http://{address}/?nonce=…"
+    );
     let judge = Judge::new(secret, proxy_shards::judge::page, args.trusted(), limits);
     serve(listener, judge, async {
         // Dropping the sender is the signal.
