@@ -40,7 +40,8 @@ def configuration(farm, port):
             "allow_private": True,
             "sources": [{"url": farm.url, "type": "http", "enabled": True}],
         },
-        "checker": {"test_url": TARGET, "timeout_ms": 4000, "concurrency_total": 2000},
+        # The target has a name that only the farm's proxies know.
+        "checker": {"test_url": TARGET, "control_probe": False, "timeout_ms": 4000, "concurrency_total": 2000},
         "api": {"addr": f"127.0.0.1:{port}"},
         "storage": {"type": "sled", "path": "ledger"},
         "logging": {"level": "info", "format": "text"},
