@@ -37,8 +37,7 @@ pub struct Target {
 pub enum Demand {
     /// This.
     Answer(Expectation),
-    /// What it says without a proxy: not known yet. Until then any final status below 400 but a
-    /// redirection counts.
+    /// What it says without a proxy: not known yet. Until then any success counts.
     Learn,
     /// What only a judge with the same secret can say.
     Judge(Secret),

@@ -2,8 +2,9 @@
 
 use super::tests::{ALIVE, GRANT4, GRANT5, PLAIN, SECURE, TUNNEL, hold, me, plan};
 use super::*;
-use crate::policy::PolicyOptions;
+use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::target::TargetOptions;
+use std::sync::Arc;
 
 /// Valid replies, as material for mutation.
 const REPLIES: [&[u8]; 9] = [
