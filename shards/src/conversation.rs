@@ -255,4 +255,14 @@ impl Opening<'_> {
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
+mod replies;
+#[cfg(test)]
+mod secured;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched;
+#[cfg(test)]
+mod ways;

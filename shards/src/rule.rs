@@ -179,6 +179,9 @@ fn text_of_tls(line: &mut Printable<'_, '_>, error: &Error) -> fmt::Result {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             line.write_str("not valid yet")
         }
+        CertificateError::BadSignature => {
+            line.write_str("signed by another than the issuer that it names")
+        }
         CertificateError::UnknownIssuer => line.write_str("its issuer is not trusted"),
         // Which names it is valid for is the peer's text, and none of ours.
         CertificateError::NotValidForNameContext { expected, .. } => {

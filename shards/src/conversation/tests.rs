@@ -36,7 +36,17 @@ pub(super) fn hold(
     login: Option<&Credentials>,
     pieces: &[&[u8]],
 ) -> (Vec<Rc<[u8]>>, Option<Verdict>) {
-    let (mut conversation, first) = Conversation::begin(plan, 0, Way::Proxy(protocol), login);
+    hold_on(plan, Way::Proxy(protocol), login, pieces)
+}
+
+/// The same on any way.
+pub(super) fn hold_on(
+    plan: &Rc<Plan>,
+    way: Way,
+    login: Option<&Credentials>,
+    pieces: &[&[u8]],
+) -> (Vec<Rc<[u8]>>, Option<Verdict>) {
+    let (mut conversation, first) = Conversation::begin(plan, 0, way, login);
     let mut asked = Vec::new();
     let mut steps = pieces.iter();
     let mut step = first;

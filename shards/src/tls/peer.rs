@@ -60,6 +60,8 @@ pub(crate) struct Server {
     pub(crate) record_bytes_max: usize,
     /// What a proxy does to the wire bytes of the answer.
     pub(crate) change: Option<fn(&mut Vec<u8>)>,
+    /// What the server makes of the request, if not a fixed answer.
+    pub(crate) answers: Option<fn(&[u8]) -> Vec<u8>>,
     /// How often the client sent something.
     pub(crate) heard: usize,
 }
@@ -92,6 +94,7 @@ impl Server {
             closes: false,
             record_bytes_max: usize::MAX,
             change: None,
+            answers: None,
             heard: 0,
         }
     }
@@ -111,7 +114,10 @@ impl Server {
             }
             if self.request.ends_with(b"\r\n\r\n") {
                 self.tls.set_buffer_limit(None);
-                let answer = std::mem::take(&mut self.answer);
+                let mut answer = std::mem::take(&mut self.answer);
+                if let Some(answers) = self.answers {
+                    answer = answers(&self.request);
+                }
                 for record in answer.chunks(self.record_bytes_max) {
                     self.tls.writer().write_all(record).unwrap();
                 }
@@ -125,6 +131,76 @@ impl Server {
         }
         if let (Some(change), true) = (self.change, self.answer.is_empty()) {
             change(&mut said);
+        }
+        said
+    }
+}
+
+/// A proxy behind TLS: what comes decrypted is answered by a script.
+pub(crate) struct SecureProxy<'a> {
+    pub(crate) tls: ServerConnection,
+    /// Takes what was said inside and gives what is said back, and whether that is the end.
+    script: Box<dyn FnMut(&[u8]) -> (Vec<u8>, End) + 'a>,
+    /// All that was said inside.
+    pub(crate) heard: Vec<u8>,
+}
+
+/// Whether a peer goes on.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    /// It does.
+    Open,
+    /// It says goodbye by `close_notify`.
+    Notified,
+}
+
+impl<'a> SecureProxy<'a> {
+    /// Its certificate is for `name`, and its records are at most `record_bytes_max` long.
+    pub(crate) fn new(
+        authority: &Authority,
+        name: &str,
+        record_bytes_max: Option<usize>,
+        script: impl FnMut(&[u8]) -> (Vec<u8>, End) + 'a,
+    ) -> SecureProxy<'a> {
+        let (certificate, key) = authority.certificate(name);
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        config.max_fragment_size = record_bytes_max;
+        let mut tls = ServerConnection::new(Arc::new(config)).unwrap();
+        tls.set_buffer_limit(None);
+        SecureProxy {
+            tls,
+            script: Box::new(script),
+            heard: Vec::new(),
+        }
+    }
+
+    /// Takes what the client sent and gives what the proxy says to it.
+    pub(crate) fn hear(&mut self, mut wire: &[u8]) -> Vec<u8> {
+        let mut said = Vec::new();
+        let mut plain = Vec::new();
+        while !wire.is_empty() {
+            self.tls.read_tls(&mut wire).unwrap();
+            if self.tls.process_new_packets().is_err() {
+                break;
+            }
+            // It fails when there is nothing more, with what there was already read.
+            let _ = self.tls.reader().read_to_end(&mut plain);
+        }
+        if !plain.is_empty() {
+            self.heard.extend(&plain);
+            let (back, end) = (self.script)(&plain);
+            self.tls.writer().write_all(&back).unwrap();
+            if end == End::Notified {
+                self.tls.send_close_notify();
+            }
+        }
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut said).unwrap();
         }
         said
     }
