@@ -3,6 +3,7 @@
 
 pub(crate) mod layer;
 pub(crate) mod session;
+mod tickets;
 mod unverified;
 
 use crate::policy::ProbePolicy;
@@ -10,7 +11,7 @@ use crate::rule::Rule;
 use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
 use layer::{Layer, Peer};
-use rustls::client::{Resumption, WantsClientCert};
+use rustls::client::{Resumption, Tls12Resumption, WantsClientCert};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
@@ -18,6 +19,7 @@ use session::Session;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
+use tickets::Tickets;
 use unverified::Unverified;
 
 /// Wire bytes that a handshake and its session tickets may take; a chain of certificates is 2 to
@@ -37,6 +39,8 @@ pub(crate) struct Client {
     name: ServerName<'static>,
     peer: Peer,
     wire_bytes_max: usize,
+    /// Sessions that can be resumed; none with proxies, who are met once.
+    tickets: Option<Arc<Tickets>>,
 }
 
 impl Client {
@@ -45,11 +49,15 @@ impl Client {
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
         let config = builder().with_root_certificates(Arc::clone(&policy.roots));
+        let tickets = Arc::new(Tickets::default());
+        let resumption = Resumption::store(Arc::<Tickets>::clone(&tickets))
+            .tls12_resumption(Tls12Resumption::Disabled);
         target.tls.then(|| Client {
-            config: finished(config),
+            config: finished(config, resumption),
             name,
             peer: Peer::Target,
             wire_bytes_max: wire_bytes_max(answer_bytes_max(target)),
+            tickets: Some(tickets),
         })
     }
 
@@ -68,11 +76,12 @@ impl Client {
             false => answer_bytes_max(target),
         };
         Client {
-            config: finished(config),
+            config: finished(config, Resumption::disabled()),
             // No address of any proxy, and so no SNI (RFC 6066, section 3); it is never looked at.
             name: ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             peer: Peer::Proxy,
             wire_bytes_max: wire_bytes_max(answer.saturating_add(HEAD_BYTES_MAX)),
+            tickets: None,
         }
     }
 
@@ -82,7 +91,13 @@ impl Client {
     /// `local_fault` if rustls cannot make one, as without randomness.
     pub(crate) fn connect(&self) -> Result<(Layer, Rc<[u8]>), Rule> {
         let (config, name) = (Arc::clone(&self.config), self.name.clone());
-        Layer::new(config, name, self.peer, self.wire_bytes_max)
+        Layer::new(
+            config,
+            name,
+            self.peer,
+            self.wire_bytes_max,
+            self.tickets.clone(),
+        )
     }
 
     /// The same, for the target's answer.
@@ -105,14 +120,20 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
         .expect("ring supports TLS 1.2 and 1.3")
 }
 
-fn finished(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConfig> {
+fn finished(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    resumption: Resumption,
+) -> Arc<ClientConfig> {
     let mut config = builder.with_no_client_auth();
-    config.resumption = Resumption::disabled();
+    config.resumption = resumption;
+    config.enable_early_data = false;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
 }
 
 #[cfg(test)]
 pub(crate) mod peer;
+#[cfg(test)]
+mod resumption;
 #[cfg(test)]
 mod tests;

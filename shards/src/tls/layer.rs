@@ -1,5 +1,6 @@
 //! One layer of TLS around whatever is said inside.
 
+use super::tickets::Tickets;
 use crate::Verdict;
 use crate::handshake::Progress;
 use crate::rule::Rule;
@@ -38,6 +39,9 @@ pub(crate) struct Layer {
     peer: Peer,
     stands: bool,
     wire_bytes_left: usize,
+    tickets: Option<Arc<Tickets>>,
+    /// Whether the ClientHello offers to resume a session.
+    offers_ticket: bool,
 }
 
 impl Layer {
@@ -47,6 +51,7 @@ impl Layer {
         name: ServerName<'static>,
         peer: Peer,
         wire_bytes_max: usize,
+        tickets: Option<Arc<Tickets>>,
     ) -> Result<(Layer, Rc<[u8]>), Rule> {
         let connection = ClientConnection::new(config, name)
             .map_err(|_| Rule::fault("rustls could not begin a connection"))?;
@@ -55,6 +60,8 @@ impl Layer {
             peer,
             stands: false,
             wire_bytes_left: wire_bytes_max,
+            offers_ticket: tickets.as_ref().is_some_and(|tickets| tickets.were_taken()),
+            tickets,
         };
         let hello = layer.outgoing()?;
         Ok((layer, hello))
@@ -109,6 +116,9 @@ impl Layer {
     /// Lets rustls look at what was read. What it decrypted before a fault still counts, so that
     /// the verdict does not depend on how the bytes were cut.
     fn process(&mut self, inside: &mut dyn Inside, asked: &mut bool) -> Result<IoState, Rule> {
+        if let Some(tickets) = &self.tickets {
+            tickets.come_verified(self.is_full());
+        }
         let processed = self.connection.process_new_packets();
         if !self.stands && processed.is_ok() && !self.connection.is_handshaking() {
             self.stands = true;
@@ -135,6 +145,14 @@ impl Layer {
             },
             (true, false) => Err(Rule::closed("TLS was closed in its handshake")),
         }
+    }
+
+    /// Whether the handshake is certainly one in which the certificate is verified. rustls hands out
+    /// tickets only once it was.
+    fn is_full(&self) -> bool {
+        use HandshakeKind::{Full, FullWithHelloRetryRequest};
+        let kind = self.connection.handshake_kind();
+        !self.offers_ticket || matches!(kind, Some(Full | FullWithHelloRetryRequest))
     }
 
     /// Hands in the next plain bytes, if there are any.

@@ -2,7 +2,7 @@
 
 use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::target::TargetOptions;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, SupportedProtocolVersion, version};
@@ -38,6 +38,25 @@ impl Authority {
         .unwrap()
     }
 
+    /// A chain of two for `name`, with its key: what a handshake usually has to verify.
+    pub(crate) fn chain(
+        &self,
+        name: &str,
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "intermediate");
+        let middle = params.signed_by(&key, &self.issuer).unwrap();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.into()]).unwrap();
+        let leaf = params.signed_by(&key, &issuer).unwrap();
+        (vec![leaf.into(), middle.into()], key.into())
+    }
+
     /// A certificate for `name`, with its key. Names under `old.` have expired.
     fn certificate(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
@@ -53,6 +72,7 @@ impl Authority {
 /// A server that gives one answer to the first request, and then perhaps closes.
 pub(crate) struct Server {
     pub(crate) tls: ServerConnection,
+    pub(crate) config: Arc<ServerConfig>,
     pub(crate) request: Vec<u8>,
     answer: Vec<u8>,
     pub(crate) closes: bool,
@@ -60,8 +80,6 @@ pub(crate) struct Server {
     pub(crate) record_bytes_max: usize,
     /// What a proxy does to the wire bytes of the answer.
     pub(crate) change: Option<fn(&mut Vec<u8>)>,
-    /// What the server makes of the request, if not a fixed answer.
-    pub(crate) answers: Option<fn(&[u8]) -> Vec<u8>>,
     /// How often the client sent something.
     pub(crate) heard: usize,
 }
@@ -87,14 +105,19 @@ impl Server {
             .with_single_cert(vec![certificate], key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Server::of(Arc::new(config), answer)
+    }
+
+    /// One more server that remembers the sessions of the others with this configuration.
+    pub(crate) fn of(config: Arc<ServerConfig>, answer: &str) -> Server {
         Server {
-            tls: ServerConnection::new(Arc::new(config)).unwrap(),
+            tls: ServerConnection::new(Arc::clone(&config)).unwrap(),
+            config,
             request: Vec::new(),
             answer: answer.into(),
             closes: false,
             record_bytes_max: usize::MAX,
             change: None,
-            answers: None,
             heard: 0,
         }
     }
@@ -114,10 +137,7 @@ impl Server {
             }
             if self.request.ends_with(b"\r\n\r\n") {
                 self.tls.set_buffer_limit(None);
-                let mut answer = std::mem::take(&mut self.answer);
-                if let Some(answers) = self.answers {
-                    answer = answers(&self.request);
-                }
+                let answer = std::mem::take(&mut self.answer);
                 for record in answer.chunks(self.record_bytes_max) {
                     self.tls.writer().write_all(record).unwrap();
                 }
