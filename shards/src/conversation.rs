@@ -8,14 +8,13 @@ pub(crate) mod watch;
 pub use plan::Plan;
 pub use watch::{Note, Watch};
 
-use crate::handshake::Progress;
 use crate::handshake::connect::Connect;
-use crate::handshake::http;
 use crate::handshake::socks4::{self, Socks4};
 use crate::handshake::socks5::Socks5;
+use crate::handshake::{Progress, http};
 use crate::judge::{Exit, NONCE_CHARS, Nonce};
 use crate::rule::Rule;
-use crate::target::Learnt;
+use crate::target::{Learnt, Target};
 use crate::verify::{Answer, Aside};
 use crate::{Credentials, Protocol, Stage, Verdict};
 use phase::{Phase, Secured, Surroundings};
@@ -77,27 +76,15 @@ pub struct Conversation {
 impl Conversation {
     /// Begins after the TCP connect, with the first question; in connect-only mode the probe ends
     /// before. What a protocol cannot say ends it here: SOCKS 4 knows no IPv6 targets (`denied`),
-    /// and credentials that do not fit the protocol's fields are not sent (`auth_required`).
-    ///
-    /// # Panics
-    /// If the plan has no such target.
+    /// and credentials that do not fit the protocol's fields are not sent (`auth_required`). A plan
+    /// without such a target is a fault of ours (`local_fault`).
     pub fn begin(
         plan: &Rc<Plan>,
         target: usize,
         way: Way,
         credentials: Option<&Credentials>,
     ) -> (Conversation, Step) {
-        let questions = &plan.targets[target];
-        let begun = aside(questions, way).and_then(|aside| {
-            let opening = Opening {
-                plan,
-                target,
-                aside: aside.as_deref(),
-                credentials,
-            };
-            let (phase, question) = opening.first(way)?;
-            Ok((phase, aside, question))
-        });
+        let begun = begun(plan, target, way, credentials);
         let (phase, aside, step) = match begun {
             Ok((phase, aside, question)) => (phase, aside, Step::Ask(question)),
             Err(rule) => {
@@ -109,7 +96,7 @@ impl Conversation {
         let conversation = Conversation {
             phase,
             aside,
-            target: target as u8,
+            target: u8::try_from(target).unwrap_or(u8::MAX),
         };
         (conversation, step)
     }
@@ -120,21 +107,26 @@ impl Conversation {
         if let Phase::Done(verdict) = self.phase {
             return Step::Done(verdict);
         }
+        let Some(questions) = plan.targets.get(usize::from(self.target)) else {
+            return self.end(plan, &NO_TARGET);
+        };
         let mut around = Surroundings {
-            questions: &plan.targets[usize::from(self.target)],
+            questions,
             aside: self.aside.as_deref_mut(),
             watched: &plan.watched,
         };
         match self.phase.received(&mut around, bytes) {
             Progress::Ask(question) => Step::Ask(question),
             Progress::Recv | Progress::Open => Step::Recv,
-            Progress::Ended(rule) => {
-                plan.watched.rule(&rule);
-                let verdict = rule.verdict();
-                self.phase = Phase::Done(verdict);
-                Step::Done(verdict)
-            }
+            Progress::Ended(rule) => self.end(plan, &rule),
         }
+    }
+
+    fn end(&mut self, plan: &Plan, rule: &Rule) -> Step {
+        plan.watched.rule(rule);
+        let verdict = rule.verdict();
+        self.phase = Phase::Done(verdict);
+        Step::Done(verdict)
     }
 
     /// What was found out, once it has ended; the second time, nothing.
@@ -162,6 +154,30 @@ impl fmt::Debug for Conversation {
             _ => write!(f, "Conversation({:?})", self.stage()),
         }
     }
+}
+
+/// A target that the plan does not have.
+const NO_TARGET: Rule = Rule::fault("the plan has no such target");
+
+/// A conversation's beginning: what reads the reply, what is its own, and the first question.
+type Begun = (Phase, Option<Box<Aside>>, Rc<[u8]>);
+
+fn begun(
+    plan: &Plan,
+    target: usize,
+    way: Way,
+    credentials: Option<&Credentials>,
+) -> Result<Begun, Rule> {
+    let questions = plan.targets.get(target).ok_or(NO_TARGET)?;
+    let aside = aside(questions, way)?;
+    let opening = Opening {
+        questions,
+        target: &plan.policy.targets[target],
+        aside: aside.as_deref(),
+        credentials,
+    };
+    let (phase, question) = opening.first(way)?;
+    Ok((phase, aside, question))
 }
 
 /// What is this conversation's own, if anything.
@@ -193,8 +209,8 @@ fn nonce() -> Result<Nonce, Rule> {
 
 /// What the first question is made of.
 struct Opening<'a> {
-    plan: &'a Plan,
-    target: usize,
+    questions: &'a Questions,
+    target: &'a Target,
     aside: Option<&'a Aside>,
     credentials: Option<&'a Credentials>,
 }
@@ -202,7 +218,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     /// The first question and what reads its reply.
     fn first(&self, way: Way) -> Result<(Phase, Rc<[u8]>), Rule> {
-        let questions = self.questions();
+        let questions = self.questions;
         match way {
             Way::Direct => Phase::at_target(questions, || match self.aside {
                 Some(aside) => Rc::clone(&aside.request),
@@ -212,11 +228,11 @@ impl Opening<'_> {
             Way::Proxy(Protocol::Https) => {
                 let (layer, hello) = questions.proxy_tls.connect()?;
                 let (inner, first) = self.http();
-                Ok((Secured::new(layer, first, inner), hello))
+                let secured = Secured::new(layer, first, inner);
+                Ok((Phase::Secured(Box::new(secured)), hello))
             }
             Way::Proxy(Protocol::Socks4) => {
-                let target = &self.plan.policy.targets[self.target];
-                let request = socks4::request(target, self.credentials)?;
+                let request = socks4::request(self.target, self.credentials)?;
                 Ok((Phase::Socks4(Socks4::default()), request))
             }
             Way::Proxy(Protocol::Socks5) => {
@@ -228,7 +244,7 @@ impl Opening<'_> {
 
     /// The same of an HTTP proxy: CONNECT, or the request itself.
     fn http(&self) -> (Phase, Rc<[u8]>) {
-        let questions = self.questions();
+        let questions = self.questions;
         match (questions.tunnel, self.aside) {
             (true, _) => (
                 Phase::Connect(Connect::default()),
@@ -245,10 +261,6 @@ impl Opening<'_> {
                 )
             }
         }
-    }
-
-    fn questions(&self) -> &Questions {
-        &self.plan.targets[self.target]
     }
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::judge::{Anonymity, page};
 use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::target::{Secret, TargetOptions};
+use crate::tls::peer::{Authority, Server};
 use crate::verify::tests::splits;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -205,4 +206,27 @@ fn a_page_in_chunks_is_the_same_page() {
     };
     let (verdict, _) = talk(&plan, Way::Proxy(Protocol::Http), &[], answer);
     assert_eq!(verdict, Verdict::Alive);
+}
+
+#[test]
+fn a_judge_behind_tls_is_asked_with_a_nonce_too() {
+    let authority = Authority::new();
+    let mut options = PolicyOptions {
+        ca_pem: Some(authority.pem().into()),
+        ..PolicyOptions::default()
+    };
+    options.targets = vec![TargetOptions {
+        judge: Some(secret()),
+        ..TargetOptions::from("https://j.example/judge")
+    }];
+    let plan = Rc::new(Plan::new(Arc::new(ProbePolicy::new(options).unwrap())));
+    let page = answered(200, "<h1>Welcome</h1>");
+    let mut server = Server::new(&authority, "j.example", &page);
+    let (mut conversation, mut step) = Conversation::begin(&plan, 0, Way::Direct, None);
+    while let Step::Ask(question) = &step {
+        let said = server.hear(question);
+        step = conversation.received(&plan, &said);
+    }
+    assert_eq!(step, Step::Done(Verdict::OwnPage));
+    assert_eq!(nonce_of(&server.request).len(), NONCE_CHARS);
 }

@@ -61,12 +61,12 @@ impl Surroundings<'_> {
 
 impl Secured {
     /// Will ask `first` inside `layer` and go on as `inner`.
-    pub(super) fn new(layer: Layer, first: Rc<[u8]>, inner: Phase) -> Phase {
-        Phase::Secured(Box::new(Secured {
+    pub(super) fn new(layer: Layer, first: Rc<[u8]>, inner: Phase) -> Secured {
+        Secured {
             layer,
             first,
             inner,
-        }))
+        }
     }
 }
 

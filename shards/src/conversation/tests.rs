@@ -277,3 +277,14 @@ fn debug_shows_neither_credentials_nor_what_was_sent() {
         assert!(text.contains("Ask(") && !text.contains("[5, "), "{text}");
     }
 }
+
+#[test]
+fn a_target_that_the_plan_does_not_have_is_our_own_fault() {
+    let plan = plan(PLAIN);
+    for target in [1, 8, 256, usize::MAX] {
+        let (mut conversation, step) = Conversation::begin(&plan, target, Way::Direct, None);
+        assert_eq!(step, Step::Done(Verdict::LocalFault));
+        let step = conversation.received(&plan, ALIVE);
+        assert_eq!(step, Step::Done(Verdict::LocalFault));
+    }
+}

@@ -25,6 +25,11 @@ impl Authority {
         Authority { issuer, pem }
     }
 
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// A policy whose target is `url` and that trusts this authority too.
     pub(crate) fn policy(&self, url: &str) -> ProbePolicy {
         ProbePolicy::new(PolicyOptions {
@@ -156,11 +161,14 @@ impl Server {
     }
 }
 
+/// What a proxy behind TLS makes of what it hears.
+type Script<'a> = dyn FnMut(&[u8]) -> (Vec<u8>, End) + 'a;
+
 /// A proxy behind TLS: what comes decrypted is answered by a script.
 pub(crate) struct SecureProxy<'a> {
     pub(crate) tls: ServerConnection,
     /// Takes what was said inside and gives what is said back, and whether that is the end.
-    script: Box<dyn FnMut(&[u8]) -> (Vec<u8>, End) + 'a>,
+    script: Box<Script<'a>>,
     /// All that was said inside.
     pub(crate) heard: Vec<u8>,
 }
