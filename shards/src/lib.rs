@@ -13,6 +13,7 @@ pub mod works;
 
 pub mod conversation;
 mod handshake;
+mod rule;
 mod tls;
 mod verify;
 
