@@ -164,7 +164,7 @@ impl Engine {
         &self.reports
     }
 
-    /// Replaces the policy: probes under way keep the one they started with.
+    /// Replaces the policy: jobs whose first probe was made end under the one they began with.
     pub fn set_policy(&self, policy: Arc<ProbePolicy>) {
         self.shards
             .iter()

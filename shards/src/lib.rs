@@ -17,6 +17,7 @@ mod rule;
 mod tls;
 mod verify;
 
+mod course;
 pub mod engine;
 pub mod job;
 mod jobs;

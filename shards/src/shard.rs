@@ -125,10 +125,10 @@ impl Shard {
     }
 
     /// A lane's probe ended.
-    pub(crate) fn ended(&self, lane: usize, ended: Ended, retries: u8) {
+    pub(crate) fn ended(&self, lane: usize, ended: &Ended) {
         let unreported = {
             let mut jobs = self.jobs.borrow_mut();
-            jobs.end(lane, ended, retries, Instant::now());
+            jobs.end(lane, ended, Instant::now());
             jobs.unreported()
         };
         if unreported >= REPORT_RECORDS {

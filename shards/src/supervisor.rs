@@ -88,7 +88,7 @@ fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
         tracing::error!(
             shard = seat.number,
             trouble,
-            "shard restarts; its jobs start over"
+            "shard restarts; the probes under way are made again"
         );
         thread::sleep(RESTART_PAUSE);
         seat.read_mail();
