@@ -124,7 +124,8 @@ pub struct ControlRecord {
     pub own: Option<IpAddr>,
 }
 
-/// What a shard sends to the coordinator about every 100 ms or 1 024 records.
+/// What a shard sends to the coordinator about every 100 ms or 1 024 records, and at once when a
+/// probe without a proxy has ended.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Which shard.

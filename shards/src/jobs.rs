@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Before a probe that ended in local trouble is made again.
 const LOCAL_PAUSE: Duration = Duration::from_millis(250);
 /// Executor panics during which a job may be under way before it is given up as `local_fault`.
-const CRASHES_MAX: u8 = 2;
+pub(crate) const CRASHES_MAX: u8 = 2;
 
 /// A job and what became of it so far.
 #[derive(Debug)]

@@ -1,5 +1,8 @@
 //! Lanes drain the shard's queue. Growing and shrinking the concurrency is waking and parking them.
+//! Probes without a proxy have no part in that: they are rare, and must not wait for a lane.
 
+use crate::conversation::Plan;
+use crate::job::ControlJob;
 use crate::net::Socket;
 use crate::probe::Probe;
 use crate::shard::Shard;
@@ -90,4 +93,14 @@ async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<P
         Poll::Pending
     })
     .await
+}
+
+/// Makes one probe without a proxy, at `place` among those under way.
+pub(crate) async fn control(shard: Rc<Shard>, plan: Rc<Plan>, place: usize, job: ControlJob) {
+    let ended = {
+        let slot = Socket::new(&shard.ring);
+        let mut socket = slot.expect("a slot for each of them beside those of the lanes");
+        Probe::direct(&plan, job).run(&mut socket).await
+    };
+    shard.control_ended(place, ended);
 }

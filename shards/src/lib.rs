@@ -17,6 +17,7 @@ mod rule;
 mod tls;
 mod verify;
 
+mod controls;
 mod course;
 pub mod engine;
 pub mod job;

@@ -3,7 +3,7 @@
 
 use crate::Credentials;
 use crate::conversation::{Conversation, Finding, Plan, Step, Way};
-use crate::job::{Ended, Job, Timing};
+use crate::job::{ControlJob, Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
 use crate::verdict::{Stage, Verdict};
@@ -34,6 +34,17 @@ impl Probe {
             way,
             address: job.address,
             credentials: job.credentials.clone(),
+        }
+    }
+
+    /// To a target of `plan` itself.
+    pub(crate) fn direct(plan: &Rc<Plan>, job: ControlJob) -> Probe {
+        Probe {
+            plan: plan.clone(),
+            target: job.target,
+            way: Way::Direct,
+            address: job.address,
+            credentials: None,
         }
     }
 

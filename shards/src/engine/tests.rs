@@ -9,6 +9,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+mod controls;
 mod courses;
 
 const PATIENCE: Duration = Duration::from_secs(30);
