@@ -253,4 +253,6 @@ const fn rank(failure: Verdict) -> u8 {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -202,3 +202,22 @@ fn what_was_found_before_a_cancellation_stays_found() {
         [(1, Verdict::Alive, 1), (2, Verdict::LocalCancelled, 1)]
     );
 }
+
+#[test]
+fn a_panic_in_the_middle_of_a_course_costs_the_probe_under_way_and_no_other() {
+    let (mut jobs, plan) = (Jobs::default(), plan(0));
+    jobs.add(vec![Job {
+        protocols: Protocols::only(Protocol::Http).with(Protocol::Socks5),
+        ..job(1)
+    }]);
+    jobs.start(0, &plan);
+    jobs.end(0, &ended(Verdict::Alive), Instant::now());
+    jobs.start(0, &plan);
+    jobs.recover();
+    let probe = jobs.start(3, &plan).unwrap();
+    assert_eq!(probe.way, Way::Proxy(Protocol::Socks5));
+    jobs.end(3, &ended(Verdict::Closed), Instant::now());
+    let record = jobs.take_ended().0[0];
+    assert_eq!((record.verdict, record.attempts), (Verdict::Alive, 2));
+    assert_eq!(record.first, Some(Protocol::Http));
+}
