@@ -17,6 +17,8 @@ mod rule;
 mod tls;
 mod verify;
 
+mod controls;
+mod course;
 pub mod engine;
 pub mod job;
 mod jobs;
