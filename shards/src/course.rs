@@ -8,8 +8,11 @@
 //! - What the connect itself ends in (`refused`, `unreachable`, `connect_timeout`, or a connection
 //!   lost before it stood) holds for every protocol and target: it ends the job.
 //! - `bad_protocol` and `auth_required` hold for every target: they end the protocol.
-//! - A port is plain or behind TLS: once `http` reached a target, `https` is not tried, nor the
-//!   other way round.
+//! - A port is plain or behind TLS: once `http` was answered in its own words, well or ill, `https`
+//!   is not tried, nor the other way round.
+//! - Who took two connections and let the time pass on both, by two protocols, is taken for silent
+//!   by all.
+//! - SOCKS 4 has no IPv6 addresses: for such a target it is not tried beside other protocols.
 //! - Where all targets are required, the first that is missed ends the protocol. Where any is
 //!   enough, the others are tried all the same: which of them were reached is told.
 //! - Without a conversation (`connect-only`) there is one probe. It proves no protocol, so an open
@@ -25,11 +28,18 @@ use crate::Protocol;
 use crate::job::{Ended, Job, Record, Timing};
 use crate::judge::Exit;
 use crate::policy::{Mode, ProbePolicy};
+use crate::target::Target;
 use crate::verdict::Verdict;
 use crate::works::{Protocols, Require, Targets, Works};
+use std::net::Ipv6Addr;
 
 /// Probes of one job that end in local trouble are made again this many times.
 pub(crate) const LOCAL_RETRIES: u8 = 3;
+
+/// Protocols by which a peer may stay silent before it is not asked by another.
+const SILENT_PROTOCOLS_MAX: usize = 2;
+/// [`Verdict::informative_rank`] of what only an answer in the protocol's own words leads to.
+const ANSWERED: u8 = 3;
 
 /// What becomes of a job after a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +60,8 @@ pub(crate) struct Course {
     target: u8,
     /// Protocols that are not begun any more.
     done: Protocols,
+    /// Protocols by which the time passed.
+    silent: Protocols,
     works: Works,
     /// The first protocol that reached enough.
     first: Option<Protocol>,
@@ -75,6 +87,7 @@ impl Course {
             protocol: protocol.unwrap_or(Protocol::usual(port)),
             target: 0,
             done: Protocols::NONE,
+            silent: Protocols::NONE,
             works: Works::default(),
             first: None,
             attempts: 0,
@@ -159,7 +172,12 @@ impl Course {
         if policy.require.is_met(now, count) {
             self.first.get_or_insert(protocol);
         }
-        self.done = match protocol {
+        self.speaks();
+    }
+
+    /// The peer answered as one that speaks the protocol under way.
+    fn speaks(&mut self) {
+        self.done = match self.protocol {
             Protocol::Http => self.done.with(Protocol::Https),
             Protocol::Https => self.done.with(Protocol::Http),
             Protocol::Socks4 | Protocol::Socks5 => self.done,
@@ -170,9 +188,16 @@ impl Course {
     fn miss(&mut self, verdict: Verdict) {
         if self
             .failure
-            .is_none_or(|failure| rank(failure) < rank(verdict))
+            .is_none_or(|failure| failure.informative_rank() < verdict.informative_rank())
         {
             self.failure = Some(verdict);
+        }
+        match verdict {
+            Verdict::HandshakeTimeout | Verdict::ResponseTimeout => {
+                self.silent = self.silent.with(self.protocol);
+            }
+            answer if answer.informative_rank() >= ANSWERED => self.speaks(),
+            _ => {}
         }
     }
 
@@ -196,13 +221,22 @@ impl Course {
             Scope::Target | Scope::Protocol => {}
         }
         self.done = self.done.with(self.protocol);
+        if self.silent.len() >= SILENT_PROTOCOLS_MAX && self.works == Works::default() {
+            return Next::Record;
+        }
         let mut order = job.protocols.in_order(job.address.port());
-        let Some(protocol) = order.find(|&p| !self.done.contains(p)) else {
+        let Some(protocol) = order.find(|&p| !self.done.contains(p) && can_say(p, policy)) else {
             return Next::Record;
         };
         (self.protocol, self.target) = (protocol, 0);
         Next::Probe
     }
+}
+
+/// Whether `protocol` can name at least one target: SOCKS 4 has no field for an IPv6 address.
+fn can_say(protocol: Protocol, policy: &ProbePolicy) -> bool {
+    let is_v6 = |target: &Target| target.host.parse::<Ipv6Addr>().is_ok();
+    protocol != Protocol::Socks4 || !policy.targets.iter().all(is_v6)
 }
 
 /// How far the end of a probe holds.
@@ -230,25 +264,6 @@ impl Scope {
             _ if policy.require == Require::All => Scope::Protocol,
             _ => Scope::Target,
         }
-    }
-}
-
-/// How much a failure says about the proxy: an answer more than silence, that more than a host that
-/// was gone in the middle, and least that one of the protocols is not spoken.
-const fn rank(failure: Verdict) -> u8 {
-    use Verdict::{
-        AuthRequired, BadProtocol, Closed, ConnectTimeout, Denied, HandshakeTimeout, OwnPage,
-        Redirected, Refused, Reset, ResponseTimeout, Tampered, TlsIntercepted, TooLarge,
-        Unreachable, WrongStatus,
-    };
-    match failure {
-        AuthRequired | Denied | WrongStatus | OwnPage | Redirected | TlsIntercepted | Tampered
-        | TooLarge => 3,
-        ResponseTimeout | HandshakeTimeout | Closed | Reset => 2,
-        Refused | Unreachable | ConnectTimeout => 1,
-        BadProtocol => 0,
-        // Not among failures to choose from: `cut` puts local ones above all others.
-        _ => 0,
     }
 }
 

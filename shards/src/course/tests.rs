@@ -109,14 +109,42 @@ fn a_host_that_is_gone_in_the_middle_ends_the_job_and_keeps_what_was_found() {
 
 #[test]
 fn a_protocol_that_is_not_spoken_or_wants_credentials_is_not_asked_for_the_next_target() {
-    for verdict in [BadProtocol, AuthRequired] {
-        check(
-            Require::Any,
-            |_, _| verdict,
-            &[(Http, 0), (Socks5, 0), (Socks4, 0), (Https, 0)],
-            verdict,
-        );
-    }
+    let all = [(Http, 0), (Socks5, 0), (Socks4, 0), (Https, 0)];
+    check(Require::Any, |_, _| BadProtocol, &all, BadProtocol);
+    let but_https = &all[..3];
+    check(Require::Any, |_, _| AuthRequired, but_https, AuthRequired);
+}
+
+#[test]
+fn who_is_silent_by_two_protocols_is_silent_by_all() {
+    let two = [(Http, 0), (Socks5, 0)];
+    check(Require::All, |_, _| ResponseTimeout, &two, ResponseTimeout);
+    let peer = |p, _| match p {
+        Http => ResponseTimeout,
+        Socks5 => BadProtocol,
+        _ => Alive,
+    };
+    let (job, one) = (job(Protocols::ALL, 8080), policy(1, Require::All, 0));
+    let (asked, record) = run(&job, &one, |p, t| ended(peer(p, t), 0));
+    assert_eq!((asked.len(), record.first), (4, Some(Socks4)));
+}
+
+#[test]
+fn socks4_is_not_tried_for_an_address_that_it_cannot_name() {
+    let policy = ProbePolicy::new(PolicyOptions {
+        targets: vec!["http://[2001:db8::1]/generate_204".into()],
+        ..PolicyOptions::default()
+    })
+    .unwrap();
+    let unspoken = |_, _| ended(BadProtocol, 0);
+    let (asked, _) = run(&job(Protocols::ALL, 8080), &policy, unspoken);
+    assert_eq!(asked, [(Http, 0), (Socks5, 0), (Https, 0)]);
+    let (asked, _) = run(&job(Protocols::only(Socks4), 8080), &policy, unspoken);
+    assert_eq!(
+        asked,
+        [(Socks4, 0)],
+        "who is listed so is told that it is denied"
+    );
 }
 
 #[test]
