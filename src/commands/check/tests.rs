@@ -1,15 +1,19 @@
 //! The loop of a check, and its rows, with simulated shards.
 
 use super::args::Format;
-use super::drive::{Check, End, drive};
+use super::direct::Addresses;
+use super::drive::{Check, Direct, End, Patience, drive};
 use super::list::List;
 use super::progress::Counts;
-use super::rows::Rows;
+use super::rows::{Goals, Rows};
+use crate::control::Control;
 use crate::dispatch::Shards;
 use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
 use indicatif::ProgressBar;
+use proxy_shards::policy::PolicyOptions;
 use proxy_shards::{
-    Candidate, ControlJob, Job, ProbePolicy, Record, Report, Tally, Timing, Verdict,
+    Candidate, ControlJob, ControlRecord, Job, ProbePolicy, Protocol, Record, Report, Tally,
+    Targets, Timing, Verdict, Works,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -20,17 +24,38 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod control;
+mod rows;
+
 /// Shards that answer as `answer` says; jobs for which it says nothing stay under way until the
-/// stop.
+/// stop, or until somebody reports on them. The targets fare as `target` says, which is fine unless
+/// a test says otherwise.
 struct Simulated<A> {
     shards: usize,
     answer: A,
+    target: Target,
     under_way: RefCell<Vec<u64>>,
     /// Taken away to let the shards be lost.
-    tell: RefCell<Option<Sender<Report>>>,
+    tell: Rc<RefCell<Option<Sender<Report>>>>,
     reports: Receiver<Report>,
     /// Whether they were stopped, for the test that keeps a clone.
     stopped: Rc<RefCell<bool>>,
+    /// The policies that were set.
+    policies: Rc<RefCell<Vec<Arc<ProbePolicy>>>>,
+}
+
+/// What is told of a target that is reached without a proxy, if anything.
+type Target = Box<dyn Fn(&ControlJob) -> Option<ControlRecord>>;
+
+fn fares(job: &ControlJob, verdict: Verdict) -> ControlRecord {
+    ControlRecord {
+        id: job.id,
+        target: job.target,
+        verdict,
+        timing: Timing::default(),
+        learnt: None,
+        own: None,
+    }
 }
 
 impl<A: Fn(&Job) -> Option<Verdict>> Simulated<A> {
@@ -39,32 +64,50 @@ impl<A: Fn(&Job) -> Option<Verdict>> Simulated<A> {
         Simulated {
             shards,
             answer,
+            target: Box::new(|job| Some(fares(job, Verdict::Alive))),
             under_way: RefCell::default(),
-            tell: RefCell::new(Some(tell)),
+            tell: Rc::new(RefCell::new(Some(tell))),
             reports,
             stopped: Rc::default(),
+            policies: Rc::default(),
         }
     }
 
     fn report(&self, shard: usize, records: Vec<Record>) {
-        let report = Report {
-            shard,
-            records,
-            controls: Vec::new(),
-            tally: Tally::default(),
-            in_flight: 0,
-            queued: 0,
-            restarts: 0,
-        };
-        if let Some(tell) = &*self.tell.borrow() {
-            tell.send(report).unwrap();
-        }
+        tell(&self.tell, shard, records, Vec::new());
+    }
+}
+
+fn tell(
+    to: &RefCell<Option<Sender<Report>>>,
+    shard: usize,
+    records: Vec<Record>,
+    controls: Vec<ControlRecord>,
+) {
+    let report = Report {
+        shard,
+        records,
+        controls,
+        tally: Tally::default(),
+        in_flight: 0,
+        queued: 0,
+        restarts: 0,
+    };
+    if let Some(tell) = &*to.borrow() {
+        tell.send(report).unwrap();
     }
 }
 
 fn record(id: u64, verdict: Verdict) -> Record {
+    let mut works = Works::default();
+    let first = (verdict == Verdict::Alive).then_some(Protocol::Http);
+    if let Some(first) = first {
+        works.set(first, Targets::first(1));
+    }
     Record {
         attempts: 1,
+        works,
+        first,
         timing: Timing {
             total_us: 2_500,
             connect_us: 1_000,
@@ -96,20 +139,46 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
             self.report(shard, records);
         }
     }
-    fn control(&self, _shard: usize, _job: ControlJob) {
-        todo!()
+    fn control(&self, shard: usize, job: ControlJob) {
+        let controls: Vec<_> = (self.target)(&job).into_iter().collect();
+        if !controls.is_empty() {
+            tell(&self.tell, shard, Vec::new(), controls);
+        }
     }
     fn reports(&self) -> &Receiver<Report> {
         &self.reports
     }
-    fn set_policy(&self, _policy: Arc<ProbePolicy>) {}
+    fn set_policy(&self, policy: Arc<ProbePolicy>) {
+        self.policies.borrow_mut().push(policy);
+    }
     fn set_lanes(&mut self, _lanes: NonZeroUsize) {}
     fn stop(self, _grace: Duration) -> Receiver<Report> {
         *self.stopped.borrow_mut() = true;
         let cancelled = |id| record(id, Verdict::LocalCancelled);
         let records = self.under_way.take().into_iter().map(cancelled).collect();
         self.report(0, records);
+        // What the tests tell holds no channel open any more.
+        self.tell.take();
         self.reports
+    }
+}
+
+fn policy() -> ProbePolicy {
+    let url = "http://192.0.2.99/generate_204";
+    ProbePolicy::new(PolicyOptions {
+        targets: vec![url.into()],
+        ..PolicyOptions::default()
+    })
+    .unwrap()
+}
+
+/// How the targets are reached without a proxy: every `every`, or never.
+fn direct(policy: ProbePolicy, every: Option<Duration>, err: &mut dyn Write) -> Direct<'_> {
+    Direct {
+        addresses: Addresses::new(&policy, &HashMap::new()),
+        control: Control::new(Arc::new(policy), every),
+        patience: Patience::default(),
+        err,
     }
 }
 
@@ -134,9 +203,10 @@ fn check(
     interrupts: &Receiver<()>,
 ) -> (End, Counts, String) {
     let mut out = Vec::new();
-    let rows = Rows::new(format, true, &mut out).unwrap();
+    let rows = Rows::new(format, true, Goals::new(&policy()), &mut out).unwrap();
     let mut check = Check::new(list, rows, ProgressBar::hidden());
-    let end = drive(shards, &mut check, interrupts).unwrap();
+    let mut err = io::sink();
+    let end = drive(shards, &mut check, direct(policy(), None, &mut err), interrupts).unwrap();
     let counts = check.finish().unwrap();
     (end, counts, String::from_utf8(out).unwrap())
 }
@@ -263,86 +333,12 @@ fn a_reader_that_went_away_ends_the_check_and_stops_the_shards() {
         // Only the first ever answers, so the check can end for one reason only.
         let shards = Simulated::new(1, |job: &Job| (job.id == 0).then_some(Verdict::Alive));
         let stopped = shards.stopped.clone();
-        let rows = Rows::new(format, false, Gone).unwrap();
+        let rows = Rows::new(format, false, Goals::new(&policy()), Gone).unwrap();
         let mut check = Check::new(&list, rows, ProgressBar::hidden());
-        let error = drive(shards, &mut check, &never()).unwrap_err();
+        let mut err = io::sink();
+        let direct = direct(policy(), None, &mut err);
+        let error = drive(shards, &mut check, direct, &never()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{format:?}");
         assert!(*stopped.borrow(), "{format:?}");
     }
-}
-
-/// Prints one record for each verdict, in the given order.
-fn print(format: Format, all: bool, rows: &[(&str, Record)]) -> String {
-    let list = list(rows.iter().map(|(url, _)| url.to_string()));
-    let mut out = Vec::new();
-    let mut printed = Rows::new(format, all, &mut out).unwrap();
-    for (index, (_, record)) in (0..).zip(rows) {
-        printed.push(&list, index, record).unwrap();
-    }
-    printed.finish(&list).unwrap();
-    String::from_utf8(out).unwrap()
-}
-
-fn alive(total_us: u32) -> Record {
-    let mut record = record(0, Verdict::Alive);
-    record.timing.total_us = total_us;
-    record
-}
-
-fn silent() -> Record {
-    Record {
-        attempts: 3,
-        timing: Timing::default(),
-        ..record(0, Verdict::ConnectTimeout)
-    }
-}
-
-#[test]
-fn text_is_the_alive_with_the_fastest_first() {
-    let rows = [
-        ("http://192.0.2.1:80", alive(9_000)),
-        ("socks5://192.0.2.2:80", silent()),
-        ("socks5://u:p%3A@192.0.2.3:80", alive(1_234)),
-        ("http://[2001:db8::1]:80", alive(5_000)),
-    ];
-    let urls = "socks5://u:p%3A@192.0.2.3:80\nhttp://[2001:db8::1]:80\nhttp://192.0.2.1:80\n";
-    assert_eq!(print(Format::Txt, false, &rows), urls);
-    let with_verdicts = "\
-        socks5://u:p%3A@192.0.2.3:80\talive\t1.234\n\
-        http://[2001:db8::1]:80\talive\t5\n\
-        http://192.0.2.1:80\talive\t9\n\
-        socks5://192.0.2.2:80\tconnect_timeout\t-\n";
-    assert_eq!(print(Format::Txt, true, &rows), with_verdicts);
-}
-
-#[test]
-fn a_json_line_has_every_key_and_null_for_what_was_not_measured() {
-    let rows = [
-        ("socks5://u:p@192.0.2.3:80", alive(1_234)),
-        ("http://192.0.2.2:80", silent()),
-    ];
-    let expected = concat!(
-        r#"{"proxy":"socks5://u:p@192.0.2.3:80","address":"192.0.2.3:80","protocol":"socks5","#,
-        r#""verdict":"alive","latency_ms":1.234,"connect_ms":1.0,"attempts":1}"#,
-        "\n",
-        r#"{"proxy":"http://192.0.2.2:80","address":"192.0.2.2:80","protocol":"http","#,
-        r#""verdict":"connect_timeout","latency_ms":null,"connect_ms":null,"attempts":3}"#,
-        "\n",
-    );
-    assert_eq!(print(Format::Jsonl, true, &rows), expected);
-}
-
-#[test]
-fn csv_has_a_header_even_without_a_row() {
-    let header = "proxy,address,protocol,verdict,latency_ms,connect_ms,attempts\n";
-    let rows = [
-        ("socks5://u:p@192.0.2.3:80", alive(1_234)),
-        ("http://192.0.2.2:80", silent()),
-    ];
-    assert_eq!(print(Format::Csv, false, &rows[1..]), header);
-    let expected = format!(
-        "{header}socks5://u:p@192.0.2.3:80,192.0.2.3:80,socks5,alive,1.234,1.0,1\n\
-         http://192.0.2.2:80,192.0.2.2:80,http,connect_timeout,,,3\n"
-    );
-    assert_eq!(print(Format::Csv, true, &rows), expected);
 }
