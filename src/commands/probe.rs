@@ -163,7 +163,9 @@ impl ProbeArgs {
     /// The targets, each with the option that names its URL.
     fn targets(&self, env: Env<'_>) -> Result<Vec<(TargetOptions, &'static str)>, Failure> {
         let defaults = TargetOptions::default();
-        let max_bytes = self.max_bytes.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let max_bytes = self
+            .max_bytes
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let mut targets = Vec::new();
         if self.test_url.is_some() || self.judge.is_none() {
             let page = TargetOptions {

@@ -74,14 +74,16 @@ fn alternating(ips: &[IpAddr]) -> Vec<IpAddr> {
     ips
 }
 
-/// The target as a person knows it, without its query, which may be secret.
-pub(in crate::commands) fn named(target: &Target) -> impl fmt::Display + '_ {
+/// The target as a person knows it: name and URL.
+fn named(target: &Target) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| write!(f, "`{}` ({})", target.name, url(target)))
+}
+
+/// Its URL without the query, which may be secret.
+pub(in crate::commands) fn url(target: &Target) -> impl fmt::Display + '_ {
     let scheme = if target.tls { "https" } else { "http" };
     let path = target.path.split('?').next().unwrap_or_default();
-    fmt::from_fn(move |f| {
-        let (name, authority) = (&target.name, &target.authority);
-        write!(f, "`{name}` ({scheme}://{authority}{path})")
-    })
+    fmt::from_fn(move |f| write!(f, "{scheme}://{}{path}", target.authority))
 }
 
 /// Which targets do not answer as they should, each with its verdict and what that means.
@@ -114,7 +116,7 @@ pub(super) fn remedies<H>(control: &Control<H>) -> String {
 }
 
 /// What a verdict says of a target that was reached without a proxy.
-pub(in crate::commands) fn meaning(verdict: Verdict) -> &'static str {
+fn meaning(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Alive => "it answers as it should",
         Verdict::Refused => "nothing listens there",

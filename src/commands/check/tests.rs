@@ -206,7 +206,13 @@ fn check(
     let rows = Rows::new(format, true, Goals::new(&policy()), &mut out).unwrap();
     let mut check = Check::new(list, rows, ProgressBar::hidden());
     let mut err = io::sink();
-    let end = drive(shards, &mut check, direct(policy(), None, &mut err), interrupts).unwrap();
+    let end = drive(
+        shards,
+        &mut check,
+        direct(policy(), None, &mut err),
+        interrupts,
+    )
+    .unwrap();
     let counts = check.finish().unwrap();
     (end, counts, String::from_utf8(out).unwrap())
 }

@@ -101,7 +101,9 @@ fn a_short_timeout_shortens_the_connect_timeout_that_was_not_given() {
 #[test]
 fn what_is_expected_of_the_page_reaches_the_policy() {
     let line = "--test-url http://a.test/x --expect-body hello --expect-header X-Mark:7 --max-bytes 99 --tunnel";
-    let policy = probing(&line.split(' ').collect::<Vec<_>>()).unwrap().policy;
+    let policy = probing(&line.split(' ').collect::<Vec<_>>())
+        .unwrap()
+        .policy;
     let [target] = &*policy.targets else {
         panic!("{policy:?}");
     };
@@ -128,7 +130,10 @@ fn a_judge_takes_the_place_of_the_page_or_stands_beside_it() {
     let both = both.unwrap().policy;
     assert_eq!(names(&both.targets), ["default", "judge"]);
     assert_eq!(both.require, Require::All);
-    refuses(&[&judge[..], &["--expect-body", "x"]].concat(), "--test-url");
+    refuses(
+        &[&judge[..], &["--expect-body", "x"]].concat(),
+        "--test-url",
+    );
     refuses(&["--judge", "nonsense"], "--judge: ");
 }
 
@@ -192,7 +197,12 @@ fn a_configuration_file_gives_what_no_option_says_and_needs_no_key() {
     assert_eq!(&*policy.targets[0].host, "a.test");
     assert_eq!((policy.retries, &*policy.user_agent), (2, "mine"));
     assert_eq!(policy.timeout, Duration::from_secs(9));
-    let options = ["--timeout", "3s", "--test-url", "http://b.test/generate_204"];
+    let options = [
+        "--timeout",
+        "3s",
+        "--test-url",
+        "http://b.test/generate_204",
+    ];
     let words = [&config[..], &options].concat();
     let policy = args(&words).probing(None, Some(5), &env).unwrap().policy;
     assert_eq!(&*policy.targets[0].host, "b.test");
@@ -211,8 +221,14 @@ fn a_configuration_file_that_is_wrong_is_named_with_the_place() {
     ] {
         std::fs::write(file.path(), text).unwrap();
         let failure = probing(&config).unwrap_err().to_string();
-        assert!(failure.starts_with("--config ") && failure.contains(word), "{failure}");
+        assert!(
+            failure.starts_with("--config ") && failure.contains(word),
+            "{failure}"
+        );
     }
     let failure = probing(&["--config", "/nonexistent/c.json"]).unwrap_err();
-    assert!(failure.to_string().contains("/nonexistent/c.json"), "{failure}");
+    assert!(
+        failure.to_string().contains("/nonexistent/c.json"),
+        "{failure}"
+    );
 }

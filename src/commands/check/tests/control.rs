@@ -25,12 +25,7 @@ impl Ran {
 }
 
 /// Runs a check of `count` candidates that loses its patience soon.
-fn run(
-    count: u16,
-    shards: impl Shards,
-    every: Option<Duration>,
-    interrupts: &Receiver<()>,
-) -> Ran {
+fn run(count: u16, shards: impl Shards, every: Option<Duration>, interrupts: &Receiver<()>) -> Ran {
     let policy = policy();
     run_with(count, shards, policy, every, interrupts)
 }
@@ -175,7 +170,10 @@ fn a_target_that_goes_and_comes_back_leaves_no_false_dead() {
     assert_eq!(ran.count(Verdict::Closed), 1_500, "{}", ran.err);
     let said: Vec<&str> = ran.err.lines().collect();
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("refused") && said[1].contains("goes on"), "{said:?}");
+    assert!(
+        said[0].contains("refused") && said[1].contains("goes on"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -205,7 +203,12 @@ fn a_probe_that_began_while_the_target_was_down_is_made_again_though_it_ends_lat
         if !was_down && late.replace(was_down) {
             // Back: first the target's answer, then the verdict on the one that waited for it.
             tell(&tells, 0, Vec::new(), vec![fares]);
-            tell(&tells, 0, vec![record(0, Verdict::ResponseTimeout)], Vec::new());
+            tell(
+                &tells,
+                0,
+                vec![record(0, Verdict::ResponseTimeout)],
+                Vec::new(),
+            );
             return None;
         }
         late.set(was_down);
@@ -230,7 +233,11 @@ fn a_target_that_stays_away_makes_the_rest_local_target() {
     });
     shards.target = world.back_after(u32::MAX);
     let ran = run(5_000, shards, OFTEN, &never());
-    assert!(matches!(&ran.end, End::Gone(text) if text.contains("refused")), "{:?}", ran.end);
+    assert!(
+        matches!(&ran.end, End::Gone(text) if text.contains("refused")),
+        "{:?}",
+        ran.end
+    );
     assert_eq!(ran.count(Verdict::Alive), 99);
     assert_eq!(ran.count(Verdict::LocalTarget), 4_901);
 }
@@ -264,7 +271,10 @@ fn without_a_network_a_candidate_is_probed_again_when_there_is_one() {
     });
     shards.target = world.back_after(2);
     let ran = run(1, shards, OFTEN, &never());
-    assert_eq!((ran.end.clone(), ran.count(Verdict::Alive)), (End::Complete, 1));
+    assert_eq!(
+        (ran.end.clone(), ran.count(Verdict::Alive)),
+        (End::Complete, 1)
+    );
 }
 
 #[test]
@@ -311,6 +321,10 @@ fn an_interrupt_is_heard_while_the_target_is_waited_for_and_while_it_is_down() {
         });
         let ran = run(9, shards, OFTEN, &interrupts);
         assert_eq!(ran.end, End::Interrupted);
-        assert_eq!(ran.count(Verdict::LocalCancelled), 9, "nobody vouches for them");
+        assert_eq!(
+            ran.count(Verdict::LocalCancelled),
+            9,
+            "nobody vouches for them"
+        );
     }
 }

@@ -124,7 +124,8 @@ fn in_connect_only_mode_no_protocol_is_known_and_the_proxy_is_used_as_listed() {
     };
     let rows = [("socks5://192.0.2.1:80", knocked)];
     assert_eq!(print(Format::Txt, false, &rows), "socks5://192.0.2.1:80\n");
-    let line: serde_json::Value = serde_json::from_str(&print(Format::Jsonl, false, &rows)).unwrap();
+    let line: serde_json::Value =
+        serde_json::from_str(&print(Format::Jsonl, false, &rows)).unwrap();
     assert_eq!(line["url"], "socks5://192.0.2.1:80");
     assert_eq!(line["protocols"], serde_json::json!([]));
 }

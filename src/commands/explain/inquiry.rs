@@ -1,0 +1,190 @@
+//! The order of the questions: the targets without a proxy, then each protocol on each target; and
+//! what the answers make of the proxy.
+
+use super::diary::{Diary, What};
+use super::mask::Mask;
+use super::story::{Attempt, Story, is_of_the_address, labels, weight};
+use super::talk::{Outcome, Talk};
+use crate::commands::check::direct::Addresses;
+use crate::commands::probe::Probing;
+use proxy_shards::conversation::{Finding, Plan, Way};
+use proxy_shards::target::Learnt;
+use proxy_shards::{Candidate, ProbePolicy, Target, Targets, Timing, Verdict, Works};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+const LEARNT: &str = "what the target says without a proxy is expected of the proxy";
+const NOT_TRIED: &str = "the targets were not reached without a proxy: a failure may be theirs";
+const NO_TARGET: &str = "the target does not answer without a proxy either: a failure says nothing about the proxy; look at this host's network, choose another target, or give --no-control-probe if only proxies can reach it";
+
+/// One proxy, the targets, and how what happens is written down.
+pub(super) struct Inquiry {
+    pub(super) candidate: Candidate,
+    /// Where it is dialled.
+    pub(super) address: SocketAddr,
+    pub(super) targets: Addresses,
+    pub(super) mask: Mask,
+    pub(super) diary: Rc<Diary>,
+    /// Makes a plan whose conversations are written into the diary.
+    pub(super) compile: fn(Arc<ProbePolicy>, Rc<Diary>) -> Rc<Plan>,
+}
+
+impl Inquiry {
+    /// Finds everything out. Whether the proxy is alive, and the story.
+    pub(super) fn story(&self, probing: Probing) -> (bool, Story) {
+        let mut policy = Arc::new(probing.policy);
+        let (mut direct, mut notes) = (Vec::new(), Vec::new());
+        let mut targets_answer = true;
+        if probing.control.is_some() {
+            let (reached, learnt) = self.without_proxy(&mut policy, &mut direct);
+            targets_answer = policy.require.is_met(reached, policy.targets.len());
+            if learnt {
+                notes.push(LEARNT.into());
+            }
+        } else {
+            notes.push(NOT_TRIED.into());
+        }
+        let mut attempts = Vec::new();
+        let (works, worst) = self.through_proxy(&policy, &mut attempts);
+        let enough = works.enough(policy.require, policy.targets.len());
+        let alive = !enough.is_empty();
+        let verdict = match (alive, targets_answer) {
+            (true, _) => Verdict::Alive,
+            (false, true) => worst,
+            (false, false) => Verdict::LocalTarget,
+        };
+        if !targets_answer {
+            notes.push(NO_TARGET.into());
+        }
+        let story = Story {
+            proxy: self.masked_url(),
+            address: self.address.to_string(),
+            verdict: verdict.label(),
+            protocols: labels(enough.in_order(self.candidate.port)),
+            direct,
+            attempts,
+            notes,
+        };
+        (alive, story)
+    }
+
+    fn masked_url(&self) -> String {
+        let Candidate {
+            scheme,
+            credentials,
+            ..
+        } = &self.candidate;
+        let secret = if credentials.is_some() { "***@" } else { "" };
+        let (scheme, address) = (scheme.label(), self.candidate.address());
+        format!("{scheme}://{secret}{address}")
+    }
+
+    /// Reaches the targets; which were reached, and whether something was learnt of them, which is
+    /// in the policy from then on.
+    fn without_proxy(
+        &self,
+        policy: &mut Arc<ProbePolicy>,
+        told: &mut Vec<Attempt>,
+    ) -> (Targets, bool) {
+        let plan = (self.compile)(policy.clone(), self.diary.clone());
+        let mut said: Vec<Option<Learnt>> = vec![None; policy.targets.len()];
+        let (mut own, mut reached) = (Vec::new(), Targets::NONE);
+        for (target, said) in said.iter_mut().enumerate() {
+            let outcome = match self.targets.of(target) {
+                Some(address) => self.attempt(&plan, target, Way::Direct, address, told),
+                None => self.unresolved(policy, target, told),
+            };
+            if outcome.verdict == Verdict::Alive {
+                reached = reached.with(target);
+                *said = outcome.finding.learnt.map(|learnt| *learnt);
+                own.extend(outcome.finding.exit.map(|exit| exit.ip));
+            }
+        }
+        let learns = policy.targets.iter().any(Target::learns);
+        let learnt = learns && said.iter().any(Option::is_some);
+        *policy = Arc::new(policy.knowing(&said, &own));
+        (reached, learnt)
+    }
+
+    /// A target whose name has no address cannot be tried.
+    fn unresolved(&self, policy: &ProbePolicy, target: usize, told: &mut Vec<Attempt>) -> Outcome {
+        let outcome = Outcome {
+            verdict: Verdict::LocalNames,
+            timing: Timing::default(),
+            finding: Finding::default(),
+        };
+        self.diary.begin();
+        let target = &policy.targets[target];
+        let rule = What::Rule(format!("{} has no address", target.host));
+        self.diary.write(rule);
+        self.tell(told, Way::Direct, target, "not found".into(), &outcome);
+        outcome
+    }
+
+    /// Tries each protocol on each target, until the address itself is found wanting. What works,
+    /// and of what failed that which says most.
+    fn through_proxy(
+        &self,
+        policy: &Arc<ProbePolicy>,
+        told: &mut Vec<Attempt>,
+    ) -> (Works, Verdict) {
+        let plan = (self.compile)(policy.clone(), self.diary.clone());
+        let mut works = Works::default();
+        let mut failures = Vec::new();
+        let protocols = self.candidate.scheme.protocols();
+        'protocols: for protocol in protocols.in_order(self.candidate.port) {
+            for target in 0..policy.targets.len() {
+                let way = Way::Proxy(protocol);
+                let outcome = self.attempt(&plan, target, way, self.address, told);
+                if outcome.verdict == Verdict::Alive {
+                    works.set(protocol, works.by(protocol).with(target));
+                    continue;
+                }
+                failures.push(outcome.verdict);
+                if is_of_the_address(outcome.verdict) {
+                    break 'protocols;
+                }
+            }
+        }
+        let worst = failures.into_iter().max_by_key(|verdict| weight(*verdict));
+        (works, worst.unwrap_or(Verdict::LocalFault))
+    }
+
+    fn attempt(
+        &self,
+        plan: &Rc<Plan>,
+        target: usize,
+        way: Way,
+        address: SocketAddr,
+        told: &mut Vec<Attempt>,
+    ) -> Outcome {
+        let credentials = self.candidate.credentials.as_deref();
+        let talk = Talk {
+            plan,
+            target,
+            way,
+            credentials: credentials.filter(|_| way != Way::Direct),
+            address,
+        };
+        let outcome = talk.over_tcp(&self.diary);
+        let target = &plan.policy().targets[target];
+        self.tell(told, way, target, address.to_string(), &outcome);
+        outcome
+    }
+
+    /// Takes what is in the diary for an attempt that has ended.
+    fn tell(
+        &self,
+        told: &mut Vec<Attempt>,
+        way: Way,
+        target: &Target,
+        address: String,
+        outcome: &Outcome,
+    ) {
+        let entries = self.diary.take();
+        told.push(Attempt::new(
+            way, target, address, outcome, entries, &self.mask,
+        ));
+    }
+}
