@@ -61,11 +61,11 @@ pub struct ExplainArgs {
 const EXAMPLES: &str = "\
 Examples:
   proxy-checker explain 1.2.3.4:8080
-  proxy-checker explain --test-url http://my.test/hello --expect-body 'hello 7d3f' socks5://1.2.3.4:1080
+  proxy-checker explain --judge https://judge.my.test/ socks5://1.2.3.4:1080
   echo 'http://user:password@proxy.example:3128' | proxy-checker explain --json -
 
-Exit status: 0 it is alive; 3 it is not, or nothing can be said of it; 1 it could not be tried; 2 wrong
-usage. docs/verdicts.md says what each verdict means.";
+Exit status: 0 it is alive; 3 it is not, or nothing can be said of it; 1 it could not be tried;
+2 wrong usage. docs/verdicts.md says what each verdict means.";
 
 /// Probes the proxy and tells what happened. Returns the exit status: 0 if it is alive, 3 if not.
 ///

@@ -1,19 +1,19 @@
 //! What `check` and `explain` are told about probing: the targets, what they must answer, and for
 //! how long one waits. The same options mean the same in both.
 
+mod file;
+mod values;
+
 use super::status::Failure;
-use crate::config::{Checker, Config};
 use clap::{Args, value_parser};
+use file::checker_block;
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyError, PolicyOptions};
 use proxy_shards::target::{Field, Secret, TargetOptions};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use values::{duration, header, sha256};
 
-/// Longest configuration file that is read, in bytes.
-const CONFIG_BYTES_MAX: u64 = 16 << 20;
 /// Time between two rounds of probes without a proxy.
 const CONTROL_EVERY: Duration = Duration::from_secs(5);
 /// Where the secret of a judge is, unless `--judge-secret-env` names another variable.
@@ -268,39 +268,6 @@ impl ProbeArgs {
     }
 }
 
-/// The `checker` block of the file, and what is odd about it. The rest of the file is the service's:
-/// a check needs neither its keys nor its store.
-fn checker_block(path: &Path, env: Env<'_>) -> Result<(Checker, Vec<String>), Failure> {
-    let name = path.display().to_string();
-    let failed = |error: &dyn std::fmt::Display| Failure::Failed(format!("--config {error}"));
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(CONFIG_BYTES_MAX).read_to_string(&mut text))
-        .map_err(|e| failed(&format!("{name}: {e}; name a readable configuration file")))?;
-    let (config, warnings) =
-        Config::from_json(&only_checker(text), &name, env).map_err(|e| failed(&e))?;
-    let of_checker = warnings.iter().filter(|w| w.place.starts_with("checker"));
-    let warnings = of_checker.map(|w| format!("{name}: {w}")).collect();
-    Ok((config.checker, warnings))
-}
-
-/// The same file without the blocks that a check has no use for; as it is, if it is no JSON object,
-/// so that the reader of configurations says why.
-fn only_checker(text: String) -> String {
-    let Ok(serde_json::Value::Object(mut blocks)) = serde_json::from_str(&text) else {
-        return text;
-    };
-    let user_agent = blocks
-        .get("aggregator")
-        .and_then(|block| block.get("user_agent").cloned());
-    blocks.retain(|key, _| key == "checker");
-    if let Some(user_agent) = user_agent {
-        let block = serde_json::json!({ "user_agent": user_agent });
-        blocks.insert("aggregator".into(), block);
-    }
-    serde_json::Value::Object(blocks).to_string()
-}
-
 /// The policy names its fields; a person wrote options. `url` is the option of the target's URL.
 fn in_options(text: &str, url: &str) -> String {
     let fields = [
@@ -316,60 +283,6 @@ fn in_options(text: &str, url: &str) -> String {
     ];
     let option = |text: String, (field, option): (&str, &str)| text.replace(field, option);
     fields.into_iter().fold(text.to_string(), option)
-}
-
-/// Reads `15s`, `500ms`, `1m` or a bare number of seconds; decimals are allowed.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_s = match &text[digits.len()..] {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        _ => return Err("write 500ms, 15s, 1m, or a number of seconds".into()),
-    };
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let number: f64 = digits
-        .parse()
-        .ok()
-        .filter(|_| plain)
-        .ok_or("write 500ms, 15s, 1m, or a number of seconds")?;
-    let allowed = Duration::from_millis(1)..=Duration::from_secs(3_600);
-    Duration::try_from_secs_f64(number * unit_s)
-        .ok()
-        .filter(|span| allowed.contains(span))
-        .ok_or_else(|| "allowed is 1ms to 60m".into())
-}
-
-/// Reads 64 hexadecimal digits.
-fn sha256(text: &str) -> Result<[u8; 32], String> {
-    let wrong = || "a SHA-256 has 64 hexadecimal digits, as `sha256sum` prints it".to_string();
-    if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(wrong());
-    }
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-    }
-    Ok(digest)
-}
-
-/// Reads `Name: value` or `Name` (RFC 9110, sections 5.1 and 5.5).
-fn header(text: &str) -> Result<Field, String> {
-    let (name, value) = match text.split_once(':') {
-        Some((name, value)) => (name, Some(value.trim())),
-        None => (text, None),
-    };
-    let in_name = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    let in_value = |b: u8| (b' '..=b'~').contains(&b);
-    let fits = !name.is_empty()
-        && name.bytes().all(in_name)
-        && value.is_none_or(|value| value.bytes().all(in_value));
-    fits.then(|| Field {
-        name: name.into(),
-        value: value.filter(|v| !v.is_empty()).map(Box::from),
-    })
-    .ok_or_else(|| "write `Name: value` or `Name` in printable ASCII".into())
 }
 
 #[cfg(test)]

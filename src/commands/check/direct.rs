@@ -54,7 +54,7 @@ impl Addresses {
     }
 
     /// Goes on to the next address of each target that is not among the `reached`.
-    pub(super) fn turn(&mut self, reached: Targets) {
+    pub(in crate::commands) fn turn(&mut self, reached: Targets) {
         for (place, rotation) in self.0.iter_mut().enumerate() {
             if !reached.contains(place) && !rotation.all.is_empty() {
                 rotation.at = (rotation.at + 1) % rotation.all.len();

@@ -2,6 +2,7 @@
 //! does; warnings, progress and the summary go to standard error.
 
 mod args;
+mod book;
 pub(super) mod direct;
 mod drive;
 mod feed;
@@ -22,8 +23,9 @@ use crate::control::Control;
 use crate::sources::input::{Input, InputError, Inputs, Limits};
 use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
+use book::Check;
 use direct::Addresses;
-use drive::{Check, Direct, End, Patience};
+use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
 use progress::Counts;

@@ -91,10 +91,7 @@ impl Inquiry {
         let mut said: Vec<Option<Learnt>> = vec![None; policy.targets.len()];
         let (mut own, mut reached) = (Vec::new(), Targets::NONE);
         for (target, said) in said.iter_mut().enumerate() {
-            let outcome = match self.targets.of(target) {
-                Some(address) => self.attempt(&plan, target, Way::Direct, address, told),
-                None => self.unresolved(policy, target, told),
-            };
+            let outcome = self.reach(&plan, target, told);
             if outcome.verdict == Verdict::Alive {
                 reached = reached.with(target);
                 *said = outcome.finding.learnt.map(|learnt| *learnt);
@@ -107,15 +104,30 @@ impl Inquiry {
         (reached, learnt)
     }
 
+    /// Reaches one target, at its second address if no connection stands to the first.
+    fn reach(&self, plan: &Rc<Plan>, target: usize, told: &mut Vec<Attempt>) -> Outcome {
+        let mut targets = self.targets.clone();
+        let Some(first) = targets.of(target) else {
+            return self.unresolved(&plan.policy().targets[target], told);
+        };
+        let outcome = self.attempt(plan, target, Way::Direct, first, told);
+        targets.turn(Targets::NONE);
+        match targets.of(target) {
+            Some(second) if second != first && is_of_the_address(outcome.verdict) => {
+                self.attempt(plan, target, Way::Direct, second, told)
+            }
+            _ => outcome,
+        }
+    }
+
     /// A target whose name has no address cannot be tried.
-    fn unresolved(&self, policy: &ProbePolicy, target: usize, told: &mut Vec<Attempt>) -> Outcome {
+    fn unresolved(&self, target: &Target, told: &mut Vec<Attempt>) -> Outcome {
         let outcome = Outcome {
             verdict: Verdict::LocalNames,
             timing: Timing::default(),
             finding: Finding::default(),
         };
         self.diary.begin();
-        let target = &policy.targets[target];
         let rule = What::Rule(format!("{} has no address", target.host));
         self.diary.write(rule);
         self.tell(told, Way::Direct, target, "not found".into(), &outcome);
