@@ -3,13 +3,13 @@
 
 use super::diary::{Diary, What};
 use super::mask::Mask;
-use super::story::{Attempt, Story, is_of_the_address, labels, weight};
+use super::story::{Attempt, Story, is_of_the_address, labels, most_telling};
 use super::talk::{Outcome, Talk};
 use crate::commands::check::direct::Addresses;
 use crate::commands::probe::Probing;
 use proxy_shards::conversation::{Finding, Plan, Way};
 use proxy_shards::target::Learnt;
-use proxy_shards::{Candidate, ProbePolicy, Target, Targets, Timing, Verdict, Works};
+use proxy_shards::{Candidate, ProbePolicy, Protocol, Target, Targets, Timing, Verdict, Works};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -146,6 +146,15 @@ impl Inquiry {
         let mut failures = Vec::new();
         let protocols = self.candidate.scheme.protocols();
         'protocols: for protocol in protocols.in_order(self.candidate.port) {
+            // One port speaks HTTP with TLS or without.
+            let other = match protocol {
+                Protocol::Http => Some(Protocol::Https),
+                Protocol::Https => Some(Protocol::Http),
+                Protocol::Socks4 | Protocol::Socks5 => None,
+            };
+            if other.is_some_and(|other| !works.by(other).is_empty()) {
+                continue;
+            }
             for target in 0..policy.targets.len() {
                 let way = Way::Proxy(protocol);
                 let outcome = self.attempt(&plan, target, way, self.address, told);
@@ -159,8 +168,8 @@ impl Inquiry {
                 }
             }
         }
-        let worst = failures.into_iter().max_by_key(|verdict| weight(*verdict));
-        (works, worst.unwrap_or(Verdict::LocalFault))
+        let worst = most_telling(&failures).unwrap_or(Verdict::LocalFault);
+        (works, worst)
     }
 
     fn attempt(

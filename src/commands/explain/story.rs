@@ -178,38 +178,28 @@ pub(super) fn label(way: Way) -> &'static str {
     }
 }
 
-/// How much a verdict says about a proxy: among several that are not alive, the one that got
-/// furthest.
-pub(super) fn weight(verdict: Verdict) -> usize {
-    use Verdict::*;
-    const ORDER: [Verdict; 24] = [
-        LocalFault,
-        LocalCancelled,
-        LocalTarget,
-        LocalNames,
-        LocalNetwork,
-        LocalMemory,
-        LocalPorts,
-        LocalDescriptors,
-        Unreachable,
-        ConnectTimeout,
-        Refused,
-        BadProtocol,
-        Closed,
-        Reset,
-        HandshakeTimeout,
-        ResponseTimeout,
-        Denied,
-        AuthRequired,
-        TooLarge,
-        WrongStatus,
-        Redirected,
-        OwnPage,
-        Tampered,
-        TlsIntercepted,
-    ];
-    let place = ORDER.iter().position(|other| *other == verdict);
-    place.unwrap_or(ORDER.len())
+/// The verdict on a proxy by its failures, in the order of trying: what says most, the first of
+/// equals. An answer says more than silence, that more than an address where nothing is, and least
+/// that one of the protocols is not spoken; trouble of ours leaves nothing to be said.
+pub(super) fn most_telling(failures: &[Verdict]) -> Option<Verdict> {
+    use Verdict::{
+        AuthRequired, BadProtocol, Closed, ConnectTimeout, Denied, HandshakeTimeout, OwnPage,
+        Redirected, Refused, Reset, ResponseTimeout, Tampered, TlsIntercepted, TooLarge,
+        Unreachable, WrongStatus,
+    };
+    let tells = |verdict: Verdict| match verdict {
+        BadProtocol => 0,
+        Refused | Unreachable | ConnectTimeout => 1,
+        ResponseTimeout | HandshakeTimeout | Closed | Reset => 2,
+        AuthRequired | Denied | WrongStatus | OwnPage | Redirected | TlsIntercepted | Tampered
+        | TooLarge => 3,
+        _ => 4,
+    };
+    let most = failures.iter().map(|verdict| tells(*verdict)).max()?;
+    failures
+        .iter()
+        .copied()
+        .find(|verdict| tells(*verdict) == most)
 }
 
 /// Whether the failure would be the same by every protocol: no connection stood.
@@ -233,4 +223,21 @@ fn span_ms(span: Duration) -> f64 {
 /// The labels of what works.
 pub(super) fn labels(protocols: impl Iterator<Item = Protocol>) -> Vec<&'static str> {
     protocols.map(Protocol::label).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn among_failures_the_first_of_those_that_say_most_counts() {
+        use Verdict::{BadProtocol, Closed, Denied, LocalPorts, OwnPage};
+        let check = |failures: &[Verdict], expected| {
+            assert_eq!(most_telling(failures), expected, "{failures:?}");
+        };
+        check(&[BadProtocol, Closed, Denied, OwnPage], Some(Denied));
+        check(&[BadProtocol, Closed], Some(Closed));
+        check(&[OwnPage, LocalPorts], Some(LocalPorts));
+        check(&[], None);
+    }
 }

@@ -156,6 +156,14 @@ fn every_protocol_and_target_is_tried_and_what_got_furthest_counts() {
 }
 
 #[test]
+fn an_http_proxy_without_tls_is_not_tried_with_it() {
+    let address = peer(&[b"HTTP/1.1 204 No Content\r\n\r\n"]);
+    let (alive, story) = inquire("https://", address, &[NO_CONTENT]);
+    assert_eq!((alive, &story.protocols[..]), (true, &["http"][..]));
+    assert_eq!(story.attempts.len(), 1);
+}
+
+#[test]
 fn an_address_that_refuses_is_asked_once() {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = gone.local_addr().unwrap();
