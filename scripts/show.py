@@ -142,8 +142,8 @@ class Show:
 
     def command(self, farm, arguments, pinned, before):
         check = [
-            self.program, "check", "--allow-private", "--test-url", TARGET, "--all",
-            "--format", "jsonl", *arguments, str(farm.list),
+            self.program, "check", "--allow-private", "--no-control-probe", "--test-url", TARGET,
+            "--all", "--format", "jsonl", *arguments, str(farm.list),
         ]
         command = [*(on_cpu(1) if pinned else []), *check]
         return ["bash", "-c", f"{before} && exec {shlex.join(command)}"] if before else command
