@@ -312,6 +312,7 @@ impl Simulation {
 
     /// Lets time pass until `until_ms`.
     pub(crate) fn run_until(&mut self, until_ms: u64) {
+        let mut idle_turns = 0;
         while self.now_ms < until_ms {
             for shard in 0..self.shards.len() {
                 self.start_probes(shard);
@@ -324,6 +325,12 @@ impl Simulation {
             let end = ends.map(|Reverse((end, _))| *end).min();
             let next = [Some(wake), Some(self.report_ms), end, Some(until_ms)];
             let next = next.into_iter().flatten().min().unwrap();
+            idle_turns = if next > self.now_ms {
+                0
+            } else {
+                idle_turns + 1
+            };
+            assert!(idle_turns < 50, "it spins at {} ms", self.now_ms);
             self.now_ms = next.max(self.now_ms);
             self.end_probes();
             if self.report_ms <= self.now_ms {

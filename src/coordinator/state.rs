@@ -174,6 +174,7 @@ impl State {
         let round = self.round_due_at();
         let [due, round] = [due, round].map(|due| due.filter(|_| !self.stopping));
         let stale_end = self.freshness.ends_at(self.stale_max_ms());
+        let stale_end = stale_end.filter(|_| self.control.allows_probes());
         let wakes = [publish, save, due, round, stale_end].into_iter().flatten();
         wakes.min().unwrap_or(now.clock_ms + 1_000)
     }

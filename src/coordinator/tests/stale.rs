@@ -1,7 +1,7 @@
 //! What is served when nothing is alive any more.
 
 use super::*;
-use proxy_shards::Targets;
+use proxy_shards::{Require, Targets};
 
 /// 20 alive until 100 s, and nothing for 1 000 s from then on.
 fn gone() -> Simulation {
@@ -38,6 +38,30 @@ fn the_last_pool_is_served_as_stale_for_a_time_and_then_none() {
     assert_eq!((sim.served().len(), reason(&sim)), (0, None));
     sim.run_until(2_500_000);
     assert_eq!((sim.served().len(), reason(&sim)), (20, None));
+}
+
+#[test]
+fn a_pool_that_should_end_while_the_targets_are_tried_anew_waits_for_their_answer() {
+    let mut sim = Simulation::new(controlled(&["a"], Require::All), 10, Image::default());
+    sim.behave(|_, at| if at < 50_000 { ALIVE } else { DEAD });
+    sim.deliver(0, list(0..20));
+    sim.run_until(660_000);
+    assert_eq!(
+        (sim.served().len(), reason(&sim)),
+        (20, Some(Stale::NothingAlive))
+    );
+    sim.fate(|_, _| (Verdict::Alive, 14_000));
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(controlled(&["a"], Require::All)),
+    });
+    sim.run_until(673_000);
+    assert_eq!(
+        (sim.served().len(), reason(&sim)),
+        (20, Some(Stale::NothingAlive))
+    );
+    sim.run_until(675_000);
+    assert_eq!((sim.served().len(), reason(&sim)), (0, None));
 }
 
 #[test]
