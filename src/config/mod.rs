@@ -27,6 +27,7 @@ pub use problem::{ConfigError, Problem, Warning};
 pub use serving::API_PATHS;
 
 use crate::sources::address::AddressPolicy;
+use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -78,8 +79,10 @@ pub struct Source {
     pub url: Box<str>,
     /// Where that is.
     pub location: Location,
-    /// What lines without a scheme are taken for.
+    /// What proxies without a scheme are taken for.
     pub hint: Scheme,
+    /// Which forms are looked for in it.
+    pub format: Format,
 }
 
 /// Where a source is read from.

@@ -8,6 +8,7 @@ use crate::config::{
 use crate::snapshot::{Published, Snapshot};
 use crate::sources::address::AddressPolicy;
 use crate::sources::fetch::Fetched;
+use crate::sources::parse::Format;
 use crate::sources::parse::Parsed;
 use crate::store::Image;
 use proxy_shards::policy::PolicyOptions;
@@ -31,9 +32,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             interval: Duration::from_secs(60),
             sources: names.iter().map(|name| source(name)).collect(),
             user_agent: "test".into(),
-            addresses: AddressPolicy {
-                allow_private: false,
-            },
+            addresses: AddressPolicy::default(),
             source_timeout: Duration::from_secs(5),
             source_bytes_max: 1 << 20,
         },
@@ -79,6 +78,7 @@ pub(crate) fn source(name: &str) -> Source {
         url: name.into(),
         location: Location::File(name.into()),
         hint: Scheme::Http,
+        format: Format::Auto,
     }
 }
 

@@ -63,8 +63,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
 fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
-    let (hint, addresses) = (args.lists.protocol, args.lists.addresses());
-    let mut reader = Inputs::new(hint, addresses, Limits::default());
+    let mut reader = Inputs::new(args.lists.reading(), Limits::default());
     let read = |input: &Input, candidates: &mut Vec<Candidate>| {
         let mut take = |mut found| {
             candidates.append(&mut found);
