@@ -162,7 +162,7 @@ mod tests {
         };
         assert_eq!(lists.protocol, Scheme::Auto);
         assert_eq!(lists.inputs().unwrap().len(), 3);
-        assert!(!lists.allow_private);
+        assert!(!lists.addresses.allow_private);
     }
 
     #[test]

@@ -13,13 +13,14 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use super::AddressArgs;
 use super::check::direct::{self, Addresses};
 use super::check::names;
 use super::probe::{ProbeArgs, environment};
 use super::status::{EXIT_NOT_ALIVE, Failure};
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::protocol_hint;
-use crate::sources::parse::{Skip, describe, parse};
+use crate::sources::parse::{Format, Reading, Skip, describe, parse};
 use crossbeam_channel::never;
 use diary::Diary;
 use inquiry::Inquiry;
@@ -48,9 +49,8 @@ pub struct ExplainArgs {
     /// Protocol if the proxy names none: http, https, socks4, socks5, or auto for each in turn
     #[arg(long, short, value_name = "PROTOCOL", default_value = "auto", value_parser = protocol_hint)]
     protocol: Scheme,
-    /// Dial it also if its address is not public (loopback, private, link-local …)
-    #[arg(long)]
-    allow_private: bool,
+    #[command(flatten)]
+    addresses: AddressArgs,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -79,10 +79,8 @@ pub fn run(args: &ExplainArgs, mut out: impl Write, err: &mut dyn Write) -> Resu
         // Without stderr there is nobody to warn.
         let _ = writeln!(err, "proxy-checker: warning: {warning}");
     }
-    let addresses = AddressPolicy {
-        allow_private: args.allow_private,
-    };
-    let candidate = read(&args.proxy, args.protocol, addresses)?;
+    let addresses = args.addresses.policy();
+    let candidate = read(&args.proxy, args.protocol, addresses.clone())?;
     let mut names = direct::host_names(&probing.policy);
     if let Host::Name(name) = &candidate.host {
         names.push(name.clone());
@@ -95,7 +93,7 @@ pub fn run(args: &ExplainArgs, mut out: impl Write, err: &mut dyn Write) -> Resu
         Host::V6(ip) => vec![IpAddr::V6(*ip)],
     };
     let inquiry = Inquiry {
-        address: dialled(&candidate, &resolved, addresses)?,
+        address: dialled(&candidate, &resolved, &addresses)?,
         targets: Addresses::new(&probing.policy, &found),
         mask: Mask::new(candidate.credentials.as_deref()),
         candidate,
@@ -130,7 +128,14 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
         }
         text => text,
     };
-    let parsed = parse(text.as_bytes(), hint, addresses);
+    let parsed = parse(
+        text.as_bytes(),
+        Reading {
+            hint,
+            format: Format::Auto,
+            addresses,
+        },
+    );
     let mut candidates = parsed.candidates.into_iter();
     match (candidates.next(), candidates.next()) {
         (Some(candidate), None) => Ok(candidate),
@@ -156,7 +161,7 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
 fn dialled(
     candidate: &Candidate,
     resolved: &[IpAddr],
-    addresses: AddressPolicy,
+    addresses: &AddressPolicy,
 ) -> Result<SocketAddr, Failure> {
     let host = &candidate.host;
     if resolved.is_empty() {

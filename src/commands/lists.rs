@@ -1,10 +1,45 @@
 //! What `check` and `parse` read, and how: the same options mean the same in both.
 
 use super::status::Failure;
-use crate::sources::address::AddressPolicy;
+use crate::config::Network;
+use crate::sources::address::{AddressPolicy, DENY_PORTS};
 use crate::sources::input::{Input, protocol_hint};
+use crate::sources::parse::{Format, Reading};
 use proxy_shards::Scheme;
 use std::io::{self, IsTerminal};
+
+/// Which addresses are taken.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct AddressArgs {
+    /// Take addresses that are not public (loopback, private …)
+    #[arg(long)]
+    pub allow_private: bool,
+    /// Take these addresses though they are not public; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    allow_network: Vec<Network>,
+    /// Drop these addresses, allowed or not; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    deny_network: Vec<Network>,
+    /// Drop proxies at this port, in place of 25; may be repeated, 0 denies none
+    #[arg(long, value_name = "PORT")]
+    deny_port: Vec<u16>,
+}
+
+impl AddressArgs {
+    /// Which addresses may be dialled.
+    pub fn policy(&self) -> AddressPolicy {
+        let deny_ports = match &self.deny_port[..] {
+            [] => DENY_PORTS,
+            named => named,
+        };
+        AddressPolicy {
+            allow_private: self.allow_private,
+            allow: self.allow_network[..].into(),
+            deny: self.deny_network[..].into(),
+            deny_ports: deny_ports.into(),
+        }
+    }
+}
 
 /// The lists to read.
 #[derive(clap::Args, Clone, Debug)]
@@ -13,9 +48,12 @@ pub struct ListArgs {
     /// usual one of the port first
     #[arg(long, short, value_name = "PROTOCOL", default_value = "auto", value_parser = protocol_hint)]
     pub protocol: Scheme,
-    /// Keep addresses that are not public (loopback, private, link-local …)
-    #[arg(long)]
-    pub allow_private: bool,
+    /// Form of the lists: auto, lines, csv, json or html
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub list_format: Format,
+    /// Which addresses are kept.
+    #[command(flatten)]
+    pub addresses: AddressArgs,
     /// Lists to read: files, http or https URLs, or - for the standard input, which is also read if
     /// none is named
     #[arg(value_name = "INPUT")]
@@ -37,10 +75,62 @@ impl ListArgs {
         }
     }
 
-    /// Which addresses are kept.
-    pub fn addresses(&self) -> AddressPolicy {
-        AddressPolicy {
-            allow_private: self.allow_private,
+    /// How the lists are read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            hint: self.protocol,
+            format: self.list_format,
+            addresses: self.addresses.policy(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::net::IpAddr;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        lists: ListArgs,
+    }
+
+    fn lists(arguments: &str) -> ListArgs {
+        let line = Line::try_parse_from(arguments.split(' '));
+        line.unwrap_or_else(|error| panic!("{error}")).lists
+    }
+
+    #[test]
+    fn what_may_be_dialled_is_said_by_repeated_options() {
+        let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
+        let policy = lists(
+            "parse --allow-network 10.0.0.0/8 --allow-network 192.168.1.1 \
+            --deny-network 10.1.0.0/16 --deny-port 8080 --deny-port 8081 list.txt",
+        )
+        .addresses
+        .policy();
+        for (address, expected) in [
+            ("10.2.0.1", true),
+            ("192.168.1.1", true),
+            ("10.1.0.1", false),
+            ("172.16.0.1", false),
+        ] {
+            assert_eq!(policy.allows(ip(address)), expected, "{address}");
+        }
+        for (port, expected) in [(25, true), (8080, false), (8081, false)] {
+            assert_eq!(policy.allows_port(port), expected, "{port}");
+        }
+    }
+
+    #[test]
+    fn without_options_the_defaults_hold() {
+        let reading = lists("parse list.txt").reading();
+        assert_eq!(reading.addresses, AddressPolicy::default());
+        assert_eq!(reading.format, Format::Auto);
+        let all_ports = lists("parse --deny-port 0 --list-format JSON list.txt");
+        assert!(all_ports.addresses.policy().allows_port(25));
+        assert_eq!(all_ports.reading().format, Format::Json);
     }
 }

@@ -11,4 +11,4 @@ pub mod judge;
 pub mod parse;
 pub mod serve;
 
-pub use lists::ListArgs;
+pub use lists::{AddressArgs, ListArgs};

@@ -38,7 +38,7 @@ pub fn run(
     stderr: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut report = Report::default();
-    let mut reader = Inputs::new(lists.protocol, lists.addresses(), Limits::default());
+    let mut reader = Inputs::new(lists.reading(), Limits::default());
     let mut lines = BufWriter::new(stdout);
     for input in &lists.inputs()? {
         let held = reader.read(input, &mut |found| {

@@ -31,6 +31,7 @@ pub use secret::{JUDGE_SECRET_ENV, judge_secret};
 pub use serving::{API_PATHS, listen_address};
 
 use crate::sources::address::AddressPolicy;
+use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -82,8 +83,10 @@ pub struct Source {
     pub url: Box<str>,
     /// Where that is.
     pub location: Location,
-    /// What lines without a scheme are taken for.
+    /// What proxies without a scheme are taken for.
     pub hint: Scheme,
+    /// Which forms are looked for in it.
+    pub format: Format,
 }
 
 /// Where a source is read from.

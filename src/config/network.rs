@@ -44,7 +44,15 @@ impl FromStr for Network {
         if prefix > width(base) {
             return Err(NetworkError);
         }
-        Ok(Network { base, prefix })
+        // `contains` takes IPv4 addresses in IPv6 form for IPv4, so ranges of them are too.
+        let canonical = base.to_canonical();
+        match prefix.checked_sub(width(base) - width(canonical)) {
+            Some(prefix) => Ok(Network {
+                base: canonical,
+                prefix,
+            }),
+            None => Ok(Network { base, prefix }),
+        }
     }
 }
 
@@ -94,6 +102,15 @@ mod tests {
         check("127.0.0.1", "127.0.0.1", true);
         check("127.0.0.1", "127.0.0.2", false);
         check("127.0.0.1", "::ffff:127.0.0.1", true);
+    }
+
+    #[test]
+    fn a_range_of_mapped_addresses_is_one_of_ipv4() {
+        check("::ffff:10.0.0.0/104", "10.9.9.9", true);
+        check("::ffff:10.0.0.0/104", "::ffff:10.9.9.9", true);
+        check("::ffff:10.0.0.0/104", "11.9.9.9", false);
+        check("::ffff:0:0/96", "203.0.113.9", true);
+        check("::ffff:0:0/95", "203.0.113.9", false);
     }
 
     #[test]

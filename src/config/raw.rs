@@ -45,6 +45,9 @@ block! {
         sources: Vec<RawSource> = Vec::new(),
         user_agent: String = "proxy-checker".to_owned(),
         allow_private: bool = false,
+        allow_networks: Vec<String> = Vec::new(),
+        deny_networks: Vec<String> = Vec::new(),
+        deny_ports: Vec<u64> = vec![25],
         source_timeout_ms: u64 = 30_000,
         source_bytes_max: u64 = 67_108_864,
     }
@@ -56,6 +59,7 @@ block! {
         url: String = String::new(),
         // The word is the file's, not Rust's.
         r#type: String = "auto".to_owned(),
+        format: String = "auto".to_owned(),
         enabled: bool = false,
     }
 }
@@ -160,6 +164,8 @@ impl RawConfig {
         let mut template = RawConfig::default();
         template.aggregator.sources.push(RawSource::default());
         template.checker.targets.push(RawTarget::default());
+        template.aggregator.allow_networks.push(String::new());
+        template.aggregator.deny_networks.push(String::new());
         template.api.trusted_proxies.push(String::new());
         template
     }

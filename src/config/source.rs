@@ -2,10 +2,12 @@
 
 use super::problem::{Report, quoted};
 use super::raw::{RawAggregator, RawSource};
-use super::{Aggregator, Location, Source};
+use super::{Aggregator, Location, Network, Source};
 use crate::sources::address::AddressPolicy;
+use crate::sources::parse::Format;
 use proxy_shards::Scheme;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -37,12 +39,49 @@ pub(super) fn aggregator(raw: &RawAggregator, folder: &Path, report: &mut Report
         interval: Duration::from_secs(interval),
         sources: sources(&raw.sources, folder, report),
         user_agent: user_agent(&raw.user_agent, &default.user_agent, report),
-        addresses: AddressPolicy {
-            allow_private: raw.allow_private,
-        },
+        addresses: addresses(raw, report),
         source_timeout: Duration::from_millis(source_timeout),
         source_bytes_max,
     }
+}
+
+fn addresses(raw: &RawAggregator, report: &mut Report) -> AddressPolicy {
+    AddressPolicy {
+        allow_private: raw.allow_private,
+        allow: networks("aggregator.allow_networks", &raw.allow_networks, report),
+        deny: networks("aggregator.deny_networks", &raw.deny_networks, report),
+        deny_ports: ports(&raw.deny_ports, report),
+    }
+}
+
+fn networks(place: &str, texts: &[String], report: &mut Report) -> Arc<[Network]> {
+    let mut networks = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match text.trim().parse::<Network>() {
+            Ok(network) => networks.push(network),
+            Err(error) => {
+                report.problem(
+                    &format!("{place}[{index}]"),
+                    format!("{} {error}", quoted(text)),
+                );
+            }
+        }
+    }
+    networks.into()
+}
+
+fn ports(numbers: &[u64], report: &mut Report) -> Arc<[u16]> {
+    let mut ports = Vec::new();
+    for (index, number) in numbers.iter().enumerate() {
+        match u16::try_from(*number) {
+            Ok(port) if port != 0 => ports.push(port),
+            _ => report.problem(
+                &format!("aggregator.deny_ports[{index}]"),
+                format!("{number} is no port; give 1 to 65535, or an empty list to deny none"),
+            ),
+        }
+    }
+    ports.into()
 }
 
 fn user_agent(text: &str, default: &str, report: &mut Report) -> Box<str> {
@@ -93,6 +132,7 @@ fn sources(raw: &[RawSource], folder: &Path, report: &mut Report) -> Vec<Source>
 
 fn source(raw: &RawSource, folder: &Path, place: &str, report: &mut Report) -> Option<Source> {
     let hint = hint(&raw.r#type);
+    let format = format(&raw.format);
     let location = location(raw.url.trim(), folder);
     if let Err(text) = &hint {
         report.problem(&format!("{place}.type"), text);
@@ -100,12 +140,28 @@ fn source(raw: &RawSource, folder: &Path, place: &str, report: &mut Report) -> O
     if let Err(text) = &location {
         report.problem(&format!("{place}.url"), text);
     }
-    let (hint, location) = (hint.ok()?, location.ok()?);
+    if let Err(text) = &format {
+        report.problem(&format!("{place}.format"), text);
+    }
+    let (hint, format, location) = (hint.ok()?, format.ok()?, location.ok()?);
     Some(Source {
         url: name(raw.url.trim(), &location),
         location,
         hint,
+        format,
     })
+}
+
+fn format(word: &str) -> Result<Format, String> {
+    match word.trim() {
+        "" => Ok(Format::Auto),
+        word => word.parse().map_err(|_| {
+            format!(
+                "{} is no format; choose auto, lines, csv, json or html",
+                quoted(word)
+            )
+        }),
+    }
 }
 
 fn hint(word: &str) -> Result<Scheme, String> {
@@ -115,7 +171,7 @@ fn hint(word: &str) -> Result<Scheme, String> {
         word => match Scheme::from_label(word) {
             Some(scheme) => Ok(scheme),
             None => Err(format!(
-                "{} is no protocol; choose http, socks4, socks5 or auto",
+                "{} is no protocol; choose http, https, socks4, socks5 or auto",
                 quoted(word)
             )),
         },

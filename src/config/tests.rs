@@ -67,7 +67,13 @@ fn leaves(value: &Value, place: &str, found: &mut BTreeMap<String, Value>) {
 
 fn known_keys() -> BTreeMap<String, Value> {
     let mut template = serde_json::to_value(RawConfig::template()).unwrap();
-    template["api"]["trusted_proxies"] = Value::Array(Vec::new());
+    for (block, list) in [
+        ("api", "trusted_proxies"),
+        ("aggregator", "allow_networks"),
+        ("aggregator", "deny_networks"),
+    ] {
+        template[block][list] = Value::Array(Vec::new());
+    }
     let mut known = BTreeMap::new();
     leaves(&template, "", &mut known);
     assert!(known.len() >= 40, "{}", known.len());
@@ -262,7 +268,7 @@ fn what_is_asked_for_and_not_in_force_yet_is_said() {
 fn sources_are_found_where_they_are_named() {
     let text = r#"{"aggregator": {"sources": [
         {"url": "lists/a.txt", "enabled": true},
-        {"url": "file:///srv/b.txt", "type": "SOCKS5", "enabled": true},
+        {"url": "file:///srv/b.txt", "type": "SOCKS5", "format": "JSON", "enabled": true},
         {"url": "https://user:secret@c.example/l?n=1", "type": "https", "enabled": true},
         {"url": "broken://", "type": "what", "enabled": false}
     ]}}"#;
@@ -278,11 +284,25 @@ fn sources_are_found_where_they_are_named() {
     assert_eq!(b.location, Location::File("/srv/b.txt".into()));
     assert_eq!(b.hint, Scheme::Socks5);
     assert_eq!(c.url.as_ref(), "https://***@c.example/l?n=1");
-    assert_eq!(c.hint, Scheme::Http);
+    assert_eq!(c.hint, Scheme::Https);
+    assert_eq!((a.format, b.format), (Format::Auto, Format::Json));
     let Location::Web(url) = &c.location else {
         panic!("{c:?}");
     };
     assert_eq!(url.password(), Some("secret"));
+}
+
+#[test]
+fn what_may_be_dialled_is_for_the_operator_to_say() {
+    let ip = |text: &str| text.parse().unwrap();
+    let defaults = checked("{}").0.aggregator.addresses;
+    assert_eq!(defaults, crate::sources::address::AddressPolicy::default());
+    let text = r#"{"aggregator": {"allow_networks": ["10.0.0.0/8", " 192.168.1.1 "],
+        "deny_networks": ["10.1.0.0/16", "8.8.8.8"], "deny_ports": []}}"#;
+    let policy = checked(text).0.aggregator.addresses;
+    assert!(policy.allows(ip("10.2.0.1")) && policy.allows(ip("192.168.1.1")));
+    assert!(!policy.allows(ip("10.1.0.1")) && !policy.allows(ip("::ffff:8.8.8.8")));
+    assert!(policy.allows_port(25));
 }
 
 #[test]

@@ -1,45 +1,101 @@
 //! Which addresses may be dialled: the IANA special-purpose registries as one table for each family.
 
+use crate::config::Network;
 use proxy_shards::Host;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+/// The ports that are denied unless the operator says otherwise: 25, where mail servers listen. No
+/// proxy does, and hosts that connect to it in numbers end up on the lists of spammers.
+pub const DENY_PORTS: &[u16] = &[25];
 
 /// Which addresses may be dialled: checked when a list is parsed, and again before connecting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressPolicy {
-    /// Whether special-purpose addresses (loopback, private, link-local …) are allowed.
+    /// Whether special-purpose addresses (loopback, private …) are allowed; those where clouds keep
+    /// their metadata are not among them.
     pub allow_private: bool,
+    /// Special-purpose addresses that are allowed all the same, those of metadata included.
+    pub allow: Arc<[Network]>,
+    /// Addresses that are never dialled, even if they are allowed elsewhere.
+    pub deny: Arc<[Network]>,
+    /// Ports that are never dialled.
+    pub deny_ports: Arc<[u16]>,
+}
+
+impl Default for AddressPolicy {
+    /// Public addresses only, at every port but [`DENY_PORTS`].
+    fn default() -> AddressPolicy {
+        AddressPolicy {
+            allow_private: false,
+            allow: Arc::new([]),
+            deny: Arc::new([]),
+            deny_ports: DENY_PORTS.into(),
+        }
+    }
 }
 
 impl AddressPolicy {
-    /// Whether `ip` may be dialled. Multicast, broadcast and "this network" never may; an IPv6
-    /// address that carries an IPv4 address is judged by that one.
-    pub fn allows(self, ip: IpAddr) -> bool {
+    /// Whether `ip` may be dialled. Multicast, broadcast and "this network" never may; then `deny`
+    /// wins over everything, and `allow` over the tables. An IPv6 address that carries an IPv4
+    /// address (mapped, NAT64, 6to4, Teredo …) may be dialled only if both may.
+    pub fn allows(&self, ip: IpAddr) -> bool {
+        let carried = match ip {
+            IpAddr::V4(_) => [None, None],
+            IpAddr::V6(ip) => carried(ip),
+        };
+        let mut carried = carried.into_iter().flatten().map(IpAddr::V4);
+        self.allows_itself(ip) && carried.all(|ip| self.allows_itself(ip))
+    }
+
+    /// The same without a look at what `ip` carries.
+    fn allows_itself(&self, ip: IpAddr) -> bool {
+        let within = |networks: &[Network]| networks.iter().any(|network| network.contains(ip));
+        if within(&self.deny) {
+            return false;
+        }
         match reach(ip) {
-            Reach::Public => true,
-            Reach::Special => self.allow_private,
+            Reach::Public | Reach::Embedded => true,
+            Reach::Special => self.allow_private || within(&self.allow),
+            Reach::Metadata => within(&self.allow),
             Reach::Never => false,
-            Reach::Embedded => unreachable!("`reach` looks into the embedded address"),
         }
     }
 
     /// Whether `port` may be dialled.
-    pub fn allows_port(self, port: u16) -> bool {
-        port != 0
+    pub fn allows_port(&self, port: u16) -> bool {
+        port != 0 && !self.deny_ports.contains(&port)
     }
 
     /// Whether `host` may be dialled as far as one can tell before it is resolved: a name is judged
     /// by its addresses when they are known, but `localhost` is loopback whatever a resolver says
     /// (RFC 6761, section 6.3).
-    pub fn allows_host(self, host: &Host) -> bool {
+    pub fn allows_host(&self, host: &Host) -> bool {
         match host {
             Host::V4(ip) => self.allows(IpAddr::V4(*ip)),
             Host::V6(ip) => self.allows(IpAddr::V6(*ip)),
-            Host::Name(name) => self.allow_private || !is_localhost(name),
+            Host::Name(name) if is_localhost(name) => {
+                self.allows(IpAddr::V4(Ipv4Addr::LOCALHOST))
+                    || self.allows(IpAddr::V6(Ipv6Addr::LOCALHOST))
+            }
+            Host::Name(_) => true,
         }
     }
 }
 
+/// Whether anyone on the Internet may have `ip`, whatever the operator allows or denies.
+pub fn is_public(ip: IpAddr) -> bool {
+    let carried = match ip {
+        IpAddr::V4(_) => [None, None],
+        IpAddr::V6(ip) => carried(ip),
+    };
+    let public = |ip| matches!(reach(ip), Reach::Public | Reach::Embedded);
+    let mut carried = carried.into_iter().flatten();
+    public(ip) && carried.all(|ip| public(IpAddr::V4(ip)))
+}
+
 fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
     last.eq_ignore_ascii_case("localhost")
 }
@@ -51,20 +107,19 @@ enum Reach {
     Public,
     /// Set aside for a purpose: dialled only if the operator allows it.
     Special,
+    /// Where a cloud tells a machine its secrets: dialled only if the operator names it.
+    Metadata,
     /// Not the address of one machine: never dialled.
     Never,
-    /// The last 32 bits are an IPv4 address, which decides.
+    /// Another way to write the IPv4 address that it carries, which decides.
     Embedded,
 }
-use Reach::{Embedded, Never, Public, Special};
+use Reach::{Embedded, Metadata, Never, Public, Special};
 
 fn reach(ip: IpAddr) -> Reach {
     match ip {
         IpAddr::V4(ip) => reach_v4(ip),
-        IpAddr::V6(ip) => match reach_v6(ip) {
-            Embedded => reach_v4(Ipv4Addr::from_bits(ip.to_bits() as u32)),
-            other => other,
-        },
+        IpAddr::V6(ip) => reach_v6(ip),
     }
 }
 
@@ -80,6 +135,21 @@ fn reach_v6(ip: Ipv6Addr) -> Reach {
     row.map_or(Special, |row| row.2)
 }
 
+/// The IPv4 addresses that packets to `ip` end up at: one for the forms that only write it
+/// differently, for local NAT64 and for 6to4 (RFC 3056), server and client of Teredo (RFC 4380,
+/// section 4; the client is inverted).
+fn carried(ip: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
+    let bits = ip.to_bits();
+    let at = |shift: u32| Some(Ipv4Addr::from_bits((bits >> shift) as u32));
+    match ip.segments() {
+        _ if reach_v6(ip) == Embedded => [at(0), None],
+        [0x64, 0xff9b, 1, ..] => [at(0), None],
+        [0x2002, ..] => [at(80), None],
+        [0x2001, 0, ..] => [at(64), Some(Ipv4Addr::from_bits(!bits as u32))],
+        _ => [None, None],
+    }
+}
+
 const fn v4(a: u8, b: u8, c: u8, d: u8) -> u32 {
     Ipv4Addr::new(a, b, c, d).to_bits()
 }
@@ -93,13 +163,16 @@ const fn v6(a: u16, b: u16, c: u16, d: u16) -> u128 {
 /// matches decides. A few of these blocks are globally reachable; what answers there is the
 /// infrastructure they were set aside for, never a proxy, so they are refused like the others.
 const V4: &[(u32, u32, Reach)] = &[
-    (v4(0, 0, 0, 0), 8, Never),        // this network: RFC 791, section 3.2
-    (v4(10, 0, 0, 0), 8, Special),     // private: RFC 1918
-    (v4(100, 64, 0, 0), 10, Special),  // behind carrier-grade NAT: RFC 6598
-    (v4(127, 0, 0, 0), 8, Special),    // loopback: RFC 1122, section 3.2.1.3
-    (v4(169, 254, 0, 0), 16, Special), // link-local, cloud metadata: RFC 3927
-    (v4(172, 16, 0, 0), 12, Special),  // private: RFC 1918
-    (v4(192, 0, 0, 0), 24, Special),   // protocol assignments: RFC 6890; with the anycast
+    (v4(0, 0, 0, 0), 8, Never),    // this network: RFC 791, section 3.2
+    (v4(10, 0, 0, 0), 8, Special), // private: RFC 1918
+    (v4(100, 100, 100, 200), 32, Metadata), // Alibaba Cloud
+    (v4(100, 64, 0, 0), 10, Special), // behind carrier-grade NAT: RFC 6598
+    (v4(127, 0, 0, 0), 8, Special), // loopback: RFC 1122, section 3.2.1.3
+    (v4(168, 63, 129, 16), 32, Metadata), // Azure, amidst public addresses
+    (v4(169, 254, 0, 0), 16, Metadata), // link-local: RFC 3927; 169.254.169.254 and its like
+    (v4(172, 16, 0, 0), 12, Special), // private: RFC 1918
+    (v4(192, 0, 0, 192), 32, Metadata), // Oracle Cloud
+    (v4(192, 0, 0, 0), 24, Special), // protocol assignments: RFC 6890; with the anycast
     //                                    addresses of RFC 7723 (.9) and RFC 8155 (.10)
     (v4(192, 0, 2, 0), 24, Special),     // documentation: RFC 5737
     (v4(192, 31, 196, 0), 24, Special),  // AS112: RFC 7535
@@ -132,7 +205,10 @@ const V6: &[(u128, u32, Reach)] = &[
     (v6(0x2620, 0x4f, 0x8000, 0), 48, Special), // AS112: RFC 7534
     (v6(0x3fff, 0, 0, 0), 20, Special), // documentation: RFC 9637
     (v6(0x5f00, 0, 0, 0), 16, Special), // segment routing: RFC 9602
+    (v6(0xfd00, 0xec2, 0, 0), 32, Metadata), // AWS
+    (v6(0xfd20, 0xce, 0, 0), 32, Metadata), // Google Cloud
     (v6(0xfc00, 0, 0, 0), 7, Special),  // unique local: RFC 4193
+    (v6(0xfe80, 0, 0, 0) | 0xa9fe_a9fe, 128, Metadata), // OpenStack
     (v6(0xfe80, 0, 0, 0), 10, Special), // link-local: RFC 4291, section 2.5.6
     (v6(0xff00, 0, 0, 0), 8, Never),    // multicast: RFC 4291, section 2.7
     (v6(0x2000, 0, 0, 0), 3, Public),   // global unicast: RFC 4291, section 2.4; anything

@@ -11,7 +11,7 @@ mod web;
 pub use error::FetchError;
 
 use super::address::AddressPolicy;
-use super::parse::{Parsed, Parser};
+use super::parse::{Parsed, Parser, Reading};
 use crate::config::{Aggregator, Location, Source};
 use body::Body;
 use std::collections::HashMap;
@@ -54,9 +54,9 @@ impl Fetcher {
     /// If the HTTP client cannot be built. Missing root certificates are no error here, but one of
     /// every `https` source.
     pub fn new(aggregator: &Aggregator) -> Result<Fetcher, FetchError> {
-        let addresses = aggregator.addresses;
+        let addresses = aggregator.addresses.clone();
         Ok(Fetcher {
-            web: Arc::new(Web::new(&aggregator.user_agent, addresses)?),
+            web: Arc::new(Web::new(&aggregator.user_agent, addresses.clone())?),
             addresses,
             timeout: aggregator.source_timeout,
             bytes_max: aggregator.source_bytes_max,
@@ -68,7 +68,11 @@ impl Fetcher {
     /// # Errors
     /// Every [`FetchError`]; then nothing of the list is used.
     pub async fn fetch(&self, source: &Source) -> Result<Fetched, FetchError> {
-        let parser = Parser::new(source.hint, self.addresses);
+        let parser = Parser::new(Reading {
+            hint: source.hint,
+            format: source.format,
+            addresses: self.addresses.clone(),
+        });
         let body = Body::new(parser, self.bytes_max);
         match &source.location {
             Location::Web(url) => self.fetch_web(source, url, body).await,

@@ -1,9 +1,8 @@
 //! A list named on the command line: a file, the standard input or a URL. For commands that may
 //! block; the service reads its sources with `fetch`.
 
-use super::address::AddressPolicy;
 use super::fetch::{FetchError, Fetched, Fetcher};
-use super::parse::{Parsed, Parser, Skip, Skipped, describe};
+use super::parse::{Parsed, Parser, Reading, Skip, Skipped, describe};
 use crate::config::{Aggregator, Location, Source};
 use proxy_shards::{Candidate, Scheme};
 use std::fmt;
@@ -78,7 +77,7 @@ pub enum InputError {
     Fetch(#[from] FetchError),
     /// It was read to its end, and there is no proxy in it.
     #[error(
-        "no proxy found: expected ip:port or scheme://user:pass@host:port, one or more a line; {}",
+        "no proxy found: expected ip:port, scheme://user:pass@host:port, CSV, JSON or HTML (docs/formats.md); {}",
         skipped_text(.0)
     )]
     NothingFound(Skipped),
@@ -159,8 +158,8 @@ impl fmt::Display for Input {
     }
 }
 
-/// The protocol of lines without a scheme, as a command line names it: `http`, `socks4`, `socks5` or
-/// `auto`.
+/// The protocol of lines without a scheme, as a command line names it: `http`, `https`, `socks4`,
+/// `socks5` or `auto`.
 ///
 /// # Errors
 /// With any other word; the text lists the right ones.
@@ -168,7 +167,7 @@ pub fn protocol_hint(text: &str) -> Result<Scheme, String> {
     match &text.to_ascii_lowercase()[..] {
         "auto" => Ok(Scheme::Auto),
         word => Scheme::from_label(word)
-            .ok_or_else(|| "expected http, socks4, socks5 or auto".to_owned()),
+            .ok_or_else(|| "expected http, https, socks4, socks5 or auto".to_owned()),
     }
 }
 
@@ -176,18 +175,13 @@ pub fn protocol_hint(text: &str) -> Result<Scheme, String> {
 ///
 /// # Errors
 /// Every [`InputError`] but `Output`.
-pub fn read(
-    input: &Input,
-    hint: Scheme,
-    addresses: AddressPolicy,
-    limits: &Limits,
-) -> Result<Parsed, InputError> {
+pub fn read(input: &Input, reading: Reading, limits: &Limits) -> Result<Parsed, InputError> {
     let mut candidates = Vec::new();
     let mut keep = |mut found: Vec<Candidate>| {
         candidates.append(&mut found);
         Ok(())
     };
-    let mut inputs = Inputs::new(hint, addresses, limits.clone());
+    let mut inputs = Inputs::new(reading, limits.clone());
     let skipped = inputs.read(input, &mut keep)?.skipped;
     Ok(Parsed {
         candidates,
@@ -210,20 +204,18 @@ pub struct Held {
 /// Reads inputs one after another; a candidate of an earlier one is a duplicate in the next.
 #[derive(Debug)]
 pub struct Inputs {
-    hint: Scheme,
-    addresses: AddressPolicy,
+    reading: Reading,
     limits: Limits,
     parser: Parser,
 }
 
 impl Inputs {
     /// A reader that has read nothing yet.
-    pub fn new(hint: Scheme, addresses: AddressPolicy, limits: Limits) -> Inputs {
+    pub fn new(reading: Reading, limits: Limits) -> Inputs {
         Inputs {
-            hint,
-            addresses,
+            parser: Parser::new(reading.clone()),
+            reading,
             limits,
-            parser: Parser::new(hint, addresses),
         }
     }
 
@@ -303,13 +295,14 @@ impl Inputs {
         let source = Source {
             url: url.as_str().into(),
             location: Location::Web(url.clone()),
-            hint: self.hint,
+            hint: self.reading.hint,
+            format: self.reading.format,
         };
         let fetcher = Fetcher::new(&Aggregator {
             interval: Duration::ZERO,
             sources: Vec::new(),
             user_agent: self.limits.user_agent.clone(),
-            addresses: self.addresses,
+            addresses: self.reading.addresses.clone(),
             source_timeout: self.limits.timeout,
             source_bytes_max: self.limits.bytes_max,
         })?;

@@ -1,27 +1,54 @@
 //! Text → candidates. Total: it reads any bytes, and counts what it skipped and why.
 //!
-//! Here the bytes are cut into lines, comments and runs without separators; `token` reads a run.
+//! Each part of a list is read as what it looks like, so files may be mixed. Bytes go through
+//! `markup`, which takes out tags, to `lines`; where a line begins JSON, `json` takes over. A `row`
+//! (a line, an HTML row, a JSON array) is cut into runs without separators, and `token` reads one.
+//! Where columns or keys have names, a `table` or `json` fills a `record` instead. What they find
+//! goes to the `list`. The rules in words: `docs/formats.md`.
 
 mod class;
+mod columns;
 mod endpoint;
+mod format;
+mod json;
+mod lines;
+mod list;
+mod markup;
+mod record;
+mod row;
 mod skip;
+mod table;
 mod token;
+mod words;
 
+pub use format::{Format, UnknownFormat};
 pub use skip::{Skip, Skipped, describe};
 
 use super::address::AddressPolicy;
-use super::unique::Unique;
 use class::{CLASSES, Class};
+use endpoint::leading_clean;
+use json::{Flow, Json};
+use lines::{LINE_BYTES_MAX, Lines};
+use list::List;
+use markup::{Markup, Passed};
 use proxy_shards::{Candidate, Scheme};
-use std::mem;
+use row::Origin;
 use token::Tokens;
 
 /// Longest run of bytes without a separator that is looked at. A proxy with credentials of the
 /// longest kind, every byte percent-encoded, has 1 800; nobody has seen one.
 pub const RUN_BYTES_MAX: usize = 1024;
 
-/// The UTF-8 form of U+FEFF, which some editors write at the start of a file.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// How a list is read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The protocol of what names none.
+    pub hint: Scheme,
+    /// Which forms are looked for.
+    pub format: Format,
+    /// Which addresses are kept.
+    pub addresses: AddressPolicy,
+}
 
 /// What a list held.
 #[derive(Clone, Debug, Default)]
@@ -33,130 +60,109 @@ pub struct Parsed {
 }
 
 /// Reads a whole list that is in memory.
-pub fn parse(bytes: &[u8], hint: Scheme, addresses: AddressPolicy) -> Parsed {
-    let mut parser = Parser::new(hint, addresses);
+pub fn parse(bytes: &[u8], reading: Reading) -> Parsed {
+    let mut parser = Parser::new(reading);
     parser.push(bytes);
     parser.finish()
 }
 
-/// Reads a list piece by piece. It keeps each candidate once, and of the text at most
-/// [`RUN_BYTES_MAX`] bytes, however long a line is.
+/// Reads a list piece by piece. It keeps each candidate once, and of the text a few kilobytes,
+/// however long a line or a document is.
 #[derive(Debug)]
 pub struct Parser {
-    tokens: Tokens,
-    unique: Unique,
+    lines: Lines,
+    markup: Markup,
+    /// Whether the text stands in a row of an HTML table.
+    in_row: bool,
+    /// A bracket at the start of a line: what follows says whether it begins JSON.
+    opened: Option<Opened>,
+    json: Option<Json>,
+    /// Whether the line holds text that is no JSON, where only JSON is read.
+    aside: bool,
     /// Candidates already given away by [`Parser::take`].
     taken: usize,
-    skipped: Skipped,
-    /// The start of a run whose end has not come yet.
-    pending: Vec<u8>,
-    place: Place,
-    line: Line,
 }
 
-/// Where in the text the next byte stands.
 #[derive(Clone, Copy, Debug)]
-enum Place {
-    /// Between two runs.
-    Gap,
-    /// In a run that may be a proxy.
-    Run,
-    /// In a run that is too long to be one.
-    LongRun,
-    /// In a comment, up to the end of the line.
-    Comment,
-}
-
-/// What is known of the current line.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    /// Whether there was a run outside of comments.
-    text: bool,
-    /// Whether one of them was a candidate or has been counted for a reason of its own.
-    counted: bool,
-    /// Whether a `#` here opens a comment: at the start of the line and after white space.
-    after_space: bool,
-}
-
-impl Line {
-    const START: Line = Line {
-        text: false,
-        counted: false,
-        after_space: true,
-    };
+struct Opened {
+    bracket: u8,
+    /// What stands behind it so far.
+    gap: Option<u8>,
 }
 
 impl Parser {
     /// A parser for one list.
-    pub fn new(hint: Scheme, addresses: AddressPolicy) -> Parser {
+    pub fn new(reading: Reading) -> Parser {
+        let tokens = Tokens::new(reading.hint, reading.addresses);
         Parser {
-            tokens: Tokens::new(hint, addresses),
-            unique: Unique::new(),
+            lines: Lines::new(List::new(tokens, reading.format)),
+            markup: Markup::default(),
+            in_row: false,
+            opened: None,
+            json: None,
+            aside: false,
             taken: 0,
-            skipped: Skipped::default(),
-            pending: Vec::new(),
-            place: Place::Gap,
-            line: Line::START,
         }
     }
 
     /// Reads the next bytes; a line may be cut anywhere.
     pub fn push(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let used = match self.place {
-                Place::Gap => self.gap(bytes),
-                Place::Run => self.run(bytes),
-                Place::LongRun => self.skip_to(bytes, |class| class != Class::Text),
-                Place::Comment => self.skip_to(bytes, |class| class == Class::LineEnd),
+        while let Some((&byte, rest)) = bytes.split_first() {
+            bytes = match self.whole_line(bytes) {
+                Some(length) => &bytes[length..],
+                None => {
+                    self.byte(byte);
+                    rest
+                }
             };
-            bytes = &bytes[used..];
         }
     }
 
     /// Candidates found so far.
     pub fn found(&self) -> usize {
-        self.unique.len()
+        self.lines.list.unique.len()
     }
 
     /// What was skipped so far in this list.
     pub fn skipped(&self) -> &Skipped {
-        &self.skipped
+        &self.lines.list.skipped
     }
 
     /// Takes the candidates found since the last call, keeping the memory of duplicates.
     pub fn take(&mut self) -> Vec<Candidate> {
-        let new = self.unique.as_slice()[self.taken..].to_vec();
-        self.taken = self.unique.len();
+        let unique = &self.lines.list.unique;
+        let new = unique.as_slice()[self.taken..].to_vec();
+        self.taken = unique.len();
         new
     }
 
     /// Ends a list and starts the next one, without forgetting the candidates: what another list
     /// held before is a duplicate. Returns what was skipped in the list that ended.
     pub fn end_list(&mut self) -> Skipped {
-        if matches!(self.place, Place::Run) {
-            self.end_run(&[]);
+        if let Some(mut json) = self.json.take() {
+            json.cut(&mut self.lines);
         }
-        self.end_line();
-        self.place = Place::Gap;
-        mem::take(&mut self.skipped)
+        self.not_json();
+        self.lines.end_line();
+        self.end_aside();
+        self.markup.reset();
+        self.in_row = false;
+        self.lines.list.end()
     }
 
     /// Adds a list that was read elsewhere, as if it stood here.
     pub fn add(&mut self, list: Parsed) {
-        for (sum, count) in self.skipped.iter_mut().zip(list.skipped) {
+        let here = &mut self.lines.list;
+        for (sum, count) in here.skipped.iter_mut().zip(list.skipped) {
             *sum += count;
         }
-        for candidate in list.candidates {
-            if self.unique.insert(candidate).is_err() {
-                self.skipped[Skip::Duplicate as usize] += 1;
-            }
-        }
+        list.candidates.into_iter().for_each(|c| here.keep(c));
     }
 
     /// Ends the list: the candidates that were not taken, and what was skipped.
     pub fn finish(mut self) -> Parsed {
         let skipped = self.end_list();
-        let mut candidates = self.unique.into_vec();
+        let mut candidates = self.lines.list.unique.into_vec();
         candidates.drain(..self.taken);
         Parsed {
             candidates,
@@ -164,116 +170,151 @@ impl Parser {
         }
     }
 
-    /// Reads separators, up to the start of a run or of a comment.
-    fn gap(&mut self, bytes: &[u8]) -> usize {
-        for (at, byte) in bytes.iter().enumerate() {
-            match CLASSES[*byte as usize] {
-                Class::Text => {
-                    let comment = *byte == b'#' && self.line.after_space;
-                    self.place = if comment { Place::Comment } else { Place::Run };
-                    return at;
+    /// Reads a line that is here whole and is nothing but text, and gives its length. This is for
+    /// speed alone: byte by byte the same comes out.
+    fn whole_line(&mut self, bytes: &[u8]) -> Option<usize> {
+        let format = self.lines.list.format;
+        let ready = self.json.is_none() && self.opened.is_none() && !self.in_row;
+        if !(ready && self.lines.at_start() && self.markup.is_text() && format.reads_text()) {
+            return None;
+        }
+        if let Some((ip, port, [b'\n' | b'\r', rest @ ..])) = leading_clean(bytes) {
+            self.lines.list.clean_line(ip, port);
+            return Some(bytes.len() - rest.len());
+        }
+        let first = bytes
+            .iter()
+            .find(|b| CLASSES[usize::from(**b)] == Class::Text);
+        if format.reads_json() && matches!(first, Some(b'[' | b'{' | b'\xef')) {
+            return None;
+        }
+        let tags = format.reads_tags();
+        let is_end = |b: &u8| matches!(b, b'\n' | b'\r') || tags && self.markup.is_special(*b);
+        let end = bytes.iter().take(LINE_BYTES_MAX + 1).position(is_end)?;
+        if !matches!(bytes[end], b'\n' | b'\r') {
+            return None;
+        }
+        self.lines.list.line(&bytes[..end], Origin::Text);
+        Some(end + 1)
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if let Some(json) = &mut self.json {
+            match json.byte(byte, &mut self.lines) {
+                Flow::More => return,
+                Flow::Ended => return self.json = None,
+                Flow::Broken => {
+                    let back = self.json.take().map(Json::taken_back);
+                    back.into_iter().flatten().for_each(|byte| self.byte(byte));
                 }
-                Class::Space => self.line.after_space = true,
-                Class::Punctuation => self.line.after_space = false,
-                Class::LineEnd => self.end_line(),
             }
         }
-        bytes.len()
+        if !self.lines.list.format.reads_tags() {
+            return self.text(byte);
+        }
+        match self.markup.pass(byte) {
+            Passed::Nothing => {}
+            Passed::Byte => self.text(byte),
+            Passed::Held => {
+                let held = self.markup.held().to_vec();
+                held.into_iter().for_each(|byte| self.text(byte));
+                self.byte(byte);
+            }
+            Passed::Space => self.text(b' '),
+            Passed::SpaceAgain => {
+                self.text(b' ');
+                self.byte(byte);
+            }
+            Passed::Colon => self.text(b':'),
+            Passed::Cell => {
+                self.not_json();
+                self.lines.cell(Origin::Cells);
+            }
+            Passed::Row { opens } => {
+                self.not_json();
+                self.lines.end_line();
+                self.in_row = opens;
+            }
+            Passed::Block if self.in_row => self.text(b' '),
+            Passed::Block => self.text(b'\n'),
+        }
     }
 
-    /// Reads a run, up to its end if that is here.
-    fn run(&mut self, bytes: &[u8]) -> usize {
-        let end = bytes
-            .iter()
-            .position(|byte| CLASSES[*byte as usize] != Class::Text);
-        let length = end.unwrap_or(bytes.len());
-        let room = RUN_BYTES_MAX - self.pending.len();
-        if length > room {
-            self.pending.extend_from_slice(&bytes[..room]);
-            self.give_up_run();
-            return room;
+    /// A byte of text: tags are taken out.
+    fn text(&mut self, byte: u8) {
+        let format = self.lines.list.format;
+        if let Some(opened) = self.opened.take() {
+            return self.behind_bracket(opened, byte);
         }
-        match end {
-            Some(_) => self.end_run(&bytes[..length]),
-            None => self.pending.extend_from_slice(bytes),
-        }
-        length
-    }
-
-    /// A run is complete: what is pending, then `rest`.
-    fn end_run(&mut self, rest: &[u8]) {
-        self.place = Place::Gap;
-        if self.pending.is_empty() {
-            return self.read(rest);
-        }
-        let mut whole = mem::take(&mut self.pending);
-        whole.extend_from_slice(rest);
-        self.read(&whole);
-        whole.clear();
-        self.pending = whole;
-    }
-
-    /// The run in `pending` is longer than any proxy.
-    fn give_up_run(&mut self) {
-        if self.opens_comment(&self.pending) {
-            self.place = Place::Comment;
-        } else {
-            self.place = Place::LongRun;
-            self.line.text = true;
-            self.count(Skip::TooLong);
-        }
-        self.pending.clear();
-    }
-
-    fn read(&mut self, run: &[u8]) {
-        if self.opens_comment(run) {
-            self.place = Place::Comment;
+        let bracket = matches!(byte, b'[' | b'{');
+        if bracket && format.reads_json() && (!format.reads_text() || self.lines.is_blank()) {
+            let gap = None;
+            self.opened = Some(Opened { bracket: byte, gap });
             return;
         }
-        let token = run.strip_prefix(BYTE_ORDER_MARK).unwrap_or(run);
-        if token.is_empty() {
+        match byte {
+            _ if !format.reads_text() => self.beside(byte),
+            b'\n' | b'\r' if self.in_row => self.lines.push(b' '),
+            b'\n' | b'\r' => self.lines.end_line(),
+            _ => self.lines.push(byte),
+        }
+    }
+
+    /// The byte behind a bracket says whether it begins JSON.
+    fn behind_bracket(&mut self, opened: Opened, byte: u8) {
+        let Opened { bracket, gap } = opened;
+        match (bracket, byte) {
+            (_, b'\n' | b'\r') => {
+                self.opened = Some(Opened {
+                    bracket,
+                    gap: Some(b'\n'),
+                })
+            }
+            (_, b' ' | b'\t') => {
+                let gap = gap.or(Some(b' '));
+                self.opened = Some(Opened { bracket, gap });
+            }
+            (b'{', b'"' | b'}') | (b'[', b'"' | b'{' | b'[' | b']') => {
+                self.lines.clear();
+                let mut json = Json::new(&self.lines);
+                json.byte(bracket, &mut self.lines);
+                let flow = json.byte(byte, &mut self.lines);
+                self.json = (flow == Flow::More).then_some(json);
+            }
+            _ => {
+                self.opened = Some(opened);
+                self.not_json();
+                self.text(byte);
+            }
+        }
+    }
+
+    /// What began with a bracket was text.
+    fn not_json(&mut self) {
+        let Some(Opened { bracket, gap }) = self.opened.take() else {
             return;
+        };
+        match self.lines.list.format.reads_text() {
+            true => self.lines.push(bracket),
+            false => self.beside(bracket),
         }
-        self.line.text = true;
-        match self.tokens.read(token) {
-            Ok(candidate) => match self.unique.insert(candidate) {
-                Ok(_) => self.line.counted = true,
-                Err(_) => self.count(Skip::Duplicate),
-            },
-            Err(Skip::Noise) => {} // counted once, at the end of a line that held nothing else
-            Err(skip) => self.count(skip),
+        if let Some(gap) = gap {
+            self.text(gap);
         }
     }
 
-    /// Whether `run` starts its line with `//`, or with a `#` behind a byte order mark (any other `#`
-    /// was seen before its run began).
-    fn opens_comment(&self, run: &[u8]) -> bool {
-        let run = run.strip_prefix(BYTE_ORDER_MARK).unwrap_or(run);
-        let first = !self.line.text && self.line.after_space;
-        first && (run.starts_with(b"//") || run.starts_with(b"#"))
-    }
-
-    fn count(&mut self, skip: Skip) {
-        self.skipped[skip as usize] += 1;
-        self.line.counted = true;
-    }
-
-    fn end_line(&mut self) {
-        if self.line.text && !self.line.counted {
-            self.skipped[Skip::Noise as usize] += 1;
+    /// A byte outside of JSON, where only JSON is read.
+    fn beside(&mut self, byte: u8) {
+        match CLASSES[usize::from(byte)] {
+            _ if matches!(byte, b'\n' | b'\r') => self.end_aside(),
+            class => self.aside |= class == Class::Text,
         }
-        self.line = Line::START;
     }
 
-    /// Skips bytes up to one whose class is an end; what follows is a gap.
-    fn skip_to(&mut self, bytes: &[u8], is_end: impl Fn(Class) -> bool) -> usize {
-        let end = bytes
-            .iter()
-            .position(|byte| is_end(CLASSES[*byte as usize]));
-        if end.is_some() {
-            self.place = Place::Gap;
+    fn end_aside(&mut self) {
+        if std::mem::take(&mut self.aside) {
+            self.lines.list.count(Skip::Noise);
         }
-        end.unwrap_or(bytes.len())
     }
 }
 

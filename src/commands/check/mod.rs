@@ -48,7 +48,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
     for warning in &probing.warnings {
         warn(err, warning);
     }
-    let addresses = args.lists.addresses();
+    let addresses = args.lists.addresses.policy();
     let watch = Watch::start().map_err(|e| failed("cannot watch for signals", e))?;
     let mut list = read(args, err)?;
     let interrupts = watch.lists_read();
@@ -85,8 +85,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
 fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
-    let (hint, addresses) = (args.lists.protocol, args.lists.addresses());
-    let mut reader = Inputs::new(hint, addresses, Limits::default());
+    let mut reader = Inputs::new(args.lists.reading(), Limits::default());
     let read = |input: &Input, candidates: &mut Vec<Candidate>| {
         let mut take = |mut found| {
             candidates.append(&mut found);

@@ -12,9 +12,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-const ANYWHERE: AddressPolicy = AddressPolicy {
-    allow_private: true,
-};
+fn anywhere() -> AddressPolicy {
+    AddressPolicy {
+        allow_private: true,
+        ..AddressPolicy::default()
+    }
+}
 
 /// A peer that answers each piece that it reads with the next of `script`, for each connection that
 /// it gets anew; behind the last it closes.
@@ -51,7 +54,7 @@ fn policy(urls: &[&str]) -> ProbePolicy {
 
 /// Inquires after the proxy that `url` names at `address`, without reaching the targets first.
 fn inquire(url: &str, address: SocketAddr, targets: &[&str]) -> (bool, Story) {
-    let candidate = read(&format!("{url}{address}"), Scheme::Auto, ANYWHERE).unwrap();
+    let candidate = read(&format!("{url}{address}"), Scheme::Auto, anywhere()).unwrap();
     let policy = policy(targets);
     let inquiry = Inquiry {
         mask: Mask::new(candidate.credentials.as_deref()),
@@ -184,7 +187,7 @@ fn a_target_without_an_address_makes_a_failure_local() {
     let inquiry = Inquiry {
         mask: Mask::default(),
         targets: Addresses::new(&policy, &names::Found::new()),
-        candidate: read(&format!("http://{address}"), Scheme::Auto, ANYWHERE).unwrap(),
+        candidate: read(&format!("http://{address}"), Scheme::Auto, anywhere()).unwrap(),
         address,
         diary: Rc::new(Diary::new()),
         compile: |policy, _| Rc::new(Plan::new(policy)),
@@ -207,7 +210,7 @@ fn a_target_without_an_address_makes_a_failure_local() {
 
 #[test]
 fn a_proxy_is_read_in_any_form_that_lists_have() {
-    let url = |text: &str, hint| read(text, hint, ANYWHERE).map(|c| c.url().to_string());
+    let url = |text: &str, hint| read(text, hint, anywhere()).map(|c| c.url().to_string());
     assert_eq!(
         url("1.2.3.4:80", Scheme::Auto).as_deref(),
         Ok("auto://1.2.3.4:80")
@@ -225,14 +228,7 @@ fn a_proxy_is_read_in_any_form_that_lists_have() {
 #[test]
 fn what_is_no_proxy_is_wrong_usage_and_never_repeated() {
     let refuses = |text: &str, word: &str| {
-        let failure = read(
-            text,
-            Scheme::Auto,
-            AddressPolicy {
-                allow_private: false,
-            },
-        )
-        .unwrap_err();
+        let failure = read(text, Scheme::Auto, AddressPolicy::default()).unwrap_err();
         assert!(matches!(failure, Failure::Usage(_)), "{failure}");
         let message = failure.to_string();
         assert!(
@@ -248,17 +244,15 @@ fn what_is_no_proxy_is_wrong_usage_and_never_repeated() {
 
 #[test]
 fn a_name_is_dialled_at_its_first_address_that_is_public() {
-    let candidate = read("a.test:80", Scheme::Auto, ANYWHERE).unwrap();
-    let public = AddressPolicy {
-        allow_private: false,
-    };
+    let candidate = read("a.test:80", Scheme::Auto, anywhere()).unwrap();
+    let public = AddressPolicy::default();
     let ips = ["10.0.0.1", "8.8.8.8"].map(|ip| ip.parse().unwrap());
     assert_eq!(
-        dialled(&candidate, &ips, public),
+        dialled(&candidate, &ips, &public),
         Ok("8.8.8.8:80".parse().unwrap())
     );
-    let failure = dialled(&candidate, &ips[..1], public).unwrap_err();
+    let failure = dialled(&candidate, &ips[..1], &public).unwrap_err();
     assert!(failure.to_string().contains("--allow-private"), "{failure}");
-    let failure = dialled(&candidate, &[], public).unwrap_err();
+    let failure = dialled(&candidate, &[], &public).unwrap_err();
     assert!(failure.to_string().contains("local_names"), "{failure}");
 }

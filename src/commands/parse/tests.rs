@@ -73,8 +73,8 @@ fn the_options_say_what_a_bare_line_means() {
 fn a_list_without_a_proxy_fails_and_says_what_was_expected() {
     let (exit, stdout, stderr) = parse(&["noise"]);
     assert_eq!((exit, &stdout[..]), (Exit::Failed, ""));
-    let expected = "noise: no proxy found: expected ip:port or scheme://user:pass@host:port, \
-        one or more a line; 2 lines skipped (noise 2)\n";
+    let expected = "noise: no proxy found: expected ip:port, scheme://user:pass@host:port, \
+        CSV, JSON or HTML (docs/formats.md); 2 lines skipped (noise 2)\n";
     assert_eq!(stderr, expected);
 }
 

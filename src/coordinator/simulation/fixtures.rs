@@ -5,7 +5,7 @@ use crate::config::{
     Storage,
 };
 use crate::sources::address::AddressPolicy;
-use crate::sources::parse::Parsed;
+use crate::sources::parse::{Format, Parsed};
 use proxy_shards::policy::PolicyOptions;
 use proxy_shards::target::TargetOptions;
 use proxy_shards::{Candidate, ProbePolicy, Require, Scheme};
@@ -21,9 +21,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             interval: Duration::from_secs(60),
             sources: names.iter().map(|name| source(name)).collect(),
             user_agent: "test".into(),
-            addresses: AddressPolicy {
-                allow_private: false,
-            },
+            addresses: AddressPolicy::default(),
             source_timeout: Duration::from_secs(5),
             source_bytes_max: 1 << 20,
         },
@@ -69,6 +67,7 @@ pub(crate) fn source(name: &str) -> Source {
         url: name.into(),
         location: Location::File(name.into()),
         hint: Scheme::Http,
+        format: Format::Auto,
     }
 }
 

@@ -2,12 +2,20 @@
 
 use super::*;
 
-const STRICT: AddressPolicy = AddressPolicy {
-    allow_private: false,
-};
-const LENIENT: AddressPolicy = AddressPolicy {
-    allow_private: true,
-};
+fn strict() -> AddressPolicy {
+    AddressPolicy::default()
+}
+
+fn lenient() -> AddressPolicy {
+    AddressPolicy {
+        allow_private: true,
+        ..strict()
+    }
+}
+
+fn networks(texts: &[&str]) -> Arc<[Network]> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
 
 /// Before the block, its first address, its last, after it; what the edges are.
 const BLOCKS: &[(&str, &str, &str, &str, Reach)] = &[
@@ -38,7 +46,7 @@ const BLOCKS: &[(&str, &str, &str, &str, Reach)] = &[
         "169.254.0.0",
         "169.254.255.255",
         "169.255.0.0",
-        Special,
+        Metadata,
     ),
     (
         "172.15.255.255",
@@ -124,6 +132,18 @@ const BLOCKS: &[(&str, &str, &str, &str, Reach)] = &[
         "-",
         Never,
     ),
+    ("-", "100.100.100.200", "100.100.100.200", "-", Metadata),
+    ("-", "192.0.0.192", "192.0.0.192", "-", Metadata),
+    (
+        "168.63.129.15",
+        "168.63.129.16",
+        "168.63.129.16",
+        "168.63.129.17",
+        Metadata,
+    ),
+    ("-", "fd00:ec2::", "fd00:ec2::254", "-", Metadata),
+    ("-", "fd20:ce::", "fd20:ce::254", "-", Metadata),
+    ("-", "fe80::a9fe:a9fe", "fe80::a9fe:a9fe", "-", Metadata),
     ("-", "240.0.0.0", "255.255.255.254", "-", Special),
     ("-", "255.255.255.255", "255.255.255.255", "-", Never),
     ("-", "::", "::", "-", Never),
@@ -239,12 +259,13 @@ fn every_special_block_is_judged_at_both_edges() {
     for &(before, first, last, after, expected) in BLOCKS {
         for edge in [first, last] {
             assert_eq!(reach(ip(edge)), expected, "{edge}");
-            assert!(!STRICT.allows(ip(edge)), "{edge}");
-            assert_eq!(LENIENT.allows(ip(edge)), expected == Special, "{edge}");
+            assert!(!strict().allows(ip(edge)), "{edge}");
+            let allowed = lenient().allows_itself(ip(edge)); // some edges carry 0.0.0.0
+            assert_eq!(allowed, expected == Special, "{edge}");
         }
         for outside in [before, after].into_iter().filter(|text| *text != "-") {
             assert_eq!(reach(ip(outside)), Public, "{outside}");
-            assert!(STRICT.allows(ip(outside)), "{outside}");
+            assert!(strict().allows(ip(outside)), "{outside}");
         }
     }
 }
@@ -262,25 +283,111 @@ fn every_row_of_the_tables_decides_about_an_edge_of_a_tested_block() {
     }
 }
 
+/// Ways to write or to reach an IPv4 address by an IPv6 address: each holds `a.b.c.d` once.
+fn forms(v4: &str) -> [String; 6] {
+    let bits = v4.parse::<Ipv4Addr>().unwrap().to_bits();
+    let (high, low) = (bits >> 16, bits & 0xffff);
+    [
+        format!("::{v4}"),
+        format!("::ffff:{v4}"),
+        format!("64:ff9b::{v4}"),
+        format!("2002:{high:x}:{low:x}::1"),
+        format!("2001:0:{high:x}:{low:x}::f6f6:f6f6"),
+        format!("2001:0:909:909::{:x}:{:x}", high ^ 0xffff, low ^ 0xffff),
+    ]
+}
+
 #[test]
 fn an_address_inside_an_address_decides() {
-    for prefix in ["::", "::ffff:", "64:ff9b::"] {
-        for (inner, expected) in [
-            ("8.8.8.8", Public),
-            ("127.0.0.1", Special),
-            ("192.168.1.1", Special),
-            ("169.254.169.254", Special),
-            ("224.0.0.1", Never),
-            ("255.255.255.255", Never),
-        ] {
-            let whole = format!("{prefix}{inner}");
-            assert_eq!(reach(ip(&whole)), expected, "{whole}");
+    for (inner, in_strict, in_lenient) in [
+        ("8.8.8.8", true, true),
+        ("127.0.0.1", false, true),
+        ("192.168.1.1", false, true),
+        ("169.254.169.254", false, false),
+        ("224.0.0.1", false, false),
+        ("255.255.255.255", false, false),
+    ] {
+        for (place, form) in forms(inner).iter().enumerate() {
+            let plain = place < 3; // 6to4 and Teredo are special themselves
+            assert_eq!(strict().allows(ip(form)), in_strict && plain, "{form}");
+            assert_eq!(lenient().allows(ip(form)), in_lenient, "{form}");
+            assert_eq!(is_public(ip(form)), in_strict && plain, "{form}");
         }
     }
     // Edges of the two blocks that carry one.
     assert_eq!(reach(ip("::fffe:8.8.8.8")), Special);
     assert_eq!(reach(ip("::1:0:8.8.8.8")), Special);
     assert_eq!(reach(ip("64:ff9b::1:8.8.8.8")), Special);
+}
+
+#[test]
+fn what_is_denied_is_not_dialled_in_any_form() {
+    let policy = AddressPolicy {
+        deny: networks(&["8.8.8.0/24", "2606:4700::/32"]),
+        allow: networks(&["8.8.8.0/24"]),
+        ..lenient()
+    };
+    for form in forms("8.8.8.8") {
+        assert!(!policy.allows(ip(&form)), "{form}");
+    }
+    for form in forms("8.8.9.8") {
+        assert!(policy.allows(ip(&form)), "{form}");
+    }
+    assert!(!policy.allows(ip("2606:4700::1")));
+    assert!(policy.allows(ip("2606:4701::1")));
+    let mapped = AddressPolicy {
+        deny: networks(&["::ffff:8.8.8.0/120"]),
+        ..strict()
+    };
+    assert!(!mapped.allows(ip("8.8.8.8")) && !mapped.allows(ip("::ffff:8.8.8.8")));
+}
+
+#[test]
+fn what_is_allowed_by_name_is_dialled_though_it_is_special() {
+    // allowed range, address, whether it may be dialled
+    for (range, address, expected) in [
+        ("10.0.0.0/8", "10.1.2.3", true),
+        ("10.0.0.0/8", "11.1.2.3", true),
+        ("10.0.0.0/8", "192.168.1.1", false),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+        ("10.0.0.0/8", "64:ff9b::10.1.2.3", true),
+        ("10.0.0.0/8", "2002:a01:203::1", false),
+        ("2002::/16", "2002:808:808::1", true),
+        ("2002::/16", "2002:a01:203::1", false),
+        ("64:ff9b::/96", "64:ff9b::10.1.2.3", false),
+        ("169.254.169.254", "169.254.169.254", true),
+        ("169.254.169.254", "169.254.169.253", false),
+        ("0.0.0.0/0", "127.0.0.1", true),
+        ("0.0.0.0/0", "224.0.0.1", false),
+        ("0.0.0.0/0", "255.255.255.255", false),
+        ("0.0.0.0/0", "0.0.0.0", false),
+        ("0.0.0.0/0", "::1", false),
+        ("::/0", "::1", true),
+        ("::/0", "::", false),
+        ("::/0", "ff02::1", false),
+        ("::/0", "::ffff:127.0.0.1", false),
+        ("fd00::/8", "fd00:ec2::254", true),
+    ] {
+        let policy = AddressPolicy {
+            allow: networks(&[range]),
+            ..strict()
+        };
+        assert_eq!(policy.allows(ip(address)), expected, "{address} of {range}");
+    }
+}
+
+#[test]
+fn mail_ports_are_denied_unless_the_operator_says_otherwise() {
+    let none = AddressPolicy {
+        deny_ports: Arc::new([]),
+        ..strict()
+    };
+    for (port, by_default, without_a_list) in
+        [(0, false, false), (24, true, true), (25, false, true)]
+    {
+        assert_eq!(strict().allows_port(port), by_default, "{port}");
+        assert_eq!(none.allows_port(port), without_a_list, "{port}");
+    }
 }
 
 #[test]
@@ -292,7 +399,7 @@ fn well_known_resolvers_are_public() {
         "2606:4700:4700::1111",
         "2001:4860:4860::8888",
     ] {
-        assert!(STRICT.allows(ip(text)), "{text}");
+        assert!(strict().allows(ip(text)), "{text}");
     }
 }
 
@@ -301,11 +408,12 @@ fn localhost_is_loopback_before_anyone_resolves_it() {
     for (name, public) in [
         ("localhost", false),
         ("db.localhost", false),
+        ("db.LOCALHOST.", false),
         ("localhost.example.com", true),
         ("notlocalhost", true),
     ] {
         let host = Host::Name(name.into());
-        assert_eq!(STRICT.allows_host(&host), public, "{name}");
-        assert!(LENIENT.allows_host(&host), "{name}");
+        assert_eq!(strict().allows_host(&host), public, "{name}");
+        assert!(lenient().allows_host(&host), "{name}");
     }
 }

@@ -6,6 +6,7 @@ mod server;
 mod together;
 
 use super::*;
+use crate::sources::parse::Format;
 use proxy_shards::Scheme;
 use server::{hang, reply, serve};
 use std::io::{Read, Write};
@@ -23,9 +24,7 @@ fn aggregator() -> Aggregator {
         interval: Duration::from_secs(60),
         sources: Vec::new(),
         user_agent: "proxy-checker-test".into(),
-        addresses: AddressPolicy {
-            allow_private: false,
-        },
+        addresses: AddressPolicy::default(),
         source_timeout: Duration::from_secs(10),
         source_bytes_max: 1 << 20,
     }
@@ -37,6 +36,7 @@ fn web(address: SocketAddr, path: &str) -> Source {
         location: Location::Web(url.parse().unwrap()),
         url: url.into(),
         hint: Scheme::Auto,
+        format: Format::Auto,
     }
 }
 
@@ -46,6 +46,7 @@ fn file(path: impl Into<PathBuf>) -> Source {
         url: path.display().to_string().into(),
         location: Location::File(path),
         hint: Scheme::Auto,
+        format: Format::Auto,
     }
 }
 
@@ -89,7 +90,7 @@ async fn a_list_is_fetched_and_parsed() {
             b"1.2.3.4:80\nsocks5://1.2.3.5:80\n10.0.0.1:80",
         );
     });
-    let expected = listed(&["http://1.2.3.4:80", "socks5://1.2.3.5:80"]);
+    let expected = listed(&["auto://1.2.3.4:80", "socks5://1.2.3.5:80"]);
     assert_eq!(fetch(&web(address, "/")).await, expected);
 }
 
@@ -102,7 +103,7 @@ async fn a_compressed_list_is_unpacked() {
     });
     assert_eq!(
         fetch(&web(address, "/")).await,
-        listed(&["http://1.2.3.4:80"])
+        listed(&["auto://1.2.3.4:80"])
     );
 }
 
@@ -135,7 +136,7 @@ async fn redirects_are_followed_up_to_a_limit() {
     });
     assert_eq!(
         fetch(&web(address, "/5")).await,
-        listed(&["http://1.2.3.4:80"])
+        listed(&["auto://1.2.3.4:80"])
     );
     assert_eq!(
         fetch(&web(address, "/6")).await,
@@ -177,7 +178,7 @@ async fn an_unchanged_list_is_not_sent_again() {
         let mut source = web(address, path);
         assert_eq!(
             told(fetcher.fetch(&source).await),
-            listed(&["http://1.2.3.4:80"])
+            listed(&["auto://1.2.3.4:80"])
         );
         assert_eq!(told(fetcher.fetch(&source).await), listed(&["304"]));
         // The same list under another hint is another list.
@@ -236,16 +237,14 @@ async fn a_server_that_is_not_there_is_told_as_such() {
 #[tokio::test]
 async fn without_root_certificates_only_https_fails() {
     let address = serve(|_, stream| reply(stream, "200 OK", "", b"1.2.3.4:80"));
-    let addresses = AddressPolicy {
-        allow_private: false,
-    };
+    let addresses = AddressPolicy::default();
     let mut fetcher = Fetcher::new(&aggregator()).unwrap();
     let clients = web::clients(|| web::builder("test").tls_certs_only([])).unwrap();
     fetcher.web = Arc::new(Web::with(clients, false, addresses));
     let mut source = web(address, "/");
     assert_eq!(
         told(fetcher.fetch(&source).await),
-        listed(&["http://1.2.3.4:80"])
+        listed(&["auto://1.2.3.4:80"])
     );
     source.location = Location::Web(format!("https://{address}/").parse().unwrap());
     assert_eq!(told(fetcher.fetch(&source).await), Err(FetchError::NoRoots));
@@ -257,7 +256,10 @@ async fn fetch_from_public(
     address: SocketAddr,
     path: &str,
 ) -> Result<Vec<String>, FetchError> {
-    let addresses = AddressPolicy { allow_private };
+    let addresses = AddressPolicy {
+        allow_private,
+        ..AddressPolicy::default()
+    };
     let clients = web::clients(|| web::builder("test")).unwrap();
     let mut client = Web::with(clients, true, addresses);
     client.is_public = |_| true;
@@ -282,7 +284,7 @@ async fn a_public_server_cannot_lead_to_a_private_one_by_address_or_by_name() {
         let refused = fetch_from_public(false, address, path).await;
         let not_public = matches!(refused, Err(FetchError::RedirectNotPublic(_)));
         assert!(not_public, "{path}: {refused:?}");
-        let expected = listed(&["http://1.2.3.4:80"]);
+        let expected = listed(&["auto://1.2.3.4:80"]);
         assert_eq!(
             fetch_from_public(true, address, path).await,
             expected,
@@ -292,6 +294,6 @@ async fn a_public_server_cannot_lead_to_a_private_one_by_address_or_by_name() {
     // A private server may lead to another one: the operator trusts it.
     assert_eq!(
         fetch(&web(address, "/address")).await,
-        listed(&["http://1.2.3.4:80"])
+        listed(&["auto://1.2.3.4:80"])
     );
 }

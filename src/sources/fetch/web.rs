@@ -4,7 +4,7 @@
 use super::body::Body;
 use super::error::{FetchError, escaped};
 use crate::config::Source;
-use crate::sources::address::AddressPolicy;
+use crate::sources::address::{self, AddressPolicy};
 use proxy_shards::Scheme;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -82,7 +82,7 @@ impl Web {
             public,
             roots,
             addresses,
-            is_public: |ip| PUBLIC.allows(ip),
+            is_public: address::is_public,
             validators: Mutex::default(),
         }
     }
@@ -167,11 +167,6 @@ impl Web {
     }
 }
 
-/// Only what is public, whatever the operator allows for candidates.
-const PUBLIC: AddressPolicy = AddressPolicy {
-    allow_private: false,
-};
-
 /// The client for any address and the one for public addresses.
 pub(super) fn clients(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<[Client; 2]> {
     let public = builder().dns_resolver(Arc::new(PublicOnly));
@@ -237,7 +232,9 @@ fn next_hop(url: &Url, location: &[u8], guarded: bool) -> Result<Url, FetchError
         Some(Host::Domain(_)) | None => None,
     };
     match ip {
-        Some(ip) if guarded && !PUBLIC.allows(ip) => Err(FetchError::RedirectNotPublic(quoted())),
+        Some(ip) if guarded && !address::is_public(ip) => {
+            Err(FetchError::RedirectNotPublic(quoted()))
+        }
         _ => Ok(next),
     }
 }
@@ -280,7 +277,7 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = all.filter(|a| PUBLIC.allows(a.ip())).collect();
+            let public: Vec<SocketAddr> = all.filter(|a| address::is_public(a.ip())).collect();
             if public.is_empty() {
                 return Err(NotPublic.into());
             }

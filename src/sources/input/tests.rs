@@ -1,13 +1,19 @@
 //! What a command line may name, and what reading it gives.
 
 use super::*;
+use crate::sources::address::AddressPolicy;
+use crate::sources::parse::Format;
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-const PUBLIC: AddressPolicy = AddressPolicy {
-    allow_private: false,
-};
+fn reading(hint: Scheme) -> Reading {
+    Reading {
+        hint,
+        format: Format::Auto,
+        addresses: AddressPolicy::default(),
+    }
+}
 
 fn check(text: &str, expected: Result<Input, NotAnInput>) {
     assert_eq!(text.parse(), expected, "{text}");
@@ -74,7 +80,7 @@ fn read_pieces(pieces: Pieces) -> (Vec<Vec<String>>, Result<Held, InputError>) {
         taken.push(found.iter().map(|c| c.url().to_string()).collect());
         Ok(())
     };
-    let mut inputs = Inputs::new(Scheme::Auto, PUBLIC, Limits::default());
+    let mut inputs = Inputs::new(reading(Scheme::Auto), Limits::default());
     let held = inputs.read_from(pieces, &mut take);
     (taken, held)
 }
@@ -89,9 +95,9 @@ fn what_arrives_is_handed_on_before_the_next_piece_is_read() {
     assert_eq!(
         taken,
         [
-            ["http://1.2.3.4:80"],
-            ["http://1.2.3.5:80"],
-            ["http://1.2.3.6:80"]
+            ["auto://1.2.3.4:80"],
+            ["auto://1.2.3.5:80"],
+            ["auto://1.2.3.6:80"]
         ]
     );
     assert_eq!(held.unwrap().candidates, 3);
@@ -100,7 +106,7 @@ fn what_arrives_is_handed_on_before_the_next_piece_is_read() {
 #[test]
 fn what_came_before_a_failure_is_handed_on() {
     let (taken, held) = read_pieces(Pieces(vec![b"1.2.3.4:80"], Some(io::ErrorKind::TimedOut)));
-    assert_eq!(taken, [["http://1.2.3.4:80"]]);
+    assert_eq!(taken, [["auto://1.2.3.4:80"]]);
     assert!(matches!(held, Err(InputError::Read(_))), "{held:?}");
 }
 
@@ -112,8 +118,7 @@ fn a_list_without_a_proxy_says_what_was_expected() {
             .unwrap_err()
             .to_string()
     };
-    let expected =
-        "no proxy found: expected ip:port or scheme://user:pass@host:port, one or more a line; ";
+    let expected = "no proxy found: expected ip:port, scheme://user:pass@host:port, CSV, JSON or HTML (docs/formats.md); ";
     assert_eq!(
         text(b"a\nb\n"),
         format!("{expected}2 lines skipped (noise 2)")
@@ -148,7 +153,7 @@ fn one_line_is_a_line_and_one_piece_a_piece() {
 fn a_missing_file_with_the_name_of_a_proxy_is_told_apart() {
     let check = |name: &str, is_proxy: bool| {
         let input: Input = name.parse().unwrap();
-        let read = read(&input, Scheme::Auto, PUBLIC, &Limits::default());
+        let read = read(&input, reading(Scheme::Auto), &Limits::default());
         let error = read.unwrap_err();
         assert_eq!(
             matches!(error, InputError::Proxy),
@@ -165,7 +170,7 @@ fn a_missing_file_with_the_name_of_a_proxy_is_told_apart() {
 
 #[test]
 fn a_list_of_nothing_but_duplicates_is_a_list() {
-    let mut inputs = Inputs::new(Scheme::Auto, PUBLIC, Limits::default());
+    let mut inputs = Inputs::new(reading(Scheme::Auto), Limits::default());
     let mut take = |_: Vec<Candidate>| Ok(());
     assert_eq!(
         inputs
@@ -186,10 +191,7 @@ fn files_and_urls_are_read_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list");
     std::fs::write(&path, "1.2.3.4:1\n1.2.3.4:1\n").unwrap();
-    let read_one = |input: &Input| {
-        let hint = Scheme::Socks4;
-        read(input, hint, PUBLIC, &Limits::default())
-    };
+    let read_one = |input: &Input| read(input, reading(Scheme::Socks4), &Limits::default());
     let parsed = read_one(&Input::File(path)).unwrap();
     assert_eq!(parsed.candidates[0].url().to_string(), "socks4://1.2.3.4:1");
     assert_eq!(

@@ -1,16 +1,24 @@
-//! `host:port` as lists write it: IPv4, `[v6]` or a name, with a country or a protocol behind it.
+//! `host:port` as lists write it: IPv4, `[v6]` or a name.
 
 use super::Skip;
+use proxy_shards::Host;
 use proxy_shards::candidate::parse_port;
-use proxy_shards::{Host, Scheme};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// `host:port`, and what is dressed on behind it.
-pub(super) struct Endpoint {
+/// `host:port`, and what follows it.
+pub(super) struct Endpoint<'a> {
     pub(super) host: Host,
     pub(super) port: u16,
-    /// A protocol named behind the port: `1.2.3.4:1080:socks5`.
-    pub(super) scheme: Option<Scheme>,
+    /// Nothing, or a `:` or `#` and anything behind it.
+    pub(super) tail: &'a [u8],
+}
+
+/// An address without its port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lonely {
+    pub(super) host: Host,
+    /// What it is if no port follows.
+    pub(super) otherwise: Skip,
 }
 
 /// Whether the text around a host says that it is one.
@@ -25,21 +33,53 @@ pub(super) enum Context {
 /// The token that lists are made of: exactly `a.b.c.d:port`. `None` says nothing: the token may still
 /// be anything.
 pub(super) fn clean(token: &[u8]) -> Option<(Ipv4Addr, u16)> {
-    let (ip, rest) = leading_v4(token)?;
-    let port = rest.strip_prefix(b":")?;
-    if port.is_empty() || port.len() > 5 {
-        return None;
+    match leading_clean(token)? {
+        (ip, port, b"") => Some((ip, port)),
+        _ => None,
     }
+}
+
+/// The same at the start of a text, with what follows it, which does not begin with a digit.
+pub(super) fn leading_clean(text: &[u8]) -> Option<(Ipv4Addr, u16, &[u8])> {
+    let (ip, rest) = leading_v4(text)?;
+    let port = rest.strip_prefix(b":")?;
     let mut value = 0u32;
-    for byte in port {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+    let mut length = 0;
+    while let Some(digit) = port.get(length).map(|b| b.wrapping_sub(b'0'))
+        && digit <= 9
+    {
+        value = value * 10 + u32::from(digit);
+        length += 1;
+        if length > 5 || value == 0 {
             return None;
         }
-        value = value * 10 + u32::from(digit);
     }
-    let port = u16::try_from(value).ok().filter(|&port| port != 0)?;
-    Some((ip, port))
+    let port_read = u16::try_from(value).ok().filter(|&port| port != 0)?;
+    Some((ip, port_read, &port[length..]))
+}
+
+/// An address or a name that stands alone: its port may be in the next column.
+pub(super) fn lonely(text: &[u8]) -> Option<Lonely> {
+    let alone = |host, otherwise| Some(Lonely { host, otherwise });
+    if let Some((ip, b"")) = leading_v4(text) {
+        return alone(Host::V4(ip), Skip::BadPort);
+    }
+    if text.first() == Some(&b'[') {
+        return match bracketed(text) {
+            Ok((host, b"")) => alone(host, Skip::BadPort),
+            _ => None,
+        };
+    }
+    let text = str::from_utf8(text).ok()?;
+    if text.contains(':') && text.contains(|c: char| c.is_ascii_hexdigit()) {
+        let host = text.parse().ok().map(Host::V6)?;
+        return alone(host, Skip::BadHost); // a port may be the last group of it
+    }
+    let is_name = text.contains('.') && ends_in_letters(text.as_bytes());
+    match text.parse() {
+        Ok(host) if is_name => alone(host, Skip::Noise),
+        _ => None,
+    }
 }
 
 /// Four decimal octets without leading zeros, and what follows them. An own reader instead of
@@ -71,8 +111,8 @@ fn leading_v4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     Some((Ipv4Addr::from_bits(bits), rest))
 }
 
-/// Reads `host:port`, with a country or a protocol behind it.
-pub(super) fn endpoint(text: &[u8], context: Context) -> Result<Endpoint, Skip> {
+/// Reads `host:port` at the start of `text`.
+pub(super) fn endpoint(text: &[u8], context: Context) -> Result<Endpoint<'_>, Skip> {
     let (host, rest) = match text.first() {
         Some(b'[') => bracketed(text)?,
         _ => {
@@ -84,11 +124,8 @@ pub(super) fn endpoint(text: &[u8], context: Context) -> Result<Endpoint, Skip> 
     let rest = rest.strip_prefix(b":").ok_or(Skip::BadPort)?;
     let end = rest.iter().position(|b| matches!(b, b':' | b'#'));
     let (port, tail) = rest.split_at(end.unwrap_or(rest.len()));
-    Ok(Endpoint {
-        host,
-        port: read_port(port)?,
-        scheme: read_tail(tail)?,
-    })
+    let port = read_port(port)?;
+    Ok(Endpoint { host, port, tail })
 }
 
 /// `[v6]` and what follows it.
@@ -127,7 +164,7 @@ fn read_host(host: &[u8], rest: &[u8], whole: &[u8], context: Context) -> Result
 
 /// Whether this is an IPv6 address without brackets, alone or with a port: where it ends and the
 /// port begins cannot be told.
-fn is_bare_v6(text: &[u8]) -> bool {
+pub(super) fn is_bare_v6(text: &[u8]) -> bool {
     let looks = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
     let colons = text.iter().filter(|b| **b == b':').count();
     if colons < 2 || !text.iter().all(looks) || !text.iter().any(u8::is_ascii_hexdigit) {
@@ -150,31 +187,29 @@ fn begins_with_port(rest: &[u8]) -> bool {
     !port.is_empty() && port.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether the last label is letters, or a top-level domain in its ASCII form (RFC 5890).
+/// Endings of file names that are no top-level domains: `app.js:10` is a place in a program.
+const FILES: &[&str] = &[
+    "conf", "cpp", "css", "csv", "gif", "go", "htm", "html", "ini", "java", "jpeg", "jpg", "js",
+    "json", "jsx", "log", "mjs", "php", "png", "svg", "tsx", "txt", "xml", "yaml", "yml",
+];
+
+/// Whether the last label is letters, two at least, or a top-level domain in its ASCII form
+/// (RFC 5890).
 fn ends_in_letters(host: &[u8]) -> bool {
     let host = host.strip_suffix(b".").unwrap_or(host);
     let last = host.rsplit(|b| *b == b'.').next().unwrap_or_default();
     let ascii_form = last.len() > 4 && last[..4].eq_ignore_ascii_case(b"xn--");
-    !last.is_empty() && (ascii_form || last.iter().all(u8::is_ascii_alphabetic))
-}
-
-fn read_port(text: &[u8]) -> Result<u16, Skip> {
-    let text = str::from_utf8(text).map_err(|_| Skip::BadPort)?;
-    parse_port(text).ok_or(Skip::BadPort)
-}
-
-/// What may follow a port: nothing, a `#comment`, a protocol, or words such as a country. A digit or
-/// another colon could be credentials, which must not be dropped.
-fn read_tail(tail: &[u8]) -> Result<Option<Scheme>, Skip> {
-    let Some(word) = tail.strip_prefix(b":") else {
-        return Ok(None);
+    let is_file = |last: &[u8]| {
+        FILES
+            .iter()
+            .any(|f| last.eq_ignore_ascii_case(f.as_bytes()))
     };
-    if let Some(scheme) = str::from_utf8(word).ok().and_then(Scheme::from_label) {
-        return Ok(Some(scheme));
-    }
-    let credentials = word.iter().any(|b| b.is_ascii_digit() || *b == b':');
-    if credentials {
-        return Err(Skip::BadCredentials);
-    }
-    Ok(None)
+    ascii_form || last.len() > 1 && last.iter().all(u8::is_ascii_alphabetic) && !is_file(last)
+}
+
+/// A decimal port in 1..=65535 without a leading zero.
+pub(super) fn read_port(text: &[u8]) -> Result<u16, Skip> {
+    let text = str::from_utf8(text).map_err(|_| Skip::BadPort)?;
+    let port = parse_port(text).filter(|_| !text.starts_with('0'));
+    port.ok_or(Skip::BadPort)
 }

@@ -12,12 +12,14 @@ pub enum Skip {
     BadHost,
     /// The port is missing, 0 or above 65535.
     BadPort,
-    /// The scheme names no proxy protocol.
+    /// The protocol that is named is none of ours.
     BadScheme,
     /// The credentials cannot be read.
     BadCredentials,
-    /// The address is not public and not allowed.
+    /// The address is not public and not allowed, or it is denied.
     NotPublic,
+    /// The port is denied.
+    DeniedPort,
     /// A run of bytes too long to be a proxy.
     TooLong,
     /// Anything else on a line that held no candidate.
@@ -26,13 +28,14 @@ pub enum Skip {
 
 impl Skip {
     /// Every reason, in the order of `skip as usize`.
-    pub const ALL: [Skip; 8] = [
+    pub const ALL: [Skip; 9] = [
         Skip::Duplicate,
         Skip::BadHost,
         Skip::BadPort,
         Skip::BadScheme,
         Skip::BadCredentials,
         Skip::NotPublic,
+        Skip::DeniedPort,
         Skip::TooLong,
         Skip::Noise,
     ];
@@ -46,6 +49,7 @@ impl Skip {
             Skip::BadScheme => "bad_scheme",
             Skip::BadCredentials => "bad_credentials",
             Skip::NotPublic => "not_public",
+            Skip::DeniedPort => "denied_port",
             Skip::TooLong => "too_long",
             Skip::Noise => "noise",
         }
@@ -57,9 +61,10 @@ impl Skip {
             Skip::Duplicate => "listed before",
             Skip::BadHost => "the host is neither an address nor a name; IPv6 goes in brackets",
             Skip::BadPort => "the port is missing, 0 or above 65535",
-            Skip::BadScheme => "the scheme is not http, https, socks4 or socks5",
-            Skip::BadCredentials => "the credentials are not user:password before an @",
-            Skip::NotPublic => "the address is not public, and private ones are not allowed",
+            Skip::BadScheme => "the protocol is not http, https, socks4 or socks5",
+            Skip::BadCredentials => "user and password cannot be told from the rest",
+            Skip::NotPublic => "the address is not public and not allowed, or it is denied",
+            Skip::DeniedPort => "the port is denied",
             Skip::TooLong => "a run of bytes too long to be a proxy",
             Skip::Noise => "a line without anything that looks like a proxy",
         }
@@ -95,7 +100,7 @@ mod tests {
         }
         let labels: HashSet<_> = Skip::ALL.iter().map(|s| s.label()).collect();
         let meanings: HashSet<_> = Skip::ALL.iter().map(|s| s.meaning()).collect();
-        assert_eq!((labels.len(), meanings.len()), (8, 8));
+        assert_eq!((labels.len(), meanings.len()), (9, 9));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! One run of bytes without separators → a candidate, or why not. Pure: it knows neither lines nor
 //! the list around it.
 //!
-//! A new order of the same parts (`host:port:user:pass` …) is one more function tried in
-//! [`Tokens::read`].
+//! `docs/formats.md` has the rules in words.
 
 use super::Skip;
-use super::endpoint::{Context, clean, endpoint};
+use super::endpoint::{Context, Endpoint, Lonely, clean, endpoint, is_bare_v6, lonely};
 use crate::sources::address::AddressPolicy;
 use proxy_shards::candidate::parse_userinfo;
 use proxy_shards::{Candidate, Credentials, Host, Scheme};
@@ -20,6 +19,38 @@ pub(super) struct Tokens {
     credentials: Option<Arc<Credentials>>,
 }
 
+/// A proxy that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sighting {
+    pub(super) candidate: Candidate,
+    /// Whether the token itself said the protocol.
+    pub(super) named: bool,
+}
+
+/// What a token is, if it is no proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// Nothing that is read, for this reason. [`Skip::Noise`] means that it does not look like a
+    /// proxy at all.
+    Skip(Skip),
+    /// An address whose port may follow.
+    Lonely(Lonely),
+}
+
+impl From<Skip> for Unread {
+    fn from(skip: Skip) -> Unread {
+        Unread::Skip(skip)
+    }
+}
+
+/// The parts of a proxy, none of them judged yet.
+struct Parts {
+    scheme: Option<Scheme>,
+    host: Host,
+    port: u16,
+    credentials: Option<Arc<Credentials>>,
+}
+
 impl Tokens {
     pub(super) fn new(hint: Scheme, addresses: AddressPolicy) -> Tokens {
         Tokens {
@@ -29,19 +60,60 @@ impl Tokens {
         }
     }
 
-    /// Reads one token. [`Skip::Noise`] means that it does not look like a proxy at all.
-    pub(super) fn read(&mut self, token: &[u8]) -> Result<Candidate, Skip> {
+    /// Reads one token.
+    pub(super) fn read(&mut self, token: &[u8]) -> Result<Sighting, Unread> {
         if let Some((ip, port)) = clean(token) {
-            return self.admit(self.hint, Host::V4(ip), port, None);
+            let candidate = self.admit(self.hint, Host::V4(ip), port, None)?;
+            return Ok(Sighting {
+                candidate,
+                named: false,
+            });
         }
-        match find(token, b"://") {
-            Some(at) => self.read_url(&token[..at], &token[at + 3..]),
-            None => self.read_bare(token),
-        }
+        let parts = match find(token, b"://") {
+            Some(at) => self.read_url(&token[..at], &token[at + 3..])?,
+            None => {
+                if let Some(lonely) = lonely(token) {
+                    return Err(Unread::Lonely(lonely));
+                }
+                self.read_bare(token.strip_suffix(b"/").unwrap_or(token))?
+            }
+        };
+        let scheme = parts.scheme.unwrap_or(self.hint);
+        Ok(Sighting {
+            candidate: self.admit(scheme, parts.host, parts.port, parts.credentials)?,
+            named: parts.scheme.is_some(),
+        })
     }
 
-    /// `scheme://[user[:pass]@]host:port[/]`
-    fn read_url(&mut self, scheme: &[u8], rest: &[u8]) -> Result<Candidate, Skip> {
+    /// The protocol of what names none.
+    pub(super) fn hint(&self) -> Scheme {
+        self.hint
+    }
+
+    /// A candidate from parts that were read apart, if its address may be dialled.
+    pub(super) fn admit(
+        &self,
+        scheme: Scheme,
+        host: Host,
+        port: u16,
+        credentials: Option<Arc<Credentials>>,
+    ) -> Result<Candidate, Skip> {
+        if !self.addresses.allows_host(&host) {
+            return Err(Skip::NotPublic);
+        }
+        if !self.addresses.allows_port(port) {
+            return Err(Skip::DeniedPort);
+        }
+        Ok(Candidate {
+            scheme,
+            host,
+            port,
+            credentials,
+        })
+    }
+
+    /// `scheme://` and any order of the parts behind it.
+    fn read_url(&mut self, scheme: &[u8], rest: &[u8]) -> Result<Parts, Skip> {
         let scheme = str::from_utf8(scheme).map_err(|_| Skip::Noise)?;
         let scheme = Scheme::from_label(scheme).ok_or(Skip::BadScheme)?;
         let end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#'));
@@ -55,70 +127,200 @@ impl Tokens {
                 Skip::Noise
             });
         }
-        let (userinfo, address) = split_userinfo(authority);
-        let endpoint = endpoint(address, Context::Scheme)?;
-        let credentials = self.credentials(userinfo)?;
-        self.admit(scheme, endpoint.host, endpoint.port, credentials)
+        let parts = match authority.contains(&b'@') {
+            true => self.around_at(authority, Context::Scheme),
+            false => self.between_colons(authority, Context::Scheme),
+        };
+        parts.map(|parts| Parts {
+            scheme: Some(scheme),
+            ..parts
+        })
     }
 
-    /// `[user:pass@]host:port[:Country]`
-    fn read_bare(&mut self, token: &[u8]) -> Result<Candidate, Skip> {
-        let (userinfo, address) = split_userinfo(token);
-        let address = address.strip_suffix(b"/").unwrap_or(address);
-        let endpoint = match endpoint(address, Context::Bare) {
-            // `host:port@user:pass`: the right parts in an order that is not read.
-            Err(Skip::Noise) if userinfo.is_some_and(|u| clean(u).is_some()) => {
-                return Err(Skip::BadCredentials);
-            }
-            other => other?,
-        };
-        if userinfo.is_some_and(|u| !u.contains(&b':')) {
-            return Err(Skip::BadCredentials); // `ss@1.2.3.4:80` may be the end of a password
+    /// Any order of the parts without a scheme.
+    fn read_bare(&mut self, token: &[u8]) -> Result<Parts, Skip> {
+        match token.contains(&b'@') {
+            true => self.around_at(token, Context::Bare),
+            false => self.between_colons(token, Context::Bare),
         }
-        let credentials = self.credentials(userinfo)?;
-        let scheme = endpoint.scheme.unwrap_or(self.hint);
-        self.admit(scheme, endpoint.host, endpoint.port, credentials)
     }
 
-    fn credentials(&mut self, userinfo: Option<&[u8]>) -> Result<Option<Arc<Credentials>>, Skip> {
-        let Some(userinfo) = userinfo else {
-            return Ok(None);
+    /// `user:pass@host:port` or `host:port@user:pass`: the host is where an address is, or a name
+    /// with a dot; if it could be on both sides it is behind the `@`, as in URLs.
+    fn around_at(&mut self, token: &[u8], context: Context) -> Result<Parts, Skip> {
+        let Some((first, last)) = ends(token, b'@') else {
+            return Err(Skip::Noise);
         };
+        let (before, behind) = (&token[..last], &token[last + 1..]);
+        let url = endpoint(behind, Context::Bare);
+        let (endpoint, userinfo) = match (url, whole(&token[..first])) {
+            (Ok(endpoint), _) => (endpoint, before),
+            (Err(_), Some(endpoint)) => (endpoint, &token[first + 1..]),
+            (Err(bare), None) => match (self.between_colons(token, Context::Bare), context) {
+                (Ok(parts), _) => return Ok(parts), // the `@` is part of a user or a password
+                (Err(skip), Context::Bare) if bare == Skip::Noise => return Err(skip),
+                (Err(_), Context::Bare) => return Err(bare),
+                (Err(_), Context::Scheme) => (endpoint(behind, context)?, before),
+            },
+        };
+        // `ss@1.2.3.4:80` may be the end of a password; a URL may hold a user alone.
+        if context == Context::Bare && !userinfo.contains(&b':') {
+            return Err(Skip::BadCredentials);
+        }
         let text = str::from_utf8(userinfo).map_err(|_| Skip::BadCredentials)?;
-        let read = parse_userinfo(text).map_err(|_| Skip::BadCredentials)?;
-        if read.is_some() && read != self.credentials {
-            self.credentials = read;
-        } else if read.is_none() {
-            return Ok(None);
-        }
-        Ok(self.credentials.clone())
-    }
-
-    fn admit(
-        &self,
-        scheme: Scheme,
-        host: Host,
-        port: u16,
-        credentials: Option<Arc<Credentials>>,
-    ) -> Result<Candidate, Skip> {
-        if !self.addresses.allows_host(&host) {
-            return Err(Skip::NotPublic);
-        }
-        Ok(Candidate {
+        let credentials = parse_userinfo(text).map_err(|_| Skip::BadCredentials)?;
+        let credentials = credentials.map(|read| self.shared(read));
+        let scheme = match Tail::of(endpoint.tail) {
+            Tail::Nothing => None,
+            Tail::Protocol(scheme) => Some(scheme),
+            Tail::Credentials(..) | Tail::Unclear => return Err(Skip::BadCredentials),
+        };
+        Ok(Parts {
             scheme,
-            host,
-            port,
+            host: endpoint.host,
+            port: endpoint.port,
             credentials,
         })
     }
+
+    /// `host:port`, `host:port:Country`, `host:port:user:pass`, `user:pass:host:port`,
+    /// `protocol:host:port`.
+    fn between_colons(&mut self, token: &[u8], context: Context) -> Result<Parts, Skip> {
+        let bare = match endpoint(token, Context::Bare) {
+            Ok(endpoint) => return self.with_tail(endpoint),
+            Err(skip) => skip,
+        };
+        if is_bare_v6(token) {
+            return Err(Skip::BadHost);
+        }
+        if let Some((before, endpoint)) = at_end(token) {
+            return self.with_start(before, endpoint);
+        }
+        match context {
+            Context::Bare => Err(bare),
+            Context::Scheme => {
+                let endpoint = endpoint(token, context)?;
+                self.with_tail(endpoint)
+            }
+        }
+    }
+
+    fn with_tail(&mut self, endpoint: Endpoint<'_>) -> Result<Parts, Skip> {
+        let (mut scheme, mut credentials) = (None, None);
+        match Tail::of(endpoint.tail) {
+            Tail::Nothing => {}
+            Tail::Protocol(named) => scheme = Some(named),
+            Tail::Credentials(user, password) => {
+                credentials = Some(self.plain_credentials(user, password)?);
+            }
+            Tail::Unclear => return Err(Skip::BadCredentials),
+        }
+        Ok(Parts {
+            scheme,
+            host: endpoint.host,
+            port: endpoint.port,
+            credentials,
+        })
+    }
+
+    /// What stands before `host:port`: a user and a password, or a protocol.
+    fn with_start(&mut self, before: &[u8], endpoint: Endpoint<'_>) -> Result<Parts, Skip> {
+        let (mut scheme, mut credentials) = (None, None);
+        match ends(before, b':') {
+            None => scheme = Some(protocol(before).ok_or(Skip::BadCredentials)?),
+            Some((one, other)) if one == other => {
+                credentials = Some(self.plain_credentials(&before[..one], &before[one + 1..])?);
+            }
+            Some(_) => return Err(Skip::BadCredentials),
+        }
+        Ok(Parts {
+            scheme,
+            host: endpoint.host,
+            port: endpoint.port,
+            credentials,
+        })
+    }
+
+    /// Credentials that are not percent-encoded.
+    pub(super) fn plain_credentials(
+        &mut self,
+        user: &[u8],
+        password: &[u8],
+    ) -> Result<Arc<Credentials>, Skip> {
+        let text = |part: &[u8]| match str::from_utf8(part) {
+            Ok(text) if text.len() <= 255 => Ok(text.into()),
+            _ => Err(Skip::BadCredentials),
+        };
+        let (user, password) = (text(user)?, text(password)?);
+        Ok(self.shared(Arc::new(Credentials { user, password })))
+    }
+
+    fn shared(&mut self, read: Arc<Credentials>) -> Arc<Credentials> {
+        match &self.credentials {
+            Some(before) if *before == read => Arc::clone(before),
+            _ => Arc::clone(self.credentials.insert(read)),
+        }
+    }
 }
 
-/// What stands before the last `@`, if there is one, and what stands behind it.
-fn split_userinfo(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    match text.iter().rposition(|b| *b == b'@') {
-        Some(at) => (Some(&text[..at]), &text[at + 1..]),
-        None => (None, text),
+/// What may follow a port.
+enum Tail<'a> {
+    /// Nothing, a `#comment`, or words such as a country.
+    Nothing,
+    Protocol(Scheme),
+    Credentials(&'a [u8], &'a [u8]),
+    /// What could be the half of credentials, which must not be dropped.
+    Unclear,
+}
+
+impl Tail<'_> {
+    fn of(tail: &[u8]) -> Tail<'_> {
+        let Some(words) = tail.strip_prefix(b":") else {
+            return Tail::Nothing;
+        };
+        let Some((first, last)) = ends(words, b':') else {
+            return match protocol(words) {
+                Some(scheme) => Tail::Protocol(scheme),
+                None if words.iter().any(|b| b.is_ascii_digit() || *b == b'@') => Tail::Unclear,
+                None => Tail::Nothing,
+            };
+        };
+        let (user, password) = (&words[..first], &words[first + 1..]);
+        let named = protocol(user).is_some() || protocol(&words[last + 1..]).is_some();
+        match named || user.is_empty() || password.is_empty() {
+            true => Tail::Unclear,
+            false => Tail::Credentials(user, password),
+        }
     }
+}
+
+fn protocol(word: &[u8]) -> Option<Scheme> {
+    str::from_utf8(word).ok().and_then(Scheme::from_label)
+}
+
+/// `host:port` and nothing else.
+fn whole(text: &[u8]) -> Option<Endpoint<'_>> {
+    let endpoint = endpoint(text, Context::Bare).ok()?;
+    endpoint.tail.is_empty().then_some(endpoint)
+}
+
+/// What stands before a `host:port` that ends the token.
+fn at_end(token: &[u8]) -> Option<(&[u8], Endpoint<'_>)> {
+    let port = token.iter().rposition(|b| *b == b':')?;
+    let start = match token[..port].ends_with(b"]") {
+        true => token.iter().rposition(|b| *b == b'[')?,
+        false => token[..port].iter().rposition(|b| *b == b':')? + 1,
+    };
+    let before = token[..start].strip_suffix(b":")?;
+    let endpoint = whole(&token[start..])?;
+    (!before.is_empty()).then_some((before, endpoint))
+}
+
+/// Where `byte` stands first and last.
+fn ends(text: &[u8], byte: u8) -> Option<(usize, usize)> {
+    let first = text.iter().position(|b| *b == byte)?;
+    let last = text.iter().rposition(|b| *b == byte)?;
+    Some((first, last))
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {

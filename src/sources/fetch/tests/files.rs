@@ -9,7 +9,7 @@ async fn a_file_is_read_with_the_same_limits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("list.txt");
     fs::write(&path, "1.2.3.4:80\r\n1.2.3.5:80").unwrap();
-    let expected = listed(&["http://1.2.3.4:80", "http://1.2.3.5:80"]);
+    let expected = listed(&["auto://1.2.3.4:80", "auto://1.2.3.5:80"]);
     assert_eq!(fetch(&file(&path)).await, expected);
 
     let limits = Aggregator {

@@ -53,7 +53,7 @@ async fn a_body_of_exactly_the_size_limit_is_used() {
     let source = web(address, "/");
     assert_eq!(
         fetch_with(&limits, &source).await,
-        listed(&["http://1.2.3.4:80"])
+        listed(&["auto://1.2.3.4:80"])
     );
     let limits = Aggregator {
         source_bytes_max: 9,

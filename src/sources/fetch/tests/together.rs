@@ -39,7 +39,7 @@ async fn more_sources_than_fit_side_by_side_all_report_once() {
     let collect = async {
         let mut found = Vec::new();
         while let Some((place, result)) = results.recv().await {
-            assert_eq!(told(result), listed(&[&format!("http://1.2.3.{place}:80")]));
+            assert_eq!(told(result), listed(&[&format!("auto://1.2.3.{place}:80")]));
             found.push(place);
         }
         found

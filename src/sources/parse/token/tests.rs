@@ -4,39 +4,60 @@ use super::*;
 use std::net::Ipv4Addr;
 
 fn check(token: &str, expected: Result<&str, Skip>) {
-    let addresses = AddressPolicy {
-        allow_private: false,
+    let mut tokens = Tokens::new(Scheme::Auto, AddressPolicy::default());
+    let read = match tokens.read(token.as_bytes()) {
+        Ok(sighting) => Ok(sighting.candidate.url().to_string()),
+        Err(Unread::Skip(skip)) => Err(skip),
+        Err(Unread::Lonely(lonely)) => Err(lonely.otherwise),
     };
-    let mut tokens = Tokens::new(Scheme::Auto, addresses);
-    let read = tokens.read(token.as_bytes()).map(|c| c.url().to_string());
     assert_eq!(read.as_deref(), expected.as_ref().map(|t| *t), "{token}");
 }
 
 #[test]
 fn the_usual_forms_are_read() {
-    check("1.2.3.4:8080", Ok("http://1.2.3.4:8080"));
+    check("1.2.3.4:8080", Ok("auto://1.2.3.4:8080"));
     check("255.254.253.252:65535", Err(Skip::NotPublic));
-    check("223.254.253.252:65535", Ok("http://223.254.253.252:65535"));
+    check("223.254.253.252:65535", Ok("auto://223.254.253.252:65535"));
     check(
         "proxy.Example.com:3128",
-        Ok("http://proxy.example.com:3128"),
+        Ok("auto://proxy.example.com:3128"),
     );
     check(
         "xn--e1afmkfd.xn--p1ai:80",
-        Ok("http://xn--e1afmkfd.xn--p1ai:80"),
+        Ok("auto://xn--e1afmkfd.xn--p1ai:80"),
     );
-    check("[2606:4700::1]:80", Ok("http://[2606:4700::1]:80"));
+    check("[2606:4700::1]:80", Ok("auto://[2606:4700::1]:80"));
     check("socks5://1.2.3.4:80", Ok("socks5://1.2.3.4:80"));
     check("SOCKS4a://1.2.3.4:80/", Ok("socks4://1.2.3.4:80"));
-    check("https://1.2.3.4:443", Ok("http://1.2.3.4:443"));
+    check("https://1.2.3.4:443", Ok("https://1.2.3.4:443"));
     check("socks5://tor:9050", Ok("socks5://tor:9050"));
     check("socks5://1.2.3.4:80#Paris", Ok("socks5://1.2.3.4:80"));
-    check("1.2.3.4:80/", Ok("http://1.2.3.4:80"));
+    check("1.2.3.4:80/", Ok("auto://1.2.3.4:80"));
+}
+
+#[test]
+fn every_order_of_host_and_credentials_is_read() {
+    for host in ["1.2.3.4", "proxy.example.com", "[2606:4700::1]"] {
+        let expected = format!("auto://user:pa%3Ass@{host}:80");
+        check(&format!("user:pa%3Ass@{host}:80"), Ok(&expected));
+        check(&format!("{host}:80@user:pa%3Ass"), Ok(&expected));
+        check(&format!("{host}:80:user:pa:ss"), Ok(&expected));
+        let plain = format!("auto://user:pass@{host}:80");
+        check(&format!("user:pass:{host}:80"), Ok(&plain));
+        let socks = format!("socks5://user:pass@{host}:80");
+        check(&format!("socks5://{host}:80:user:pass"), Ok(&socks));
+        check(&format!("socks5://user:pass:{host}:80"), Ok(&socks));
+        check(&format!("socks5://{host}:80@user:pass"), Ok(&socks));
+        check(
+            &format!("socks5:{host}:80"),
+            Ok(&format!("socks5://{host}:80")),
+        );
+    }
 }
 
 #[test]
 fn credentials_are_kept() {
-    check("user:pass@1.2.3.4:80", Ok("http://user:pass@1.2.3.4:80"));
+    check("user:pass@1.2.3.4:80", Ok("auto://user:pass@1.2.3.4:80"));
     check(
         "http://user:p%40ss@1.2.3.4:80/",
         Ok("http://user:p%40ss@1.2.3.4:80"),
@@ -49,15 +70,18 @@ fn credentials_are_kept() {
     check("http://:@1.2.3.4:80", Ok("http://1.2.3.4:80"));
     check(
         "u:p@[2606:4700::1]:1080",
-        Ok("socks5://u:p@[2606:4700::1]:1080"),
+        Ok("auto://u:p@[2606:4700::1]:1080"),
     );
 }
 
 #[test]
 fn credentials_that_cannot_be_read_are_never_dropped() {
-    check("1.2.3.4:80:user:pass", Err(Skip::BadCredentials));
     check("1.2.3.4:80:user1", Err(Skip::BadCredentials));
-    check("1.2.3.4:80@user:pass", Err(Skip::BadCredentials));
+    check("1.2.3.4:80:p@ss", Err(Skip::BadCredentials));
+    check("ss:1.2.3.4:80", Err(Skip::BadCredentials));
+    check("user:pa:ss:1.2.3.4:80", Err(Skip::BadCredentials));
+    check("1.2.3.4:80:user:", Err(Skip::BadCredentials));
+    check("1.2.3.4:80:user:pass:socks5", Err(Skip::BadCredentials));
     check("http://user:pa/ss@1.2.3.4:80", Err(Skip::BadCredentials));
     check("http://user:%ff@1.2.3.4:80", Err(Skip::BadCredentials));
     check("ss@1.2.3.4:80", Err(Skip::BadCredentials));
@@ -67,11 +91,8 @@ fn credentials_that_cannot_be_read_are_never_dropped() {
 
 #[test]
 fn repeated_credentials_are_shared() {
-    let addresses = AddressPolicy {
-        allow_private: false,
-    };
-    let mut tokens = Tokens::new(Scheme::Auto, addresses);
-    let mut read = |token: &[u8]| tokens.read(token).unwrap().credentials.unwrap();
+    let mut tokens = Tokens::new(Scheme::Auto, AddressPolicy::default());
+    let mut read = |token: &[u8]| tokens.read(token).unwrap().candidate.credentials.unwrap();
     let (one, two) = (read(b"u:p@1.2.3.4:80"), read(b"u:p@1.2.3.5:80"));
     assert!(Arc::ptr_eq(&one, &two));
     assert_ne!(read(b"u:q@1.2.3.4:80"), one);
@@ -79,10 +100,10 @@ fn repeated_credentials_are_shared() {
 
 #[test]
 fn what_is_dressed_on_behind_the_port_is_taken_off() {
-    check("1.2.3.4:80:US", Ok("http://1.2.3.4:80"));
-    check("1.2.3.4:80:Côte_d'Ivoire", Ok("http://1.2.3.4:80"));
-    check("1.2.3.4:80:", Ok("http://1.2.3.4:80"));
-    check("1.2.3.4:80#US-7", Ok("http://1.2.3.4:80"));
+    check("1.2.3.4:80:US", Ok("auto://1.2.3.4:80"));
+    check("1.2.3.4:80:Côte_d'Ivoire", Ok("auto://1.2.3.4:80"));
+    check("1.2.3.4:80:", Ok("auto://1.2.3.4:80"));
+    check("1.2.3.4:80#US-7", Ok("auto://1.2.3.4:80"));
     check("1.2.3.4:80:SOCKS5", Ok("socks5://1.2.3.4:80"));
     check("socks4://1.2.3.4:80:FR", Ok("socks4://1.2.3.4:80"));
 }
@@ -118,6 +139,7 @@ fn a_bad_port_is_not_repaired() {
         "1.2.3.4",
         "1.2.3.4:",
         "1.2.3.4:0",
+        "1.2.3.4:080",
         "1.2.3.4:65536",
         "1.2.3.4:99999999999999999999",
         "1.2.3.4:+80",
@@ -188,32 +210,14 @@ fn what_does_not_look_like_a_proxy_is_noise() {
 fn the_hint_counts_only_where_nothing_else_is_said() {
     let addresses = AddressPolicy {
         allow_private: true,
+        ..AddressPolicy::default()
     };
     let mut tokens = Tokens::new(Scheme::Socks4, addresses);
-    let mut read = |token: &[u8]| tokens.read(token).unwrap().url().to_string();
+    let mut read = |token: &[u8]| tokens.read(token).unwrap().candidate.url().to_string();
     assert_eq!(read(b"127.0.0.1:1080"), "socks4://127.0.0.1:1080");
     assert_eq!(read(b"u:p@127.0.0.1:1080"), "socks4://u:p@127.0.0.1:1080");
     assert_eq!(read(b"http://127.0.0.1:1080"), "http://127.0.0.1:1080");
     assert_eq!(read(b"127.0.0.1:1080:socks5"), "socks5://127.0.0.1:1080");
-}
-
-#[test]
-fn auto_goes_by_the_usual_ports() {
-    for (port, expected) in [
-        (80, "http"),
-        (1080, "socks5"),
-        (1081, "socks5"),
-        (3128, "http"),
-        (4145, "socks4"),
-        (4153, "socks4"),
-        (9050, "socks5"),
-        (9150, "socks5"),
-    ] {
-        check(
-            &format!("1.2.3.4:{port}"),
-            Ok(&format!("{expected}://1.2.3.4:{port}")),
-        );
-    }
 }
 
 #[test]
