@@ -116,7 +116,7 @@ def demo(options, folder):
     bench = binary(options.bin_dir, "proxy-bench")
     with Farm(bench, folder, options.count, BEHAVIOURS) as farm:
         truths = map(json.loads, farm.truth.read_text().splitlines())
-        alive = sum(truth["verdict"] == "alive" for truth in truths)
+        alive = sum(truth["verdicts"] == ["alive"] for truth in truths)
         print(f"A farm of {options.count} mock proxies is up; {alive} of them work.")
         with Service(program, folder, farm) as service:
             first = service.wait_for("a first proxy", lambda: service.get("/get-proxy"), 30)

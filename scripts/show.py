@@ -103,7 +103,7 @@ def short(command, folder):
 
 
 def compare(bench, farm, results):
-    command = [bench, "compare", "--truth", str(farm.truth), "--results", str(results)]
+    command = [bench, "compare", "--exact", "--truth", str(farm.truth), "--results", str(results)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return command, done.returncode == 0, done.stdout + done.stderr
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-const TRUTH: &str = r#"{"proxy":"http://127.4.0.0:1","behaviour":"forwards","verdict":"alive"}"#;
+const TRUTH: &str = r#"{"proxy":"http://127.4.0.0:1","behaviour":"forwards","verdicts":["alive"]}"#;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-bench"));
@@ -38,8 +38,8 @@ fn a_farm_writes_its_list_and_its_truth_and_ends_with_its_input() {
         "6",
         "--behaviour",
         "forwards,own_page,socks5",
-        "--expect",
-        "body",
+        "--aim",
+        "page",
         "--list",
         text(&list),
         "--truth",

@@ -4,11 +4,15 @@ use super::answers;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
 use super::lists::Lists;
-use super::play::{self, Act, Next, Role};
+use super::play::{self, Act, Next, Reach, Role, Scene};
+use super::stream::{Heard, Stream};
+use super::table::{Deed, Entry};
 use super::timers::{Alarm, Seat, Timers};
-use super::wire::{Wish, Words, read, send};
+use super::tls::{Identities, Identity, Layer};
+use super::wire::{Wish, Words};
 use rustix::event::epoll::EventFlags;
-use rustix::net::{self, Shutdown, sockopt as option};
+use rustix::net::sockopt as option;
+use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -31,7 +35,7 @@ enum Phase {
         next: Next,
     },
     /// The answer waits for [`Alarm::Late`].
-    Thinks { words: &'static [u8], next: Next },
+    Thinks { words: Words, next: Next },
     /// One byte at each [`Alarm::Drip`]: of `first`, and then the same for ever.
     Drips { first: &'static [u8] },
     /// `now`, and then `again` and again.
@@ -51,6 +55,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) scratch: &'a mut [u8],
     pub(super) lists: &'a Lists,
     pub(super) counters: &'a Counters,
+    pub(super) identities: &'a Identities,
+    pub(super) target: Reach,
     pub(super) timers: &'a mut Timers,
     pub(super) now: Instant,
 }
@@ -58,36 +64,53 @@ pub(super) struct Surroundings<'a> {
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) socket: OwnedFd,
+    pub(super) stream: Stream,
     /// Which listener it came from.
     pub(super) listener: usize,
     pub(super) serial: u64,
     /// What the poll watches it for at present, if it does.
     pub(super) watched: Option<EventFlags>,
     resident: Option<Behaviour>,
+    /// The addresses of this end and of the other.
+    local: IpAddr,
+    peer: IpAddr,
     phase: Phase,
     /// The beginning of a request that is not whole yet; it takes memory only then.
     held: Vec<u8>,
 }
 
+/// Whom a connection leads to, and by which listener it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) resident: Option<Behaviour>,
+    pub(super) local: IpAddr,
+    pub(super) peer: IpAddr,
+    pub(super) listener: usize,
+    pub(super) serial: u64,
+}
+
 impl Connection {
-    pub(super) fn new(
-        socket: OwnedFd,
-        resident: Option<Behaviour>,
-        listener: usize,
-        serial: u64,
-    ) -> Connection {
-        use Behaviour::{BlackHole, Mute, Refuses, Silent};
-        let phase = match resident {
-            Some(Mute | Silent | Refuses | BlackHole) => Phase::Deaf,
-            resident => Phase::Plays(play::role_of(resident)),
+    pub(super) fn new(socket: OwnedFd, arrival: Arrival) -> Connection {
+        let Arrival {
+            resident,
+            local,
+            peer,
+            listener,
+            serial,
+        } = arrival;
+        let entry = resident.map(|behaviour| behaviour.row().entry);
+        let phase = match entry {
+            Some(Entry::Silent | Entry::Refuses | Entry::BlackHole) => Phase::Deaf,
+            _ => Phase::Plays(play::role_of(resident)),
         };
         Connection {
-            socket,
+            stream: Stream::new(socket),
             listener,
             serial,
             watched: None,
             resident,
+            local,
+            peer,
             phase,
             held: Vec::new(),
         }
@@ -95,7 +118,8 @@ impl Connection {
 
     /// The first turn, right after the accept: the request is often there already.
     pub(super) fn begin(&mut self, around: &mut Surroundings<'_>) -> Wish {
-        if self.resident == Some(Behaviour::ClosesAtOnce) {
+        let entry = self.resident.map(|behaviour| behaviour.row().entry);
+        if entry == Some(Entry::ClosesAtOnce) {
             around.counters.served(self.resident);
             self.drain(around);
         }
@@ -105,8 +129,12 @@ impl Connection {
     /// Something that was watched for is so.
     pub(super) fn ready(&mut self, around: &mut Surroundings<'_>) -> Wish {
         match self.phase {
-            // These are watched for nothing but the end of the peer.
-            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => Wish::Close,
+            // With nothing left to send these are watched for nothing but the end of the peer.
+            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. }
+                if self.stream.is_flushed() =>
+            {
+                Wish::Close
+            }
             _ => self.turn(around),
         }
     }
@@ -114,8 +142,9 @@ impl Connection {
     /// An alarm that this connection set is due.
     pub(super) fn rung(&mut self, alarm: Alarm, around: &mut Surroundings<'_>) -> Wish {
         let step = match (alarm, &mut self.phase) {
-            (Alarm::Late, &mut Phase::Thinks { words, next }) => {
-                match self.say(Words::Fixed(words), next, around) {
+            (Alarm::Late, Phase::Thinks { words, next }) => {
+                let (words, next) = (words.clone(), *next);
+                match self.say(words, next, around) {
                     Continue(()) => self.catch_up(around),
                     gone => gone,
                 }
@@ -138,30 +167,39 @@ impl Connection {
     /// Goes on as far as the socket allows.
     fn turn(&mut self, around: &mut Surroundings<'_>) -> Wish {
         loop {
-            let step = match self.phase {
-                Phase::Plays(role) => self.listen(role, around),
-                Phase::Writes { .. } => self.write(around),
-                Phase::Floods { .. } => self.flood(),
-                Phase::Drains => self.read_to_end(around),
-                Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => {
-                    Break(Wish::Watch(EventFlags::RDHUP))
-                }
-            };
-            if let Break(wish) = step {
-                return wish;
+            match self.step(around) {
+                Continue(()) => {}
+                Break(Wish::Watch(flags)) => return self.stream.watch(flags),
+                Break(Wish::Close) => return Wish::Close,
+            }
+        }
+    }
+
+    fn step(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
+        self.stream.flush()?;
+        if !self.stream.is_flushed() {
+            return Break(Wish::Watch(EventFlags::OUT));
+        }
+        match self.phase {
+            Phase::Plays(role) => self.listen(role, around),
+            Phase::Writes { .. } => self.write(around),
+            Phase::Floods { .. } => self.flood(),
+            Phase::Drains => self.read_to_end(around),
+            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => {
+                Break(Wish::Watch(EventFlags::RDHUP))
             }
         }
     }
 
     fn listen(&mut self, role: Role, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
         let scratch = std::mem::take(&mut around.scratch);
-        let step = match read(&self.socket, scratch) {
+        let step = match self.stream.hear(scratch) {
             Break(wish) => Break(wish),
-            Continue(count) if self.held.is_empty() => self.hear(role, &scratch[..count], around),
-            Continue(count) => {
-                let mut input = std::mem::take(&mut self.held);
-                input.extend_from_slice(&scratch[..count]);
-                self.hear(role, &input, around)
+            Continue(Heard::Here(count)) => self.heard(role, &scratch[..count], around),
+            Continue(Heard::Opened(bytes)) => self.heard(role, &bytes, around),
+            Continue(Heard::Broken) => {
+                self.drain(around);
+                Continue(())
             }
         };
         around.scratch = scratch;
@@ -173,6 +211,26 @@ impl Connection {
         }
     }
 
+    /// The same as [`Self::hear`], behind what was held back.
+    fn heard(
+        &mut self,
+        role: Role,
+        bytes: &[u8],
+        around: &mut Surroundings<'_>,
+    ) -> ControlFlow<Wish> {
+        for layer in self.stream.layers() {
+            if let Some(kind) = layer.handshake() {
+                around.counters.shook_hands(kind);
+            }
+        }
+        if self.held.is_empty() {
+            return self.hear(role, bytes, around);
+        }
+        let mut input = std::mem::take(&mut self.held);
+        input.extend_from_slice(bytes);
+        self.hear(role, &input, around)
+    }
+
     /// Acts on `input`, which may hold a part of a request or more than one.
     fn hear(
         &mut self,
@@ -180,25 +238,64 @@ impl Connection {
         mut input: &[u8],
         around: &mut Surroundings<'_>,
     ) -> ControlFlow<Wish> {
+        let scene = Scene {
+            local: self.local,
+            peer: self.peer,
+            target: around.target,
+        };
         while !input.is_empty() {
-            let act = play::act(role, input);
+            let act = play::act(role, input, &scene);
             if act == Act::More {
                 break;
             }
             if act.is_served(role) {
                 around.counters.served(self.resident);
             }
+            if let Act::Tls {
+                identity,
+                deed,
+                role,
+            } = act
+            {
+                return self.begin_tls(identity, deed, role, input, around);
+            }
             input = &input[act.used()..];
             self.carry_out(act, input.len(), around)?;
             match self.phase {
                 Phase::Plays(next) => role = next,
                 // What is sent to those who no longer listen.
-                Phase::Drains | Phase::Drips { .. } | Phase::Floods { .. } => return Continue(()),
+                Phase::Drains | Phase::Drips { .. } | Phase::Floods { .. } | Phase::Deaf => {
+                    return Continue(());
+                }
                 _ => break,
             }
         }
         self.held.extend_from_slice(input);
         Continue(())
+    }
+
+    /// Another layer of TLS, of which `hello` is the beginning; in it, `role`.
+    fn begin_tls(
+        &mut self,
+        identity: Identity,
+        deed: Deed,
+        role: Role,
+        hello: &[u8],
+        around: &mut Surroundings<'_>,
+    ) -> ControlFlow<Wish> {
+        let Some(layer) = Layer::new(around.identities, identity, deed == Deed::Tampers) else {
+            return Break(Wish::Close);
+        };
+        match self.stream.begin(layer, hello)? {
+            Heard::Opened(plain) => {
+                self.phase = Phase::Plays(role);
+                self.hear(role, &plain, around)
+            }
+            _ => {
+                self.drain(around);
+                Continue(())
+            }
+        }
     }
 
     /// Hears what was held back while an answer was under way.
@@ -219,14 +316,14 @@ impl Connection {
         around: &mut Surroundings<'_>,
     ) -> ControlFlow<Wish> {
         match act {
-            Act::More => {}
+            Act::More | Act::Tls { .. } => {}
             Act::Say { words, next, .. } => {
-                return self.say(Words::Fixed(words), next.with_unread(unread), around);
+                return self.say(words, next.with_unread(unread), around);
             }
             Act::List { number, next, .. } => {
                 let (words, next) = match around.lists.answer(number) {
                     Some(list) => (Words::Shared(list), next.with_unread(unread)),
-                    None => (Words::Fixed(answers::NOT_FOUND.closes), Next::Drain),
+                    None => (answers::NOT_FOUND.closes.into(), Next::Drain),
                 };
                 return self.say(words, next, around);
             }
@@ -242,12 +339,13 @@ impl Connection {
             }
             Act::Flood { first, again } => {
                 // Only thrift: a flood in a larger buffer is as good.
-                option::set_socket_send_buffer_size(&self.socket, FLOOD_SEND_BUFFER).ok();
+                option::set_socket_send_buffer_size(&self.stream.socket, FLOOD_SEND_BUFFER).ok();
                 self.phase = Phase::Floods { now: first, again };
             }
+            Act::Deaf => self.phase = Phase::Deaf,
             Act::Reset => {
                 // Where this fails the peer has gone already.
-                option::set_socket_linger(&self.socket, Some(Duration::ZERO)).ok();
+                option::set_socket_linger(&self.stream.socket, Some(Duration::ZERO)).ok();
                 return Break(Wish::Close);
             }
         }
@@ -261,8 +359,8 @@ impl Connection {
         around: &mut Surroundings<'_>,
     ) -> ControlFlow<Wish> {
         let all = words.after(0);
-        let sent = send(&self.socket, all)?;
-        if sent == all.len() {
+        let sent = self.stream.send(all)?;
+        if sent == all.len() && self.stream.is_flushed() {
             return self.go_on(next, around);
         }
         self.phase = Phase::Writes { words, sent, next };
@@ -275,10 +373,13 @@ impl Connection {
         };
         let next = *next;
         while !words.after(*sent).is_empty() {
-            match send(&self.socket, words.after(*sent))? {
+            match self.stream.send(words.after(*sent))? {
                 0 => return Break(Wish::Watch(EventFlags::OUT)),
                 more => *sent += more,
             }
+        }
+        if !self.stream.is_flushed() {
+            return Break(Wish::Watch(EventFlags::OUT));
         }
         self.go_on(next, around)?;
         self.catch_up(around)
@@ -287,27 +388,39 @@ impl Connection {
     fn go_on(&mut self, next: Next, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
         match next {
             Next::Play(role) => self.phase = Phase::Plays(role),
-            Next::Close => return Break(Wish::Close),
-            Next::Drain => self.drain(around),
+            Next::Close => {
+                self.stream.close_layers()?;
+                match self.stream.is_flushed() {
+                    true => return Break(Wish::Close),
+                    false => self.drain(around),
+                }
+            }
+            Next::Drain => {
+                self.stream.close_layers()?;
+                self.drain(around);
+            }
         }
         Continue(())
     }
 
+    /// Sends FIN, behind all that was said, and reads to the peer's end.
     fn drain(&mut self, around: &mut Surroundings<'_>) {
-        // Where this fails the connection is gone, as the next read will say.
-        net::shutdown(&self.socket, Shutdown::Write).ok();
+        if self.stream.is_flushed() {
+            self.stream.shut();
+        }
         self.phase = Phase::Drains;
         around.timers.set(around.now, self.seat(), Alarm::Linger);
     }
 
     fn read_to_end(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        read(&self.socket, around.scratch)?;
+        self.stream.shut();
+        super::wire::read(&self.stream.socket, around.scratch)?;
         Break(Wish::Watch(EventFlags::IN))
     }
 
     fn drip(&mut self, byte: &[u8], around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
         around.timers.set(around.now, self.seat(), Alarm::Drip);
-        send(&self.socket, byte).map_continue(|_| ())
+        self.stream.send(byte).map_continue(|_| ())
     }
 
     fn flood(&mut self) -> ControlFlow<Wish> {
@@ -316,7 +429,7 @@ impl Connection {
         };
         let mut budget = FLOOD_BYTES_PER_TURN;
         while budget > 0 {
-            let sent = send(&self.socket, now)?;
+            let sent = self.stream.send(now)?;
             if sent == 0 {
                 break;
             }
@@ -331,7 +444,7 @@ impl Connection {
 
     pub(super) fn seat(&self) -> Seat {
         Seat {
-            place: self.socket.as_raw_fd() as usize,
+            place: self.stream.socket.as_raw_fd() as usize,
             serial: self.serial,
         }
     }
