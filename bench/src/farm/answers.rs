@@ -28,7 +28,7 @@ pub(super) fn composed(body: &[u8], end: End) -> Words {
     };
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\n\
          Content-Length: {length}\r\n{connection}\r\n"
     );
     Words::Shared([head.as_bytes(), body].concat().into())

@@ -1,5 +1,7 @@
 //! One accepted connection: carries out what `play` decides, and says what to wait for.
 
+mod speech;
+
 use super::answers;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
@@ -11,11 +13,10 @@ use super::timers::{Alarm, Seat, Timers};
 use super::tls::{Identities, Identity, Layer};
 use super::wire::{Wish, Words};
 use rustix::event::epoll::EventFlags;
-use rustix::net::sockopt as option;
 use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Bytes that one turn may put into a flood, so that a fast reader leaves time for the others.
 const FLOOD_BYTES_PER_TURN: usize = 64 * 1024;
@@ -307,139 +308,6 @@ impl Connection {
             }
             _ => Continue(()),
         }
-    }
-
-    fn carry_out(
-        &mut self,
-        act: Act,
-        unread: usize,
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        match act {
-            Act::More | Act::Tls { .. } => {}
-            Act::Say { words, next, .. } => {
-                return self.say(words, next.with_unread(unread), around);
-            }
-            Act::List { number, next, .. } => {
-                let (words, next) = match around.lists.answer(number) {
-                    Some(list) => (Words::Shared(list), next.with_unread(unread)),
-                    None => (answers::NOT_FOUND.closes.into(), Next::Drain),
-                };
-                return self.say(words, next, around);
-            }
-            Act::SayLate { words, next, .. } => {
-                let next = next.with_unread(unread);
-                self.phase = Phase::Thinks { words, next };
-                around.timers.set(around.now, self.seat(), Alarm::Late);
-            }
-            Act::Drip { first } => {
-                let (byte, first) = first.split_at(1);
-                self.phase = Phase::Drips { first };
-                return self.drip(byte, around);
-            }
-            Act::Flood { first, again } => {
-                // Only thrift: a flood in a larger buffer is as good.
-                option::set_socket_send_buffer_size(&self.stream.socket, FLOOD_SEND_BUFFER).ok();
-                self.phase = Phase::Floods { now: first, again };
-            }
-            Act::Deaf => self.phase = Phase::Deaf,
-            Act::Reset => {
-                // Where this fails the peer has gone already.
-                option::set_socket_linger(&self.stream.socket, Some(Duration::ZERO)).ok();
-                return Break(Wish::Close);
-            }
-        }
-        Continue(())
-    }
-
-    fn say(
-        &mut self,
-        words: Words,
-        next: Next,
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        let all = words.after(0);
-        let sent = self.stream.send(all)?;
-        if sent == all.len() && self.stream.is_flushed() {
-            return self.go_on(next, around);
-        }
-        self.phase = Phase::Writes { words, sent, next };
-        Continue(())
-    }
-
-    fn write(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        let Phase::Writes { words, sent, next } = &mut self.phase else {
-            return Continue(());
-        };
-        let next = *next;
-        while !words.after(*sent).is_empty() {
-            match self.stream.send(words.after(*sent))? {
-                0 => return Break(Wish::Watch(EventFlags::OUT)),
-                more => *sent += more,
-            }
-        }
-        if !self.stream.is_flushed() {
-            return Break(Wish::Watch(EventFlags::OUT));
-        }
-        self.go_on(next, around)?;
-        self.catch_up(around)
-    }
-
-    fn go_on(&mut self, next: Next, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        match next {
-            Next::Play(role) => self.phase = Phase::Plays(role),
-            Next::Close => {
-                self.stream.close_layers()?;
-                match self.stream.is_flushed() {
-                    true => return Break(Wish::Close),
-                    false => self.drain(around),
-                }
-            }
-            Next::Drain => {
-                self.stream.close_layers()?;
-                self.drain(around);
-            }
-        }
-        Continue(())
-    }
-
-    /// Sends FIN, behind all that was said, and reads to the peer's end.
-    fn drain(&mut self, around: &mut Surroundings<'_>) {
-        if self.stream.is_flushed() {
-            self.stream.shut();
-        }
-        self.phase = Phase::Drains;
-        around.timers.set(around.now, self.seat(), Alarm::Linger);
-    }
-
-    fn read_to_end(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        self.stream.shut();
-        super::wire::read(&self.stream.socket, around.scratch)?;
-        Break(Wish::Watch(EventFlags::IN))
-    }
-
-    fn drip(&mut self, byte: &[u8], around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        around.timers.set(around.now, self.seat(), Alarm::Drip);
-        self.stream.send(byte).map_continue(|_| ())
-    }
-
-    fn flood(&mut self) -> ControlFlow<Wish> {
-        let Phase::Floods { now, again } = &mut self.phase else {
-            return Continue(());
-        };
-        let mut budget = FLOOD_BYTES_PER_TURN;
-        while budget > 0 {
-            let sent = self.stream.send(now)?;
-            if sent == 0 {
-                break;
-            }
-            *now = &now[sent..];
-            if now.is_empty() {
-                *now = again;
-            }
-            budget = budget.saturating_sub(sent);
-        }
-        Break(Wish::Watch(EventFlags::OUT))
     }
 
     pub(super) fn seat(&self) -> Seat {

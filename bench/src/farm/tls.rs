@@ -2,7 +2,10 @@
 //! TLS over a connection.
 
 use super::answers::TARGET_NAME;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection};
@@ -53,9 +56,11 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Result<Authority, rcgen::Error> {
+    fn new(name: &str) -> Result<Authority, rcgen::Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let pem = params.self_signed(&key)?.pem();
         let issuer = Issuer::new(params, key);
@@ -70,7 +75,10 @@ impl Identities {
     /// No randomness.
     pub(super) fn new() -> io::Result<Identities> {
         let made = || -> Result<Identities, Box<dyn std::error::Error + Send + Sync>> {
-            let (ours, theirs) = (Authority::new()?, Authority::new()?);
+            let (ours, theirs) = (
+                Authority::new("farm")?,
+                Authority::new("who stands in between")?,
+            );
             let mut configs = Vec::with_capacity(Identity::ALL.len());
             for identity in Identity::ALL {
                 let (certificate, key) = certificate(identity, &ours, &theirs)?;

@@ -26,22 +26,27 @@ fn way(tongue: Tongue, aim: Aim) -> Way {
     }
 }
 
-/// The verdicts that are right for a proxy of this kind, mostly one.
+/// The verdicts that are right for a proxy of this kind: one, unless several protocols are tried
+/// and end in different failures of which none says more than the others.
 pub(super) fn of(row: &Row, aim: Aim, listing: Listing) -> Vec<&'static str> {
-    let tried = tried(row, listing);
-    if !protocols(row, aim, listing).is_empty() {
-        return vec![ALIVE];
-    }
-    let knows = |tongue: &&Tongue| row.speaks.tongues().contains(tongue);
-    let mut verdicts = distinct(tried.iter().filter(knows), row, aim);
-    // Where it failed in its own protocol, that it does not speak the others says nothing more.
-    if verdicts.len() > 1 {
-        verdicts.retain(|verdict| *verdict != BAD_PROTOCOL);
-    }
-    match verdicts[..] {
-        [] | [BAD_PROTOCOL] => distinct(tried.iter(), row, aim),
-        _ if matches!(row.entry, Entry::Silent) => distinct(tried.iter(), row, aim),
-        _ => verdicts,
+    let tried = tried(row, listing).iter();
+    let mut verdicts: Vec<_> = tried.map(|tongue| by(row, *tongue, aim)).collect();
+    let most = verdicts.iter().map(|verdict| says(verdict)).max();
+    verdicts.retain(|verdict| Some(says(verdict)) == most);
+    verdicts.sort_unstable();
+    verdicts.dedup();
+    verdicts
+}
+
+/// How much a verdict says: that a protocol is not spoken is what trying all of them must find,
+/// silence and lost connections say little, and everything else is what the proxy did.
+fn says(verdict: &str) -> u8 {
+    match verdict {
+        ALIVE => 3,
+        BAD_PROTOCOL => 0,
+        "refused" | "reset" | "closed" => 1,
+        "connect_timeout" | "handshake_timeout" | "response_timeout" => 1,
+        _ => 2,
     }
 }
 
@@ -68,17 +73,6 @@ fn tried(row: &Row, listing: Listing) -> &'static [Tongue] {
         Listing::Schemed => row.scheme.tongues(),
         Listing::Auto => &Tongue::ALL,
     }
-}
-
-fn distinct<'a>(
-    tongues: impl Iterator<Item = &'a Tongue>,
-    row: &Row,
-    aim: Aim,
-) -> Vec<&'static str> {
-    let mut verdicts: Vec<_> = tongues.map(|tongue| by(row, *tongue, aim)).collect();
-    verdicts.sort_unstable();
-    verdicts.dedup();
-    verdicts
 }
 
 /// The verdict of one conversation.
@@ -214,6 +208,8 @@ mod tests {
         check("socks5_as_http", Aim::NoContent, listing, &["alive"]);
         check("socks5_denies", Aim::NoContent, listing, &["denied"]);
         check("mixed_garbage", Aim::NoContent, listing, &["bad_protocol"]);
+        // Two bytes of SOCKS 5 are not yet a record of TLS, and their end comes before more.
+        check("socks5_garbage", Aim::NoContent, listing, &["closed"]);
         let silence = ["handshake_timeout", "response_timeout"];
         check("silent", Aim::NoContent, listing, &silence);
         let protocols = |label: &str, listing| {
