@@ -15,6 +15,10 @@ pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The first byte of a ClientHello: a handshake record (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
+/// Type, version and length of a record. As most servers do, the farm's proxies behind TLS wait for
+/// all of it, whatever the first byte is.
+const TLS_RECORD_HEAD_BYTES: usize = 5;
+
 /// What a connection plays now; it changes along a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -152,6 +156,7 @@ pub(super) fn role_of(resident: Option<Behaviour>) -> Role {
 /// What `role` does when it was sent `input`, which is not empty.
 pub(super) fn act(role: Role, input: &[u8], scene: &Scene) -> Act {
     match role {
+        Role::Sealed(_) if input.len() < TLS_RECORD_HEAD_BYTES => Act::More,
         Role::Sealed(behaviour) => Act::Tls {
             identity: Identity::Proxy,
             deed: Deed::Forwards,

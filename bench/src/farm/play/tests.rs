@@ -151,7 +151,8 @@ fn tls_in_a_tunnel_ends_at_the_target_or_at_who_intercepts() {
     assert_eq!(identity("wrong_name"), Some(Identity::WrongName));
     assert_eq!(identity("self_signed"), Some(Identity::SelfSigned));
     assert_eq!(identity("socks4_own_page"), None);
-    let proxy = act(proxy("https"), b"x", &SCENE);
+    assert_eq!(act(proxy("https"), b"\x05\x01\x00", &SCENE), Act::More);
+    let proxy = act(proxy("https"), b"GET /", &SCENE);
     let is_proxy = matches!(&proxy, Act::Tls { identity, .. } if *identity == Identity::Proxy);
     assert!(is_proxy, "{proxy:?}");
 }
