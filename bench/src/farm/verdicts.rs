@@ -107,8 +107,6 @@ fn foreign(speaks: Speaks, tongue: Tongue) -> &'static str {
     match (speaks, tongue) {
         // A record of TLS begins with five bytes; a greeting has three or four, so both wait.
         (Speaks::Https, Tongue::Socks5) => "handshake_timeout",
-        // Two bytes and the end are not yet a record.
-        (Speaks::Socks5, Tongue::Https) => "closed",
         _ => BAD_PROTOCOL,
     }
 }
@@ -208,8 +206,7 @@ mod tests {
         check("socks5_as_http", Aim::NoContent, listing, &["alive"]);
         check("socks5_denies", Aim::NoContent, listing, &["denied"]);
         check("mixed_garbage", Aim::NoContent, listing, &["bad_protocol"]);
-        // Two bytes of SOCKS 5 are not yet a record of TLS, and their end comes before more.
-        check("socks5_garbage", Aim::NoContent, listing, &["closed"]);
+        check("https_garbage", Aim::NoContent, listing, &["handshake_timeout"]);
         let silence = ["handshake_timeout", "response_timeout"];
         check("silent", Aim::NoContent, listing, &silence);
         let protocols = |label: &str, listing| {
