@@ -35,7 +35,9 @@ impl Place {
                 "sources": sources.iter().map(source).collect::<Vec<_>>(),
             },
             "checker": {
+                // A name that only the farm's proxies know.
                 "test_url": "http://target.test/generate_204",
+                "control_probe": false,
                 "timeout_ms": timeout_ms,
                 "connect_timeout_ms": timeout_ms.min(2_000),
                 "concurrency_total": 1_000,

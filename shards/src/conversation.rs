@@ -1,98 +1,27 @@
-//! All that is said to one proxy after the TCP connect, as one sans-io machine: handshake, TLS,
+//! All that is said to one peer after the TCP connect, as one sans-io machine: handshake, TLS,
 //! request, verification.
 
-use crate::handshake::connect::{self, Connect};
+mod phase;
+mod plan;
+pub(crate) mod watch;
+
+pub use plan::Plan;
+pub use watch::{Note, Watch};
+
+use crate::handshake::connect::Connect;
 use crate::handshake::socks4::{self, Socks4};
-use crate::handshake::socks5::{self, Socks5};
+use crate::handshake::socks5::Socks5;
 use crate::handshake::{Progress, http};
-use crate::judge::Exit;
-use crate::policy::ProbePolicy;
+use crate::judge::{Exit, NONCE_CHARS, Nonce};
+use crate::rule::Rule;
 use crate::target::{Learnt, Target};
-use crate::tls::{Client, Session};
-use crate::verify::{Answer, Proof};
+use crate::verify::{Answer, Aside};
 use crate::{Credentials, Protocol, Stage, Verdict};
+use phase::{Phase, Secured, Surroundings};
+use plan::Questions;
+use ring::rand::{SecureRandom, SystemRandom};
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
-
-/// A policy compiled for one shard: what is sent to every proxy is made once. Holds `Rc`s, so it
-/// stays in its shard.
-pub struct Plan {
-    policy: Arc<ProbePolicy>,
-    targets: Box<[Questions]>,
-}
-
-/// What is said about one target, and what must come back.
-struct Questions {
-    proof: Proof,
-    absolute_form: Rc<[u8]>,
-    origin_form: Rc<[u8]>,
-    connect: Rc<[u8]>,
-    socks5: socks5::Questions,
-    /// Present for an `https` target.
-    tls: Option<Client>,
-}
-
-impl Plan {
-    /// Compiles `policy`.
-    pub fn new(policy: Arc<ProbePolicy>) -> Plan {
-        let questions = |target| Questions::new(&policy, target);
-        Plan {
-            targets: policy.targets.iter().map(questions).collect(),
-            policy,
-        }
-    }
-
-    /// The same, with every conversation watched.
-    #[must_use]
-    pub fn watched(self, watch: Rc<dyn Watch>) -> Plan {
-        let _ = watch;
-        todo!()
-    }
-
-    /// What was compiled.
-    pub fn policy(&self) -> &ProbePolicy {
-        &self.policy
-    }
-}
-
-/// Sees what happens in conversations; only `explain` wants to.
-pub trait Watch: fmt::Debug {
-    /// Takes one note, in the order of what happens.
-    fn note(&self, note: Note<'_>);
-}
-
-/// What is not to be seen on the wire. Bytes of a peer are raw: escape them before printing.
-#[derive(Clone, Copy)]
-pub enum Note<'a> {
-    /// Said inside TLS.
-    Sent(&'a [u8]),
-    /// Heard inside TLS.
-    Received(&'a [u8]),
-    /// TLS stands: its version, cipher suite, and whether a session was resumed.
-    Tls(&'a dyn fmt::Display),
-    /// The rule that leads to the verdict, in one line of printable text.
-    Rule(&'a dyn fmt::Display),
-}
-
-impl Questions {
-    fn new(policy: &ProbePolicy, target: &Target) -> Questions {
-        Questions {
-            proof: Proof::new(target),
-            absolute_form: http::absolute_form(policy, target),
-            origin_form: http::origin_form(policy, target),
-            connect: connect::request(policy, target),
-            socks5: socks5::Questions::new(target),
-            tls: Client::new(policy, target),
-        }
-    }
-}
-
-impl fmt::Debug for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Plan").field(&self.policy.targets).finish()
-    }
-}
 
 /// What the caller of a [`Conversation`] does next.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,14 +45,6 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What was said so far to one proxy. At most one question is outstanding at any time. It is small,
-/// because each lane holds one; what is large or rare is boxed.
-pub struct Conversation {
-    /// Which target of the plan.
-    target: u8,
-    phase: Phase,
-}
-
 /// How the target is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -136,97 +57,93 @@ pub enum Way {
 /// What a conversation that has ended found out beside its verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finding {
-    /// What a judge saw.
+    /// What a judge saw; without a proxy, our own address.
     pub exit: Option<Exit>,
-    /// What the target said, of a conversation without a proxy.
+    /// What the target said, of a conversation without a proxy that got as far as its head.
     pub learnt: Option<Box<Learnt>>,
 }
 
-enum Phase {
-    Connect(Connect),
-    Socks4(Socks4),
-    Socks5(Socks5),
-    Tls(Box<Session>),
-    Answer(Answer),
-    Done(Verdict),
+/// What was said so far to one peer. At most one question is outstanding at any time. It is small,
+/// because each lane holds one; what is large or rare is boxed.
+pub struct Conversation {
+    phase: Phase,
+    /// What is this conversation's own: with a judge, and without a proxy.
+    aside: Option<Box<Aside>>,
+    /// Which target of the plan.
+    target: u8,
 }
 
 impl Conversation {
     /// Begins after the TCP connect, with the first question; in connect-only mode the probe ends
     /// before. What a protocol cannot say ends it here: SOCKS 4 knows no IPv6 targets (`denied`),
-    /// and credentials that do not fit the protocol's fields are not sent (`auth_required`).
+    /// and credentials that do not fit the protocol's fields are not sent (`auth_required`). A plan
+    /// without such a target is a fault of ours (`local_fault`).
     pub fn begin(
         plan: &Rc<Plan>,
         target: usize,
         way: Way,
         credentials: Option<&Credentials>,
     ) -> (Conversation, Step) {
-        let (phase, step) = match first(plan, target, way, credentials) {
-            Ok((phase, question)) => (phase, Step::Ask(question)),
-            Err(verdict) => (Phase::Done(verdict), Step::Done(verdict)),
+        let begun = begun(plan, target, way, credentials);
+        let (phase, aside, step) = match begun {
+            Ok((phase, aside, question)) => (phase, aside, Step::Ask(question)),
+            Err(rule) => {
+                plan.watched.rule(&rule);
+                let verdict = rule.verdict();
+                (Phase::Done(verdict), None, Step::Done(verdict))
+            }
         };
-        let target = target as u8;
-        (Conversation { target, phase }, step)
+        let conversation = Conversation {
+            phase,
+            aside,
+            target: u8::try_from(target).unwrap_or(u8::MAX),
+        };
+        (conversation, step)
     }
 
     /// Takes bytes from the peer; an empty slice is the end of its stream. Total: after the verdict
     /// it gives the same verdict again.
     pub fn received(&mut self, plan: &Plan, bytes: &[u8]) -> Step {
-        let questions = &plan.targets[usize::from(self.target)];
-        let progress = match &mut self.phase {
-            Phase::Done(verdict) => return Step::Done(*verdict),
-            Phase::Answer(answer) => answer
-                .received(&questions.proof, bytes)
-                .map_or(Progress::Recv, Progress::Ended),
-            Phase::Tls(session) => {
-                session.received(&questions.origin_form, &questions.proof, bytes)
-            }
-            _ if bytes.is_empty() => Progress::Ended(Verdict::Closed),
-            Phase::Connect(connect) => connect.received(bytes),
-            Phase::Socks4(socks) => socks.received(bytes),
-            Phase::Socks5(socks) => socks.received(&questions.socks5, bytes),
+        if let Phase::Done(verdict) = self.phase {
+            return Step::Done(verdict);
+        }
+        let Some(questions) = plan.targets.get(usize::from(self.target)) else {
+            return self.end(plan, &NO_TARGET);
         };
-        match progress {
+        let mut around = Surroundings {
+            questions,
+            aside: self.aside.as_deref_mut(),
+            watched: &plan.watched,
+        };
+        match self.phase.received(&mut around, bytes) {
             Progress::Ask(question) => Step::Ask(question),
-            Progress::Recv => Step::Recv,
-            Progress::Open => self.open(questions),
-            Progress::Ended(verdict) => self.end(verdict),
+            Progress::Recv | Progress::Open => Step::Recv,
+            Progress::Ended(rule) => self.end(plan, &rule),
         }
     }
 
-    /// What was found out, once it has ended.
+    fn end(&mut self, plan: &Plan, rule: &Rule) -> Step {
+        plan.watched.rule(rule);
+        let verdict = rule.verdict();
+        self.phase = Phase::Done(verdict);
+        Step::Done(verdict)
+    }
+
+    /// What was found out, once it has ended; the second time, nothing.
     pub fn finding(&mut self) -> Finding {
-        Finding::default()
+        match self.aside.take() {
+            None => Finding::default(),
+            Some(aside) => Finding {
+                exit: aside.exit,
+                learnt: aside.learnt,
+            },
+        }
     }
 
     /// The stage under way: `Handshake` (the proxy's own, and TLS to it), `Tls` (to the target) or
     /// `Response`.
     pub fn stage(&self) -> Stage {
-        match &self.phase {
-            Phase::Connect(_) | Phase::Socks4(_) | Phase::Socks5(_) => Stage::Handshake,
-            Phase::Tls(session) if !session.is_open() => Stage::Tls,
-            Phase::Tls(_) | Phase::Answer(_) | Phase::Done(_) => Stage::Response,
-        }
-    }
-
-    /// The way to the target is open: TLS or the request.
-    fn open(&mut self, questions: &Questions) -> Step {
-        let Some(client) = &questions.tls else {
-            self.phase = Phase::Answer(Answer::default());
-            return Step::Ask(Rc::clone(&questions.origin_form));
-        };
-        match client.connect() {
-            Ok((session, hello)) => {
-                self.phase = Phase::Tls(session);
-                Step::Ask(hello)
-            }
-            Err(verdict) => self.end(verdict),
-        }
-    }
-
-    fn end(&mut self, verdict: Verdict) -> Step {
-        self.phase = Phase::Done(verdict);
-        Step::Done(verdict)
+        self.phase.stage()
     }
 }
 
@@ -239,36 +156,125 @@ impl fmt::Debug for Conversation {
     }
 }
 
-/// The first question and what reads its reply.
-fn first(
+/// A target that the plan does not have.
+const NO_TARGET: Rule = Rule::fault("the plan has no such target");
+
+/// A conversation's beginning: what reads the reply, what is its own, and the first question.
+type Begun = (Phase, Option<Box<Aside>>, Rc<[u8]>);
+
+fn begun(
     plan: &Plan,
     target: usize,
     way: Way,
     credentials: Option<&Credentials>,
-) -> Result<(Phase, Rc<[u8]>), Verdict> {
-    let questions = &plan.targets[target];
-    Ok(match (way, &questions.tls) {
-        (Way::Direct | Way::Proxy(Protocol::Https), _) => todo!(),
-        (Way::Proxy(Protocol::Http), None) => {
-            let request = http::authorized(&questions.absolute_form, credentials);
-            (Phase::Answer(Answer::default()), request)
+) -> Result<Begun, Rule> {
+    let questions = plan.targets.get(target).ok_or(NO_TARGET)?;
+    let aside = aside(questions, way)?;
+    let opening = Opening {
+        questions,
+        target: &plan.policy.targets[target],
+        aside: aside.as_deref(),
+        credentials,
+    };
+    let (phase, question) = opening.first(way)?;
+    Ok((phase, aside, question))
+}
+
+/// What is this conversation's own, if anything.
+fn aside(questions: &Questions, way: Way) -> Result<Option<Box<Aside>>, Rule> {
+    let direct = way == Way::Direct;
+    let nonce = match questions.proof.is_judged() {
+        true => nonce()?,
+        false if direct => [b'0'; NONCE_CHARS],
+        false => return Ok(None),
+    };
+    let request = questions.origin_form.with(&nonce);
+    Ok(Some(Box::new(Aside::new(direct, nonce, request))))
+}
+
+/// A nonce that nobody can foresee.
+fn nonce() -> Result<Nonce, Rule> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut bytes = [0; NONCE_CHARS / 2];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Rule::fault("the system gave no randomness for a nonce"))?;
+    let mut nonce = [0; NONCE_CHARS];
+    for (pair, byte) in nonce.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    Ok(nonce)
+}
+
+/// What the first question is made of.
+struct Opening<'a> {
+    questions: &'a Questions,
+    target: &'a Target,
+    aside: Option<&'a Aside>,
+    credentials: Option<&'a Credentials>,
+}
+
+impl Opening<'_> {
+    /// The first question and what reads its reply.
+    fn first(&self, way: Way) -> Result<(Phase, Rc<[u8]>), Rule> {
+        let questions = self.questions;
+        match way {
+            Way::Direct => Phase::at_target(questions, || match self.aside {
+                Some(aside) => Rc::clone(&aside.request),
+                None => Rc::clone(questions.origin_form.shared()),
+            }),
+            Way::Proxy(Protocol::Http) => Ok(self.http()),
+            Way::Proxy(Protocol::Https) => {
+                let (layer, hello) = questions.proxy_tls.connect()?;
+                let (inner, first) = self.http();
+                let secured = Secured::new(layer, first, inner);
+                Ok((Phase::Secured(Box::new(secured)), hello))
+            }
+            Way::Proxy(Protocol::Socks4) => {
+                let request = socks4::request(self.target, self.credentials)?;
+                Ok((Phase::Socks4(Socks4::default()), request))
+            }
+            Way::Proxy(Protocol::Socks5) => {
+                let (socks, greeting) = Socks5::begin(&questions.socks5, self.credentials)?;
+                Ok((Phase::Socks5(socks), greeting))
+            }
         }
-        (Way::Proxy(Protocol::Http), Some(_)) => {
-            let request = http::authorized(&questions.connect, credentials);
-            (Phase::Connect(Connect::default()), request)
+    }
+
+    /// The same of an HTTP proxy: CONNECT, or the request itself.
+    fn http(&self) -> (Phase, Rc<[u8]>) {
+        let questions = self.questions;
+        match (questions.tunnel, self.aside) {
+            (true, _) => (
+                Phase::Connect(Connect::default()),
+                http::authorized(&questions.connect, self.credentials),
+            ),
+            (false, aside) => {
+                let request = match aside {
+                    Some(aside) => questions.absolute_form.with(&aside.nonce),
+                    None => Rc::clone(questions.absolute_form.shared()),
+                };
+                (
+                    Phase::Answer(Answer::default()),
+                    http::authorized(&request, self.credentials),
+                )
+            }
         }
-        (Way::Proxy(Protocol::Socks4), _) => {
-            let request = socks4::request(&plan.policy.targets[target], credentials)?;
-            (Phase::Socks4(Socks4::default()), request)
-        }
-        (Way::Proxy(Protocol::Socks5), _) => {
-            let (socks, greeting) = Socks5::begin(&questions.socks5, credentials)?;
-            (Phase::Socks5(socks), greeting)
-        }
-    })
+    }
 }
 
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
+mod replies;
+#[cfg(test)]
+mod secured;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watched;
+#[cfg(test)]
+mod ways;

@@ -1,6 +1,7 @@
 //! Starts and pins the shards once; submits jobs, collects reports, shuts down, and supervises a
 //! shard that panicked.
 
+use crate::controls::CONTROLS_AT_ONCE;
 use crate::job::{ControlJob, Job, Report};
 use crate::net::Rope;
 use crate::policy::ProbePolicy;
@@ -83,7 +84,7 @@ impl Engine {
         preflight::check(nofile)?;
         let cpus = core_affinity::get_core_ids().unwrap_or_default();
         let count = options.shards.map_or(cpus.len().max(1), NonZeroUsize::get);
-        let lanes_max = nofile.soft.min(LANES_MAX) as usize;
+        let lanes_max = lanes_max(nofile);
         let (lanes, asked) = (share(options.lanes, count, lanes_max), options.lanes.get());
         log_grant(count, asked, lanes, nofile);
         let (sender, reports) = unbounded();
@@ -164,7 +165,7 @@ impl Engine {
         &self.reports
     }
 
-    /// Replaces the policy: probes under way keep the one they started with.
+    /// Replaces the policy: jobs whose first probe was made end under the one they began with.
     pub fn set_policy(&self, policy: Arc<ProbePolicy>) {
         self.shards
             .iter()
@@ -205,6 +206,13 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.end(Instant::now());
     }
+}
+
+/// Most lanes of one shard: a slot of its ring is bounded by the soft RLIMIT_NOFILE, and probes
+/// without a proxy have slots that no lane can take.
+fn lanes_max(nofile: Nofile) -> usize {
+    let slots = nofile.soft.saturating_sub(CONTROLS_AT_ONCE as u64);
+    slots.clamp(1, LANES_MAX) as usize
 }
 
 /// Each shard's part of `lanes`, rounded up, within `lanes_max`.

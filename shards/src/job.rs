@@ -79,7 +79,7 @@ pub struct Record {
     /// `Alive` if a protocol reached as many targets as are required; else what says most about
     /// the failure.
     pub verdict: Verdict,
-    /// Probes made, at least 1 unless the job was cancelled before its first.
+    /// Probes made, at least 1 unless the job was cancelled before its first; 255 stands for more.
     pub attempts: u8,
     /// The targets that were reached by each protocol, whether that was enough or not.
     pub works: Works,
@@ -88,7 +88,7 @@ pub struct Record {
     /// Of the first probe of that protocol that reached its target; of the last probe if there is
     /// none.
     pub timing: Timing,
-    /// What a judge saw, if one was reached.
+    /// What a judge saw, if one was reached: by that protocol, else by another one.
     pub exit: Option<Exit>,
 }
 
@@ -124,7 +124,8 @@ pub struct ControlRecord {
     pub own: Option<IpAddr>,
 }
 
-/// What a shard sends to the coordinator about every 100 ms or 1 024 records.
+/// What a shard sends to the coordinator about every 100 ms or 1 024 records, and at once when a
+/// probe without a proxy has ended.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Which shard.
@@ -135,10 +136,20 @@ pub struct Report {
     pub controls: Vec<ControlRecord>,
     /// Probes of proxies since the last report.
     pub tally: Tally,
-    /// Probes under way now.
+    /// Probes of proxies under way now.
     pub in_flight: usize,
-    /// Jobs that wait for a lane.
+    /// Jobs that wait for a lane, for their first probe or for another.
     pub queued: usize,
     /// Times that this shard was restarted after a panic, since the start.
     pub restarts: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_at_most_64_bytes() {
+        assert!(size_of::<Record>() <= 64, "{}", size_of::<Record>());
+    }
 }

@@ -1,7 +1,6 @@
 //! The judge's answer: what it saw of a request, sealed so that no proxy can write or change it.
 //! The format stands here once, for the server that writes it and the probe that reads it. Pure.
 
-use crate::target::Secret;
 use std::net::IpAddr;
 
 /// How much of its client a proxy shows to the target.
@@ -81,10 +80,11 @@ pub const FORWARDING_FIELDS: &[&str] = &[
     "mt-proxy-id",
 ];
 
-/// The sealed page for a request with `nonce` (exactly [`NONCE_CHARS`] hexadecimal digits) that came
-/// from `peer` with these forwarding `fields`, each a name of [`FORWARDING_FIELDS`] and a raw value.
-/// What is not printable ASCII in a value is escaped; too many and too long ones are cut.
-pub fn page(secret: &Secret, nonce: &str, peer: IpAddr, fields: &[(&str, &[u8])]) -> Vec<u8> {
-    let _ = (secret, nonce, peer, fields);
-    todo!()
-}
+/// What a page repeats of the request, so that an old page proves nothing: hexadecimal digits.
+pub(crate) type Nonce = [u8; NONCE_CHARS];
+
+pub(crate) mod format;
+pub(crate) mod page;
+pub(crate) mod read;
+
+pub use page::page;

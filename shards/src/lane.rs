@@ -1,14 +1,13 @@
 //! Lanes drain the shard's queue. Growing and shrinking the concurrency is waking and parking them.
+//! Probes without a proxy have no part in that: they are rare, and must not wait for a lane.
 
-use crate::job::{Ended, Job};
+use crate::conversation::Plan;
+use crate::job::ControlJob;
 use crate::net::Socket;
-use crate::probe::probe;
+use crate::probe::Probe;
 use crate::shard::Shard;
-use crate::verdict::Verdict;
-use futures_lite::FutureExt;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -64,22 +63,17 @@ impl Lanes {
 
 async fn lane(shard: Rc<Shard>, number: usize) {
     let mut socket = Socket::new(&shard.ring).expect("a slot for each lane");
-    while let Some(job) = next(&shard, number, &mut socket).await {
-        let plan = shard.plan.borrow().clone();
-        // A fault in one probe ends that probe, not the shard.
-        let ended = AssertUnwindSafe(probe(&mut socket, &plan, &job))
-            .catch_unwind()
-            .await;
-        let fault = Ended::unprobed(Verdict::LocalFault);
+    while let Some(probe) = next(&shard, number, &mut socket).await {
+        let ended = probe.run(&mut socket).await;
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
-        shard.ended(number, ended.unwrap_or(fault), plan.policy().retries);
+        shard.ended(number, &ended);
     }
     drop(socket);
     shard.lanes.count.set(shard.lanes.count.get() - 1);
 }
 
-/// The next job for lane `number`; waits, with its connection closed, while there is none.
-async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<Job> {
+/// The next probe for lane `number`; waits, with its connection closed, while there is none.
+async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<Probe> {
     let mut closed = false;
     poll_fn(|cx| {
         let lanes = &shard.lanes;
@@ -87,10 +81,10 @@ async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<J
             return Poll::Ready(None);
         }
         if lanes.busy.get() < lanes.limit.get()
-            && let Some(job) = shard.jobs.borrow_mut().start(number)
+            && let Some(probe) = shard.jobs.borrow_mut().start(number, &shard.plan.borrow())
         {
             lanes.busy.set(lanes.busy.get() + 1);
-            return Poll::Ready(Some(job));
+            return Poll::Ready(Some(probe));
         }
         if !std::mem::replace(&mut closed, true) {
             socket.close();
@@ -99,4 +93,14 @@ async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<J
         Poll::Pending
     })
     .await
+}
+
+/// Makes one probe without a proxy, at `place` among those under way.
+pub(crate) async fn control(shard: Rc<Shard>, plan: Rc<Plan>, place: usize, job: ControlJob) {
+    let ended = {
+        let slot = Socket::new(&shard.ring);
+        let mut socket = slot.expect("a slot for each of them beside those of the lanes");
+        Probe::direct(&plan, job).run(&mut socket).await
+    };
+    shard.control_ended(place, ended);
 }

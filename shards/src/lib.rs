@@ -13,9 +13,12 @@ pub mod works;
 
 pub mod conversation;
 mod handshake;
+mod rule;
 mod tls;
 mod verify;
 
+mod controls;
+mod course;
 pub mod engine;
 pub mod job;
 mod jobs;

@@ -1,72 +1,188 @@
 //! Drives one probe – connect, then the conversation – over a socket of the ring, under one
-//! deadline.
+//! deadline, and measures its parts.
 
-use crate::conversation::{Conversation, Plan, Step, Way};
-use crate::job::{Ended, Job, Timing};
+use crate::Credentials;
+use crate::conversation::{Conversation, Finding, Plan, Step, Way};
+use crate::job::{ControlJob, Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
 use crate::verdict::{Stage, Verdict};
+use futures_lite::FutureExt;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-/// Probes the proxy of `job` once.
-pub(crate) async fn probe(socket: &mut Socket, plan: &Rc<Plan>, job: &Job) -> Ended {
-    let started = Instant::now();
-    let mut connect_us = 0;
-    let verdict = match connect(socket, plan, job, started).await {
-        Ok(()) => {
-            connect_us = micros_since(started).max(1);
-            match plan.policy().mode {
-                Mode::ConnectOnly => Verdict::Alive,
-                Mode::FullHttp => converse(socket, plan, job, started).await,
-            }
+/// One connection to be made, and what is said over it.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    pub(crate) plan: Rc<Plan>,
+    /// One of the plan's.
+    pub(crate) target: usize,
+    pub(crate) way: Way,
+    pub(crate) address: SocketAddr,
+    pub(crate) credentials: Option<Arc<Credentials>>,
+}
+
+impl Probe {
+    /// To a target of `plan`, through the proxy of `job`.
+    pub(crate) fn through(plan: &Rc<Plan>, job: &Job, way: Way, target: usize) -> Probe {
+        Probe {
+            plan: plan.clone(),
+            target,
+            way,
+            address: job.address,
+            credentials: job.credentials.clone(),
         }
-        Err(failure) => failure.verdict(Stage::Connect),
-    };
-    Ended {
-        timing: Timing {
-            total_us: micros_since(started),
-            connect_us,
-            ..Timing::default()
-        },
-        ..Ended::unprobed(verdict)
+    }
+
+    /// To a target of `plan` itself.
+    pub(crate) fn direct(plan: &Rc<Plan>, job: ControlJob) -> Probe {
+        Probe {
+            plan: plan.clone(),
+            target: job.target,
+            way: Way::Direct,
+            address: job.address,
+            credentials: None,
+        }
+    }
+
+    /// Makes it. A fault of ours ends the probe, not the shard.
+    pub(crate) async fn run(&self, socket: &mut Socket) -> Ended {
+        AssertUnwindSafe(self.attempt(socket))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_panic| Ended::unprobed(Verdict::LocalFault))
+    }
+
+    async fn attempt(&self, socket: &mut Socket) -> Ended {
+        let mut laps = Laps::start(Instant::now());
+        let (verdict, finding) = match self.connect(socket, laps.started).await {
+            Ok(()) => {
+                laps.connected(Instant::now());
+                match self.plan.policy().mode {
+                    Mode::ConnectOnly => (Verdict::Alive, Finding::default()),
+                    Mode::FullHttp => self.converse(socket, &mut laps).await,
+                }
+            }
+            Err(failure) => (failure.verdict(Stage::Connect), Finding::default()),
+        };
+        Ended {
+            verdict,
+            timing: laps.end(Instant::now()),
+            exit: finding.exit,
+            learnt: finding.learnt,
+        }
+    }
+
+    async fn connect(&self, socket: &mut Socket, started: Instant) -> Result<(), Failure> {
+        let policy = self.plan.policy();
+        let deadline = started + policy.connect_timeout.min(policy.timeout);
+        match policy.mode {
+            Mode::ConnectOnly => socket.knock(self.address, deadline).await,
+            Mode::FullHttp => socket.connect(self.address, deadline).await,
+        }
+    }
+
+    /// Says what the plan says, until a verdict.
+    async fn converse(&self, socket: &mut Socket, laps: &mut Laps) -> (Verdict, Finding) {
+        let plan = &self.plan;
+        socket.set_deadline(laps.started + plan.policy().timeout);
+        let credentials = self.credentials.as_deref();
+        let (mut conversation, mut step) =
+            Conversation::begin(plan, self.target, self.way, credentials);
+        loop {
+            if let Step::Done(verdict) = step {
+                return (verdict, conversation.finding());
+            }
+            let stage = conversation.stage();
+            laps.enter(stage, Instant::now());
+            let answer = match step {
+                Step::Ask(out) => socket.ask(out).await,
+                _ => socket.recv().await,
+            };
+            step = match answer {
+                Ok(chunk) => {
+                    if !chunk.is_empty() {
+                        laps.heard(Instant::now());
+                    }
+                    conversation.received(plan, &chunk)
+                }
+                Err(failure) => return (failure.verdict(stage), Finding::default()),
+            };
+        }
     }
 }
 
-async fn connect(
-    socket: &mut Socket,
-    plan: &Plan,
-    job: &Job,
+/// Measures the parts of a probe as its stages follow each other.
+struct Laps {
     started: Instant,
-) -> Result<(), Failure> {
-    let policy = plan.policy();
-    let deadline = started + policy.connect_timeout.min(policy.timeout);
-    match policy.mode {
-        Mode::ConnectOnly => socket.knock(job.address, deadline).await,
-        Mode::FullHttp => socket.connect(job.address, deadline).await,
+    /// The stage under way behind the connect, if any.
+    stage: Option<Stage>,
+    /// When it began, or what is before it ended.
+    since: Instant,
+    timing: Timing,
+}
+
+impl Laps {
+    fn start(now: Instant) -> Laps {
+        Laps {
+            started: now,
+            stage: None,
+            since: now,
+            timing: Timing::default(),
+        }
+    }
+
+    /// The connection stands.
+    fn connected(&mut self, now: Instant) {
+        self.timing.connect_us = micros(self.started, now);
+        self.since = now;
+    }
+
+    /// `stage` is under way, perhaps as before.
+    fn enter(&mut self, stage: Stage, now: Instant) {
+        if self.stage == Some(stage) {
+            return;
+        }
+        if self.stage.is_some() {
+            self.leave(now);
+            self.since = now;
+        }
+        self.stage = Some(stage);
+    }
+
+    /// The peer said something.
+    fn heard(&mut self, now: Instant) {
+        if self.stage == Some(Stage::Response) && self.timing.first_byte_us == 0 {
+            self.timing.first_byte_us = micros(self.since, now);
+        }
+    }
+
+    /// The probe is over.
+    fn end(mut self, now: Instant) -> Timing {
+        self.leave(now);
+        self.timing.total_us = micros(self.started, now);
+        self.timing
+    }
+
+    /// The stage under way is over. Connects and first bytes count where they happen.
+    fn leave(&mut self, now: Instant) {
+        let part = match self.stage {
+            Some(Stage::Handshake) => &mut self.timing.handshake_us,
+            Some(Stage::Tls) => &mut self.timing.tls_us,
+            Some(Stage::Connect | Stage::Response) | None => return,
+        };
+        *part = part.saturating_add(micros(self.since, now));
     }
 }
 
-/// Says to the proxy what the plan says, until a verdict.
-async fn converse(socket: &mut Socket, plan: &Rc<Plan>, job: &Job, started: Instant) -> Verdict {
-    socket.set_deadline(started + plan.policy().timeout);
-    let protocol = job.protocols.in_order(job.address.port()).next();
-    let protocol = protocol.unwrap_or(crate::Protocol::Http);
-    let (mut conversation, mut step) =
-        Conversation::begin(plan, 0, Way::Proxy(protocol), job.credentials.as_deref());
-    loop {
-        let answer = match step {
-            Step::Ask(out) => socket.ask(out).await,
-            Step::Recv => socket.recv().await,
-            Step::Done(verdict) => return verdict,
-        };
-        step = match answer {
-            Ok(chunk) => conversation.received(plan, &chunk),
-            Err(failure) => return failure.verdict(conversation.stage()),
-        };
-    }
+/// At least 1, so that 0 is left for what never was.
+fn micros(from: Instant, to: Instant) -> u32 {
+    let micros = to.saturating_duration_since(from).as_micros();
+    u32::try_from(micros).unwrap_or(u32::MAX).max(1)
 }
 
-fn micros_since(started: Instant) -> u32 {
-    started.elapsed().as_micros().try_into().unwrap_or(u32::MAX)
-}
+#[cfg(test)]
+mod tests;

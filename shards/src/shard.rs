@@ -1,9 +1,10 @@
 //! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms.
 
+use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
 use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
-use crate::lane::Lanes;
+use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
 use crate::policy::ProbePolicy;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -46,6 +47,7 @@ pub(crate) struct Seat {
     pub(crate) rope: Rope,
     pub(crate) reports: Sender<Report>,
     pub(crate) jobs: Rc<RefCell<Jobs>>,
+    pub(crate) controls: RefCell<Controls>,
     pub(crate) policy: RefCell<Arc<ProbePolicy>>,
     pub(crate) lanes: Cell<usize>,
     pub(crate) lanes_max: usize,
@@ -59,7 +61,7 @@ impl Seat {
         loop {
             match self.mail.try_recv() {
                 Ok(Mail::Jobs(jobs)) => self.jobs.borrow_mut().add(jobs),
-                Ok(Mail::Control(_job)) => todo!(),
+                Ok(Mail::Control(job)) => self.controls.borrow_mut().add(job),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
@@ -76,7 +78,19 @@ impl Seat {
         }
         if self.stop_at.get().is_some() {
             self.jobs.borrow_mut().cancel_waiting();
+            self.controls.borrow_mut().cancel_waiting();
         }
+    }
+
+    /// The executor is gone: what was under way is put back in line.
+    pub(crate) fn recover(&self) {
+        self.jobs.borrow_mut().recover();
+        self.controls.borrow_mut().recover();
+    }
+
+    /// Whether nothing is left to do or to report.
+    fn is_idle(&self) -> bool {
+        self.jobs.borrow().is_empty() && self.controls.borrow().is_empty()
     }
 
     /// Sends what ended since the last report.
@@ -86,7 +100,7 @@ impl Seat {
         let report = Report {
             shard: self.number,
             records,
-            controls: Vec::new(),
+            controls: self.controls.borrow_mut().take_ended(),
             tally,
             in_flight: jobs.under_way(),
             queued: jobs.waiting(),
@@ -111,7 +125,8 @@ impl Shard {
     /// Sets the ring up. Call inside a glommio executor.
     pub(crate) fn new(seat: &Rc<Seat>) -> io::Result<Rc<Shard>> {
         let lanes = seat.lanes.get();
-        let options = RingOptions::for_lanes(lanes as u32, seat.lanes_max as u32);
+        let slots = seat.lanes_max + CONTROLS_AT_ONCE;
+        let options = RingOptions::for_lanes(lanes as u32, slots as u32);
         let shard = Rc::new(Shard {
             ring: net::start(options)?,
             jobs: seat.jobs.clone(),
@@ -125,14 +140,30 @@ impl Shard {
     }
 
     /// A lane's probe ended.
-    pub(crate) fn ended(&self, lane: usize, ended: Ended, retries: u8) {
+    pub(crate) fn ended(&self, lane: usize, ended: &Ended) {
         let unreported = {
             let mut jobs = self.jobs.borrow_mut();
-            jobs.end(lane, ended, retries, Instant::now());
+            jobs.end(lane, ended, Instant::now());
             jobs.unreported()
         };
         if unreported >= REPORT_RECORDS {
             self.seat.report();
+        }
+    }
+
+    /// A probe without a proxy ended. What waits for it does not wait for the next report.
+    pub(crate) fn control_ended(self: &Rc<Shard>, place: usize, ended: Ended) {
+        self.seat.controls.borrow_mut().end(place, ended);
+        self.start_controls();
+        self.seat.report();
+    }
+
+    fn start_controls(self: &Rc<Shard>) {
+        let plan = self.plan.borrow().clone();
+        let mut controls = self.seat.controls.borrow_mut();
+        while let Some((place, job)) = controls.start(plan.policy().targets.len()) {
+            let probe = control(self.clone(), plan.clone(), place, job);
+            glommio::spawn_local(probe).detach();
         }
     }
 
@@ -173,6 +204,7 @@ impl Shard {
             *self.plan.borrow_mut() = Rc::new(Plan::new(policy.clone()));
         }
         drop(policy);
+        self.start_controls();
         self.lanes.set_limit(self.seat.lanes.get());
         self.lanes.wake(self);
         // Not at every mail: the coordinator answers reports with mail.
@@ -180,9 +212,12 @@ impl Shard {
             self.seat.report();
             self.report_at.set(now + REPORT_EVERY);
         }
+        if self.seat.controls.borrow().has_ended() {
+            self.seat.report();
+        }
         match self.seat.stop_at.get() {
             None => true,
-            Some(_) if self.jobs.borrow().is_empty() => false,
+            Some(_) if self.seat.is_idle() => false,
             Some(at) => {
                 if at <= now {
                     self.ring.cancel_all();

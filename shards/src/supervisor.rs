@@ -58,6 +58,7 @@ impl Start {
             rope,
             reports: self.reports,
             jobs: Rc::new(RefCell::new(Jobs::default())),
+            controls: RefCell::default(),
             policy: RefCell::new(self.policy),
             lanes: Cell::new(self.lanes),
             lanes_max: self.lanes_max,
@@ -84,11 +85,11 @@ fn supervise(seat: &Rc<Seat>, cpu: Option<usize>, ready: &Ready) {
             return;
         }
         seat.restarts.set(seat.restarts.get() + 1);
-        seat.jobs.borrow_mut().recover();
+        seat.recover();
         tracing::error!(
             shard = seat.number,
             trouble,
-            "shard restarts; its jobs start over"
+            "shard restarts; the probes under way are made again"
         );
         thread::sleep(RESTART_PAUSE);
         seat.read_mail();

@@ -1,185 +1,139 @@
-//! TLS to the target through an opened tunnel, by rustls, and the answer inside it. Sans-io, but
-//! rustls asks the system for randomness, and for the date that certificates are valid on.
+//! TLS by rustls: to the target through an opened tunnel, and to a proxy itself. Sans-io, but rustls
+//! asks the system for randomness, and for the date that certificates are valid on.
 
-use crate::Verdict;
-use crate::handshake::Progress;
+pub(crate) mod layer;
+pub(crate) mod session;
+mod tickets;
+mod unverified;
+
 use crate::policy::ProbePolicy;
+use crate::rule::Rule;
 use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
-use crate::verify::{Answer, Proof};
-use rustls::client::Resumption;
+use layer::{Layer, Peer};
+use rustls::client::{Resumption, Tls12Resumption, WantsClientCert};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Error, IoState};
-use std::io::{BufRead, Write};
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
+use session::Session;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
+use tickets::Tickets;
+use unverified::Unverified;
 
 /// Wire bytes that a handshake and its session tickets may take; a chain of certificates is 2 to
 /// 10 KiB.
 const HANDSHAKE_BYTES_MAX: usize = 128 * 1024;
 
-/// A `ChangeCipherSpec` record. In TLS 1.3 it only placates middleboxes (RFC 8446, appendix D.4)
-/// and waits for the `Finished` behind it rather than costing a send of its own.
-const CHANGE_CIPHER_SPEC_BYTES: usize = 6;
+/// Wire bytes that TLS may take to carry `plain` bytes, its handshake included. Twice: small records
+/// and chunks have their frames.
+const fn wire_bytes_max(plain: usize) -> usize {
+    plain.saturating_mul(2).saturating_add(HANDSHAKE_BYTES_MAX)
+}
 
 /// How connections of one shard are made: its own configuration, so that shards never write the
 /// same reference count, over trust anchors that they share and only read.
 pub(crate) struct Client {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    peer: Peer,
     wire_bytes_max: usize,
+    /// Sessions that can be resumed; none with proxies, who are met once.
+    tickets: Option<Arc<Tickets>>,
 }
 
 impl Client {
     /// The client for `target`; nothing if the target does not use TLS.
-    pub(crate) fn new(policy: &ProbePolicy, target: &Target) -> Option<Client> {
+    pub(crate) fn to_target(policy: &ProbePolicy, target: &Target) -> Option<Client> {
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring supports TLS 1.2 and 1.3")
-            .with_root_certificates(Arc::clone(&policy.roots))
-            .with_no_client_auth();
-        // Every probe is a stranger to its target. The cache would also keep memory per name.
-        config.resumption = Resumption::disabled();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let answer_bytes_max = HEAD_BYTES_MAX.saturating_add(target.body_bytes_max);
+        let config = builder().with_root_certificates(Arc::clone(&policy.roots));
+        let tickets = Arc::new(Tickets::default());
+        let resumption = Resumption::store(Arc::<Tickets>::clone(&tickets))
+            .tls12_resumption(Tls12Resumption::Disabled);
         target.tls.then(|| Client {
-            config: Arc::new(config),
+            config: finished(config, resumption),
             name,
-            // Twice: small records and chunks have their frames.
-            wire_bytes_max: answer_bytes_max
-                .saturating_mul(2)
-                .saturating_add(HANDSHAKE_BYTES_MAX),
+            peer: Peer::Target,
+            wire_bytes_max: wire_bytes_max(answer_bytes_max(target)),
+            tickets: Some(tickets),
         })
+    }
+
+    /// The client for proxies that are asked for `target` inside TLS.
+    ///
+    /// Their certificates are not verified: a public list has addresses, hardly a proxy has a
+    /// certificate for one, and a proxy is not to be trusted anyway. That the target answered is
+    /// proven as through any other proxy, for an `https` target by a second TLS inside the first.
+    pub(crate) fn to_proxies(target: &Target) -> Client {
+        let config = builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Unverified::new()));
+        // Inside: the proxy's head, then the answer or the target's TLS around it.
+        let answer = match target.tls {
+            true => wire_bytes_max(answer_bytes_max(target)),
+            false => answer_bytes_max(target),
+        };
+        Client {
+            config: finished(config, Resumption::disabled()),
+            // No address of any proxy, and so no SNI (RFC 6066, section 3); it is never looked at.
+            name: ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            peer: Peer::Proxy,
+            wire_bytes_max: wire_bytes_max(answer.saturating_add(HEAD_BYTES_MAX)),
+            tickets: None,
+        }
     }
 
     /// A new connection and its ClientHello.
     ///
     /// # Errors
     /// `local_fault` if rustls cannot make one, as without randomness.
-    pub(crate) fn connect(&self) -> Result<(Box<Session>, Rc<[u8]>), Verdict> {
+    pub(crate) fn connect(&self) -> Result<(Layer, Rc<[u8]>), Rule> {
         let (config, name) = (Arc::clone(&self.config), self.name.clone());
-        let connection = ClientConnection::new(config, name).map_err(|_| Verdict::LocalFault)?;
-        let mut session = Box::new(Session {
-            connection,
-            answer: None,
-            wire_bytes_left: self.wire_bytes_max,
-        });
-        let hello = session.outgoing()?;
-        Ok((session, hello))
+        Layer::new(
+            config,
+            name,
+            self.peer,
+            self.wire_bytes_max,
+            self.tickets.clone(),
+        )
+    }
+
+    /// The same, for the target's answer.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub(crate) fn session(&self) -> Result<(Box<Session>, Rc<[u8]>), Rule> {
+        let (layer, hello) = self.connect()?;
+        Ok((Box::new(Session::new(layer)), hello))
     }
 }
 
-/// One TLS connection and the answer in it.
-pub(crate) struct Session {
-    connection: ClientConnection,
-    /// The answer, once the request was sent.
-    answer: Option<Answer>,
-    wire_bytes_left: usize,
+fn answer_bytes_max(target: &Target) -> usize {
+    HEAD_BYTES_MAX.saturating_add(target.body_bytes_max)
 }
 
-impl Session {
-    /// Whether the request was sent.
-    pub(crate) fn is_open(&self) -> bool {
-        self.answer.is_some()
-    }
-
-    /// Takes bytes from the wire; an empty slice is the end of the stream, which always ends the
-    /// probe: an answer that ends with its stream ends with `close_notify` (RFC 9112, section 9.8).
-    pub(crate) fn received(&mut self, request: &[u8], proof: &Proof, bytes: &[u8]) -> Progress {
-        self.advance(request, proof, bytes)
-            .unwrap_or_else(Progress::Ended)
-    }
-
-    fn advance(
-        &mut self,
-        request: &[u8],
-        proof: &Proof,
-        bytes: &[u8],
-    ) -> Result<Progress, Verdict> {
-        if bytes.is_empty() {
-            return Err(Verdict::Closed);
-        }
-        let was_open = self.is_open();
-        let mut wire = bytes;
-        let mut outgoing_bytes = 0;
-        while !wire.is_empty() {
-            let before = wire.len();
-            // It fails on a full buffer only, which records and handshakes within bounds never make.
-            self.connection
-                .read_tls(&mut wire)
-                .map_err(|_| Verdict::TooLarge)?;
-            let read = before - wire.len();
-            self.wire_bytes_left = self
-                .wire_bytes_left
-                .checked_sub(read)
-                .ok_or(Verdict::TooLarge)?;
-            let state = self.process(request, proof)?;
-            outgoing_bytes = state.tls_bytes_to_write();
-        }
-        // Behind the request we have nothing to say; a key update may stay unanswered.
-        let handshaking = !self.is_open() && outgoing_bytes > CHANGE_CIPHER_SPEC_BYTES;
-        match handshaking || was_open != self.is_open() {
-            true => Ok(Progress::Ask(self.outgoing()?)),
-            false => Ok(Progress::Recv),
-        }
-    }
-
-    /// Lets rustls look at what was read. What it decrypted before a fault still counts, so that
-    /// the verdict does not depend on how the bytes were cut.
-    fn process(&mut self, request: &[u8], proof: &Proof) -> Result<IoState, Verdict> {
-        let processed = self.connection.process_new_packets();
-        if !self.is_open() && processed.is_ok() && !self.connection.is_handshaking() {
-            self.connection
-                .writer()
-                .write_all(request)
-                .map_err(|_| Verdict::LocalFault)?;
-            self.answer = Some(Answer::default());
-        }
-        if let Some(answer) = &mut self.answer {
-            let mut reader = self.connection.reader();
-            while let Ok(plain @ [_, ..]) = reader.fill_buf() {
-                let length = plain.len();
-                if let Some(verdict) = answer.received(proof, plain) {
-                    return Err(verdict);
-                }
-                reader.consume(length);
-            }
-        }
-        let state = processed.map_err(|error| verdict(&error, self.is_open()))?;
-        match (state.peer_has_closed(), &mut self.answer) {
-            (false, _) => Ok(state),
-            (true, Some(answer)) => Err(answer.received(proof, &[]).unwrap_or(Verdict::Closed)),
-            (true, None) => Err(Verdict::Closed),
-        }
-    }
-
-    fn outgoing(&mut self) -> Result<Rc<[u8]>, Verdict> {
-        let mut bytes = Vec::new();
-        while self.connection.wants_write() {
-            self.connection
-                .write_tls(&mut bytes)
-                .map_err(|_| Verdict::LocalFault)?;
-        }
-        Ok(bytes.into())
-    }
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports TLS 1.2 and 1.3")
 }
 
-/// What a fault of TLS says of the proxy. Once the connection is open the target has proven itself,
-/// and it sends no records that are not sealed with the keys agreed upon: who sent such a one stands
-/// in between.
-fn verdict(error: &Error, is_open: bool) -> Verdict {
-    match error {
-        Error::DecryptError | Error::InvalidMessage(_) if is_open => Verdict::Tampered,
-        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => Verdict::TlsIntercepted,
-        Error::FailedToGetRandomBytes | Error::FailedToGetCurrentTime => Verdict::LocalFault,
-        _ => Verdict::BadProtocol,
-    }
+fn finished(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    resumption: Resumption,
+) -> Arc<ClientConfig> {
+    let mut config = builder.with_no_client_auth();
+    config.resumption = resumption;
+    config.enable_early_data = false;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
 }
 
 #[cfg(test)]
 pub(crate) mod peer;
+#[cfg(test)]
+mod resumption;
 #[cfg(test)]
 mod tests;

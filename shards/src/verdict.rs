@@ -134,6 +134,73 @@ impl Verdict {
         }
     }
 
+    /// What it means, in one line: the same words in documents, `explain` and the API.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Verdict::Alive => "the target's answer came back through the proxy, as expected",
+            Verdict::Refused => "the peer answered our SYN with RST",
+            Verdict::Unreachable => "a router or the peer's host said that it cannot be reached",
+            Verdict::Reset => "the peer reset the connection after it stood",
+            Verdict::ConnectTimeout => "the deadline passed before the connection stood",
+            Verdict::HandshakeTimeout => "the deadline passed during the proxy's handshake or TLS",
+            Verdict::ResponseTimeout => "the deadline passed before the answer was whole",
+            Verdict::Closed => "the peer closed the connection before the answer was whole",
+            Verdict::BadProtocol => "the peer does not speak the protocol that it is listed under",
+            Verdict::AuthRequired => {
+                "the proxy asks for credentials, or refuses those that it was given"
+            }
+            Verdict::Denied => "the proxy speaks its protocol and declines the request",
+            Verdict::WrongStatus => {
+                "a status that is neither expected, nor success, nor a redirection"
+            }
+            Verdict::OwnPage => {
+                "a success answer that is not the target's: the proxy's own page, or a captive one"
+            }
+            Verdict::Redirected => "a redirection that is not expected",
+            Verdict::TlsIntercepted => {
+                "the certificate that came through the proxy is not valid for the target's name"
+            }
+            Verdict::Tampered => "the target's answer was changed on its way",
+            Verdict::TooLarge => "the answer's head or body exceeds its cap",
+            Verdict::LocalDescriptors => {
+                "local: this process or host has no descriptor or ring slot left"
+            }
+            Verdict::LocalPorts => "local: no free port towards the proxy",
+            Verdict::LocalMemory => "local: the kernel has no memory for the connection",
+            Verdict::LocalNetwork => "local: this host has no route or forbids the connection",
+            Verdict::LocalNames => "local: the proxy's host name could not be resolved",
+            Verdict::LocalTarget => "local: the target cannot be reached without a proxy either",
+            Verdict::LocalCancelled => "local: cancelled before its end, as at shutdown",
+            Verdict::LocalFault => "local: a fault in the engine itself, which is a bug",
+        }
+    }
+
+    /// How much it says of a proxy beside the other verdicts on it; higher says more. Where several
+    /// protocols were tried and none worked, the verdict of the highest rank is the one to report:
+    ///
+    /// 0. another protocol is spoken there, which is what trying all of them must find;
+    /// 1. there was no connection, or silence, or an end before the answer;
+    /// 2. the probe failed for a reason of ours: the proxy may well be fine, so this hides the
+    ///    ranks below it;
+    /// 3. the proxy spoke the protocol, and did with the request what the verdict says;
+    /// 4. alive.
+    pub const fn informative_rank(self) -> u8 {
+        use Verdict::{
+            Alive, AuthRequired, BadProtocol, Closed, ConnectTimeout, Denied, HandshakeTimeout,
+            OwnPage, Redirected, Refused, Reset, ResponseTimeout, Tampered, TlsIntercepted,
+            TooLarge, Unreachable, WrongStatus,
+        };
+        match self {
+            BadProtocol => 0,
+            Refused | Unreachable | Reset | Closed => 1,
+            ConnectTimeout | HandshakeTimeout | ResponseTimeout => 1,
+            AuthRequired | Denied | WrongStatus | OwnPage | Redirected => 3,
+            TlsIntercepted | Tampered | TooLarge => 3,
+            Alive => 4,
+            _ => 2,
+        }
+    }
+
     /// The verdict that `label` names.
     pub fn from_label(label: &str) -> Option<Verdict> {
         Self::ALL.into_iter().find(|v| v.label() == label)
@@ -190,6 +257,36 @@ mod tests {
                 verdict.label().starts_with("local_"),
                 "{verdict:?}"
             );
+        }
+    }
+
+    #[test]
+    fn every_meaning_is_one_printable_line_of_its_own() {
+        let mut meanings: Vec<&str> = Verdict::ALL.map(Verdict::meaning).into();
+        for meaning in &meanings {
+            assert!(meaning.bytes().all(|b| (b' '..=b'~').contains(&b)));
+            assert!((10..100).contains(&meaning.len()), "{meaning}");
+        }
+        for verdict in Verdict::ALL {
+            assert_eq!(verdict.is_local(), verdict.meaning().starts_with("local: "));
+        }
+        meanings.sort_unstable();
+        meanings.dedup();
+        assert_eq!(meanings.len(), Verdict::COUNT);
+    }
+
+    #[test]
+    fn what_a_proxy_did_says_more_than_that_it_was_silent_or_spoke_otherwise() {
+        let rank = Verdict::informative_rank;
+        for verdict in Verdict::ALL {
+            let expected = match verdict {
+                Verdict::Alive => 4,
+                Verdict::BadProtocol => 0,
+                _ if verdict.is_local() => 2,
+                _ if (verdict as u8) < Verdict::BadProtocol as u8 => 1,
+                _ => 3,
+            };
+            assert_eq!(rank(verdict), expected, "{verdict:?}");
         }
     }
 

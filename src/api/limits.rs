@@ -22,6 +22,10 @@ pub(super) struct Limits {
     pub(super) body_bytes_max: u64,
     /// Bytes of large answers that may wait for their readers, all together.
     pub(super) answer_bytes_max: usize,
+    /// Longest time that a question to the coordinator may take.
+    pub(super) question_timeout: Duration,
+    /// Questions to the coordinator that may wait for their answer, all together.
+    pub(super) questions_max: usize,
     /// Connections at once. More wait in the backlog of the listener.
     pub(super) connections_max: usize,
 }
@@ -37,6 +41,8 @@ impl Default for Limits {
             head_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,
             answer_bytes_max: 256 << 20,
+            question_timeout: Duration::from_secs(1),
+            questions_max: 16,
             connections_max: 4096,
         }
     }

@@ -3,12 +3,14 @@
 use super::answer::{JSON, TEXT};
 use super::query;
 use super::time::Rfc3339;
-use crate::snapshot::{Pool, Proxy};
+use crate::snapshot::{Proxy, Snapshot, Stat};
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
+use proxy_shards::Targets;
 use serde::{Serialize, Serializer};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 /// How proxies are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,22 +54,23 @@ impl Form {
         match self {
             Form::Addresses => 24,
             Form::Urls => 48,
-            Form::Json => 136,
+            Form::Json => 176,
         }
     }
 
-    /// `proxies`, which were picked from `pool`, as a body.
-    pub(super) fn write(self, proxies: &[&Proxy], pool: &Pool) -> Vec<u8> {
+    /// `proxies`, which were picked from `snapshot`, as a body.
+    pub(super) fn write(self, proxies: &[&Proxy], snapshot: &Snapshot) -> Vec<u8> {
         let mut body = Vec::with_capacity(64 + proxies.len() * self.bytes_each());
         // A `Vec` takes every byte, so there is no error to pass on.
         let written = match self {
             Form::Addresses => write_lines(&mut body, proxies, |p| p.candidate.address()),
             Form::Urls => write_lines(&mut body, proxies, |p| p.candidate.url_by(p.protocol)),
             Form::Json => {
+                let all = snapshot.pool.proxies().len();
                 let listing = Listing {
-                    alive: pool.proxies().len(),
-                    proxies: Rows(proxies),
-                    total: pool.proxies().len(),
+                    alive: all,
+                    proxies: Rows(proxies, &snapshot.stat),
+                    total: all,
                 };
                 serde_json::to_writer(&mut body, &listing).map_err(io::Error::from)
             }
@@ -94,7 +97,7 @@ struct Listing<'p> {
     total: usize,
 }
 
-struct Rows<'p>(&'p [&'p Proxy]);
+struct Rows<'p>(&'p [&'p Proxy], &'p Stat);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,18 +107,37 @@ impl Serialize for Rows<'_> {
             alive: true,
             latency_ms: proxy.latency_ms,
             last_check: Rfc3339(Some(proxy.last_check)),
+            targets: Names(proxy.targets, self.1),
+            exit: proxy.exit.map(|exit| exit.ip),
+            anonymity: proxy.exit.map(|exit| exit.anonymity.label()),
         }))
+    }
+}
+
+/// The names of targets, without a list of them in memory.
+pub(super) struct Names<'p>(pub(super) Targets, pub(super) &'p Stat);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let known = self.1.targets.iter().enumerate();
+        let reached = known.filter(|(place, _)| self.0.contains(*place));
+        serializer.collect_seq(reached.map(|(_, target)| &*target.name))
     }
 }
 
 #[derive(Serialize)]
 #[serde(bound = "A: Display")]
-struct Row<A> {
+struct Row<'p, A> {
     address: Shown<A>,
     protocol: &'static str,
     alive: bool,
     latency_ms: u32,
     last_check: Rfc3339,
+    targets: Names<'p>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymity: Option<&'static str>,
 }
 
 /// Written through its `Display`, escaped by the serializer.

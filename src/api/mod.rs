@@ -1,7 +1,8 @@
 //! The HTTP API: serves the snapshot, and nothing else decides anything here.
 //!
 //! One thread with one tokio current-thread runtime. A read never waits for anybody: it loads the
-//! snapshot once and answers from it. `docs/api.md` describes the routes for clients.
+//! snapshot once and answers from it. Only questions about one proxy go to the coordinator, a few at
+//! a time and for a moment, while all else goes on. `docs/api.md` describes the routes for clients.
 
 mod answer;
 mod auth;
@@ -9,6 +10,7 @@ mod limits;
 mod listing;
 mod patience;
 mod query;
+mod questions;
 mod refusal;
 mod routes;
 mod select;

@@ -20,6 +20,9 @@ pub(super) enum Refusal {
     NothingAlive,
     #[error("No {} proxies available", .0.label())]
     NothingAliveOf(Protocol),
+    /// With the target's name.
+    #[error("No proxies that reach {0} available")]
+    NothingReaches(Box<str>),
     #[error("No alive proxies match the filters")]
     NothingMatches,
     #[error("Invalid limit parameter")]
@@ -31,6 +34,21 @@ pub(super) enum Refusal {
     Filter(&'static str),
     #[error("Unknown source. Must be the URL of a source as /stat lists it")]
     Source,
+    /// With the names of the targets.
+    #[error("Invalid target. Must be one of: {0}")]
+    Target(String),
+    #[error("Invalid anonymity. Must be one of: transparent, anonymous, elite")]
+    Anonymity,
+    #[error("Invalid address. Must be host:port, an IPv6 address in brackets")]
+    Address,
+    #[error("No candidate has this address")]
+    UnknownProxy,
+    #[error("Too many questions are waiting for their answer. Try again later")]
+    Questions,
+    #[error("Not answered in time. Try again later")]
+    Unanswered,
+    #[error("Not answered: the service is stopping")]
+    Silent,
     /// With the words of the validation.
     #[error("{0}")]
     Configuration(String),
@@ -53,13 +71,16 @@ pub(super) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::NotFound => StatusCode::NOT_FOUND,
+            Refusal::NotFound | Refusal::UnknownProxy => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Key => StatusCode::UNAUTHORIZED,
             Refusal::Limit
             | Refusal::Protocol
             | Refusal::Filter(_)
             | Refusal::Source
+            | Refusal::Target(_)
+            | Refusal::Anonymity
+            | Refusal::Address
             | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::Configuration(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -68,7 +89,11 @@ impl Refusal {
             Refusal::NotReady
             | Refusal::NothingAlive
             | Refusal::NothingAliveOf(_)
+            | Refusal::NothingReaches(_)
             | Refusal::NothingMatches
+            | Refusal::Questions
+            | Refusal::Unanswered
+            | Refusal::Silent
             | Refusal::ReloadTimeout
             | Refusal::Stopping
             | Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -86,6 +111,7 @@ impl Refusal {
                 Some((header::CONNECTION, "close"))
             }
             Refusal::ReloadTimeout | Refusal::Overloaded => Some((header::RETRY_AFTER, "5")),
+            Refusal::Questions | Refusal::Unanswered => Some((header::RETRY_AFTER, "1")),
             _ => None,
         }
     }

@@ -2,8 +2,8 @@
 
 use super::query;
 use super::refusal::Refusal;
-use crate::snapshot::{Proxy, Snapshot};
-use proxy_shards::Protocol;
+use crate::snapshot::{Proxy, Snapshot, Stat};
+use proxy_shards::{Anonymity, Protocol};
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,9 @@ pub(super) struct Filter<'q> {
     protocol: Option<Protocol>,
     latency_ms_max: Option<u64>,
     age_max: Option<Duration>,
+    anonymity: Option<Anonymity>,
     source: Option<Cow<'q, str>>,
+    target: Option<Cow<'q, str>>,
 }
 
 impl<'q> Filter<'q> {
@@ -33,7 +35,11 @@ impl<'q> Filter<'q> {
             protocol,
             latency_ms_max: number("max_latency_ms")?,
             age_max: number("max_age")?.map(Duration::from_secs),
+            anonymity: query::value(query, "anonymity")
+                .map(|text| Anonymity::from_label(&text).ok_or(Refusal::Anonymity))
+                .transpose()?,
             source: query::value(query, "source"),
+            target: query::value(query, "target"),
         })
     }
 
@@ -49,6 +55,7 @@ impl<'q> Filter<'q> {
         if self.source.as_deref().is_some_and(|url| !is_wanted(url)) {
             return Err(Refusal::Source);
         }
+        let target = self.place(&snapshot.stat)?;
         let proxies = snapshot.pool.proxies();
         let chosen = self.protocol.map(|protocol| snapshot.pool.of(protocol));
         if let (Some(protocol), Some([])) = (self.protocol, chosen) {
@@ -58,7 +65,11 @@ impl<'q> Filter<'q> {
             (false, None) => None,
             (false, Some(indexes)) => Some(Cow::Borrowed(indexes)),
             (true, _) => {
-                let passes = |&index: &u32| self.passes(&proxies[index as usize], snapshot, now);
+                let passes = |&index: &u32| {
+                    let proxy = &proxies[index as usize];
+                    target.is_none_or(|place| proxy.targets.contains(place))
+                        && self.passes(proxy, snapshot, now)
+                };
                 let all = 0..u32::try_from(proxies.len()).unwrap_or(u32::MAX);
                 Some(Cow::Owned(match chosen {
                     Some(indexes) => indexes.iter().copied().filter(passes).collect(),
@@ -67,14 +78,36 @@ impl<'q> Filter<'q> {
             }
         };
         let matches = Matches { proxies, indexes };
-        match matches.len() {
-            0 => Err(Refusal::NothingMatches),
-            _ => Ok(matches),
+        if matches.len() > 0 {
+            return Ok(matches);
+        }
+        match target {
+            Some(place) if !proxies.iter().any(|p| p.targets.contains(place)) => {
+                let name = snapshot.stat.targets[place].name.clone();
+                Err(Refusal::NothingReaches(name))
+            }
+            _ => Err(Refusal::NothingMatches),
         }
     }
 
+    /// The place of the wanted target.
+    fn place(&self, stat: &Stat) -> Result<Option<usize>, Refusal> {
+        let Some(wanted) = self.target.as_deref() else {
+            return Ok(None);
+        };
+        let place = stat.targets.iter().position(|t| *t.name == *wanted);
+        place.map(Some).ok_or_else(|| {
+            let names: Vec<&str> = stat.targets.iter().map(|t| &*t.name).collect();
+            Refusal::Target(names.join(", "))
+        })
+    }
+
     fn looks_closer(&self) -> bool {
-        self.latency_ms_max.is_some() || self.age_max.is_some() || self.source.is_some()
+        self.latency_ms_max.is_some()
+            || self.age_max.is_some()
+            || self.anonymity.is_some()
+            || self.source.is_some()
+            || self.target.is_some()
     }
 
     fn passes(&self, proxy: &Proxy, snapshot: &Snapshot, now: SystemTime) -> bool {
@@ -87,13 +120,17 @@ impl<'q> Filter<'q> {
             .is_none_or(|most| u64::from(proxy.latency_ms) <= most)
             && self.age_max.is_none_or(|most| age <= most)
             && self
+                .anonymity
+                .is_none_or(|wanted| proxy.exit.is_some_and(|exit| exit.anonymity == wanted))
+            && self
                 .source
                 .as_deref()
                 .is_none_or(|wanted| source() == Some(wanted))
     }
 }
 
-/// Exactly the three words, in any case: the aliases of lists are not for clients.
+/// Exactly the words that rows have, in any case: the aliases of lists are not for clients. `https`
+/// is none of the old service's three, and is accepted beside them.
 fn protocol(text: &str) -> Option<Protocol> {
     Protocol::ALL
         .into_iter()

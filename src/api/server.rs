@@ -4,6 +4,7 @@ use super::ApiState;
 use super::answer::{Answer, Scale};
 use super::limits::Limits;
 use super::patience::Patient;
+use super::questions::Questions;
 use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
 use axum::http::Request;
@@ -87,6 +88,7 @@ async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Fut
 #[derive(Debug)]
 struct Server {
     state: ApiState,
+    questions: Questions,
     limits: Limits,
     slots: Arc<Semaphore>,
     scale: Scale,
@@ -97,6 +99,7 @@ impl Server {
         Arc::new(Server {
             slots: Arc::new(Semaphore::new(limits.connections_max)),
             scale: Scale::new(limits.answer_bytes_max),
+            questions: Questions::new(state.questions.clone(), &limits),
             state,
             limits,
         })
@@ -156,7 +159,8 @@ impl Server {
         let answer = match self.discard(body).await {
             Ok(()) => {
                 let now = SystemTime::now();
-                routes::answer(endpoint, &head, &self.state, &settings, now).await
+                let (state, questions) = (&self.state, &self.questions);
+                routes::answer(endpoint, &head, state, questions, &settings, now).await
             }
             Err(refusal) => Err(refusal),
         };

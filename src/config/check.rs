@@ -1,13 +1,16 @@
 //! Raw → checked: all blocks, and the small ones (`storage`, `logging`) themselves.
 
 use super::problem::{Report, quoted};
-use super::raw::{RawConfig, RawLogging, RawStorage};
+use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
 use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, serving, source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+/// Longest time that a stale snapshot may be served, in seconds: a week.
+const STALE_SECONDS_MAX: u64 = 604_800;
 
 /// The words of a log level, from the most to the least.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "off"];
@@ -21,9 +24,9 @@ pub(super) fn config(
     report: &mut Report,
 ) -> Option<Config> {
     let aggregator = source::aggregator(&raw.aggregator, folder, report);
-    let checker = checker::checker(&raw.checker, &aggregator.user_agent, folder, report);
+    let checker = checker::checker(&raw.checker, &aggregator.user_agent, folder, env, report);
     let config = Config {
-        snapshot: SnapshotLife::default(),
+        snapshot: snapshot(&raw.snapshot, report),
         api: serving::api(&raw.api, env, report),
         storage: storage(&raw.storage, report),
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
@@ -32,6 +35,18 @@ pub(super) fn config(
         checker: checker?,
     };
     report.problems.is_empty().then_some(config)
+}
+
+fn snapshot(raw: &RawSnapshot, report: &mut Report) -> SnapshotLife {
+    let stale_max = report.number(
+        "snapshot.max_stale_seconds",
+        raw.max_stale_seconds,
+        RawSnapshot::default().max_stale_seconds,
+        1..=STALE_SECONDS_MAX,
+    );
+    SnapshotLife {
+        stale_max: Duration::from_secs(stale_max),
+    }
 }
 
 fn storage(raw: &RawStorage, report: &mut Report) -> Storage {

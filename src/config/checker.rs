@@ -3,17 +3,18 @@
 use super::Checker;
 use super::problem::{Report, quoted};
 use super::raw::{RawChecker, RawExpect};
+use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
+use super::targets;
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyOptions};
-use proxy_shards::target::TargetOptions;
+use proxy_shards::works::Require;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
 
 /// Longest file of certificates that is read, in bytes.
 const CA_BYTES_MAX: u64 = 4 << 20;
@@ -24,6 +25,7 @@ pub(super) fn checker(
     raw: &RawChecker,
     user_agent: &str,
     folder: &Path,
+    env: Env<'_>,
     report: &mut Report,
 ) -> Option<Checker> {
     let default = RawChecker::default();
@@ -61,9 +63,22 @@ pub(super) fn checker(
         default.max_cpu_usage_percent,
         1..=100,
     );
+    let control_interval = number(
+        "control_interval_seconds",
+        raw.control_interval_seconds,
+        default.control_interval_seconds,
+        1..=3_600,
+    );
+    let policy = policy(raw, user_agent, folder, env, report)?;
+    // Where nothing is fetched there is nothing to be held against the targets.
+    let control = (raw.control_probe && policy.mode == Mode::FullHttp)
+        .then(|| Duration::from_secs(control_interval));
+    if policy.mode == Mode::FullHttp {
+        targets::warn_of_weak(&policy, control, !raw.targets.is_empty(), report);
+    }
     Some(Checker {
-        policy: policy(raw, user_agent, folder, report)?,
-        control: None,
+        policy,
+        control,
         concurrency: at_least_one(concurrency),
         shards: usize::try_from(shards).ok().and_then(NonZeroUsize::new),
         batch_size: at_least_one(batch_size),
@@ -83,13 +98,13 @@ fn policy(
     raw: &RawChecker,
     user_agent: &str,
     folder: &Path,
+    env: Env<'_>,
     report: &mut Report,
 ) -> Option<Arc<ProbePolicy>> {
     let problems_before = report.problems.len();
     let mode = report.take("checker.mode", mode(&raw.mode), Mode::FullHttp);
-    if mode == Mode::ConnectOnly && raw.expect != RawExpect::default() {
-        let text = "is not used in connect-only mode; choose full-http to verify answers";
-        report.warning("checker.expect", text);
+    if mode == Mode::ConnectOnly {
+        warn_of_unused(raw, report);
     }
     if raw.enable_adaptive_concurrency {
         let text = "lanes do not adapt yet; turn it off, and set concurrency_total to what this host bears";
@@ -99,24 +114,13 @@ fn policy(
     let retries = report.number("checker.retries", raw.retries, 0, 1..=10);
     let options = PolicyOptions {
         mode,
-        targets: vec![TargetOptions {
-            url: report.take("checker.test_url", test_url(&raw.test_url), String::new()),
-            expect_status: expect_status(&raw.expect, report),
-            expect_body: Some(raw.expect.body_contains.as_bytes().to_vec())
-                .filter(|b| !b.is_empty()),
-            expect_sha256: report.take(
-                "checker.expect.body_sha256",
-                sha256(&raw.expect.body_sha256),
-                None,
-            ),
-            ..TargetOptions::default()
-        }],
+        targets: targets::targets(raw, env, report),
+        require: report.take("checker.require", require(&raw.require), Require::All),
         timeout,
         connect_timeout,
         retries: u8::try_from(retries).unwrap_or(0),
         user_agent: user_agent.to_owned(),
         ca_pem: report.take("checker.ca_file", ca_pem(&raw.ca_file, folder), None),
-        ..PolicyOptions::default()
     };
     if report.problems.len() > problems_before {
         return None;
@@ -138,6 +142,28 @@ fn mode(word: &str) -> Result<Mode, String> {
             "{} is no mode; choose full-http or connect-only",
             quoted(word)
         )),
+    }
+}
+
+fn require(word: &str) -> Result<Require, String> {
+    match word {
+        "" | "all" => Ok(Require::All),
+        "any" => Ok(Require::Any),
+        word => Err(format!(
+            "{} does not say how many targets; choose all or any",
+            quoted(word)
+        )),
+    }
+}
+
+/// Nothing is fetched in connect-only mode, so nothing can be expected.
+fn warn_of_unused(raw: &RawChecker, report: &mut Report) {
+    let text = "is not used in connect-only mode; choose full-http to verify answers";
+    if !raw.targets.is_empty() {
+        report.warning("checker.targets", text);
+    }
+    if raw.expect != RawExpect::default() {
+        report.warning("checker.expect", text);
     }
 }
 
@@ -170,43 +196,6 @@ fn timeouts(raw: &RawChecker, report: &mut Report) -> (Duration, Duration) {
         Duration::from_millis(timeout),
         Duration::from_millis(connect),
     )
-}
-
-fn test_url(text: &str) -> Result<String, String> {
-    const FORM: &str = "give http://HOST/PATH or https://HOST/PATH";
-    if text.is_empty() {
-        return Ok(RawChecker::default().test_url);
-    }
-    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {FORM}"))?;
-    match url.scheme() {
-        "http" | "https" => Ok(text.to_owned()),
-        scheme => Err(format!("{scheme}:// cannot be probed; {FORM}")),
-    }
-}
-
-fn expect_status(raw: &RawExpect, report: &mut Report) -> Option<u16> {
-    let status = report.number("checker.expect.status", raw.status, 0, 100..=599);
-    u16::try_from(status).ok().filter(|&status| status != 0)
-}
-
-/// Reads 64 hexadecimal digits.
-fn sha256(text: &str) -> Result<Option<[u8; 32]>, String> {
-    let digits = text.as_bytes();
-    if digits.is_empty() {
-        return Ok(None);
-    }
-    let wrong = || "is no SHA-256; give 64 hexadecimal digits, as sha256sum prints them".to_owned();
-    if digits.len() != 64 {
-        return Err(wrong());
-    }
-    let nibble = |digit: u8| char::from(digit).to_digit(16);
-    let mut sum = [0; 32];
-    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
-        let value = nibble(pair[0]).zip(nibble(pair[1]));
-        let value = value.map(|(high, low)| high << 4 | low);
-        *byte = value.and_then(|v| u8::try_from(v).ok()).ok_or_else(wrong)?;
-    }
-    Ok(Some(sum))
 }
 
 fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, String> {

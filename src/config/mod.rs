@@ -10,8 +10,11 @@ mod shape;
 
 mod check;
 mod checker;
+mod expect;
+mod secret;
 mod serving;
 mod source;
+mod targets;
 
 mod change;
 mod load;
@@ -24,7 +27,8 @@ mod tests;
 pub use load::EXAMPLE;
 pub use network::{Network, NetworkError};
 pub use problem::{ConfigError, Problem, Warning};
-pub use serving::API_PATHS;
+pub use secret::{JUDGE_SECRET_ENV, judge_secret};
+pub use serving::{API_PATHS, listen_address};
 
 use crate::sources::address::AddressPolicy;
 use proxy_shards::{ProbePolicy, Scheme};

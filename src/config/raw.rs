@@ -3,6 +3,8 @@
 //! `RawConfig::template` is the table of known keys; the example, the documentation and the
 //! search for mistyped keys are all held against it.
 
+use super::secret::JUDGE_SECRET_ENV;
+use proxy_shards::target::{BODY_BYTES_MAX_DEFAULT, TARGET_NAME_DEFAULT};
 use serde::{Deserialize, Serialize};
 
 /// Declares a block of the file: each key on one line, with its type and default.
@@ -28,6 +30,7 @@ block! {
     RawConfig {
         aggregator: RawAggregator = RawAggregator::default(),
         checker: RawChecker = RawChecker::default(),
+        snapshot: RawSnapshot = RawSnapshot::default(),
         api: RawApi = RawApi::default(),
         storage: RawStorage = RawStorage::default(),
         metrics: RawMetrics = RawMetrics::default(),
@@ -68,6 +71,10 @@ block! {
         test_url: String = "https://www.google.com/generate_204".to_owned(),
         mode: String = "full-http".to_owned(),
         expect: RawExpect = RawExpect::default(),
+        targets: Vec<RawTarget> = Vec::new(),
+        require: String = "all".to_owned(),
+        control_probe: bool = true,
+        control_interval_seconds: u64 = 5,
         ca_file: String = String::new(),
         shards: u64 = 0,
         backoff_max_seconds: u64 = 1_800,
@@ -78,11 +85,32 @@ block! {
 }
 
 block! {
-    /// `checker.expect`
+    /// One of `checker.targets`
+    RawTarget {
+        name: String = TARGET_NAME_DEFAULT.to_owned(),
+        url: String = String::new(),
+        judge: bool = false,
+        secret_env: String = JUDGE_SECRET_ENV.to_owned(),
+        tunnel: bool = false,
+        expect: RawExpect = RawExpect::default(),
+    }
+}
+
+block! {
+    /// `checker.expect`, and that of a target
     RawExpect {
         status: u64 = 0,
         body_contains: String = String::new(),
-        body_sha256: String = String::new(),
+        body_equals_sha256: String = String::new(),
+        header: String = String::new(),
+        max_bytes: u64 = BODY_BYTES_MAX_DEFAULT as u64,
+    }
+}
+
+block! {
+    /// `snapshot`
+    RawSnapshot {
+        max_stale_seconds: u64 = 600,
     }
 }
 
@@ -131,6 +159,7 @@ impl RawConfig {
     pub(super) fn template() -> RawConfig {
         let mut template = RawConfig::default();
         template.aggregator.sources.push(RawSource::default());
+        template.checker.targets.push(RawTarget::default());
         template.api.trusted_proxies.push(String::new());
         template
     }

@@ -75,7 +75,10 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
 }
 
 /// Reads `:PORT`, `IP:PORT` or `localhost:PORT`. Port 0 lets the kernel choose.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
+///
+/// # Errors
+/// The text is none of them; the message says so.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let wrong = || {
         format!(
             "{} is no address to listen on; give :PORT, IP:PORT or [IPv6]:PORT",
@@ -129,9 +132,11 @@ fn keys(name: &str, env: Env<'_>) -> Result<Arc<[[u8; 32]]>, String> {
     Ok(keys)
 }
 
-fn is_variable_name(name: &str) -> bool {
+/// The form of a name that a shell can set.
+pub(super) fn is_variable_name(name: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    !name.as_bytes()[0].is_ascii_digit() && name.bytes().all(word)
+    let digit_first = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
+    !digit_first && name.bytes().all(word)
 }
 
 fn trusted_proxies(raw: &[String], report: &mut Report) -> Arc<[Network]> {

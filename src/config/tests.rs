@@ -10,10 +10,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod targets;
+
 fn env(name: &str) -> Option<String> {
     match name {
         "PROXY_CHECKER_API_KEY" => Some("one, two ,".to_owned()),
         "EMPTY" => Some(" , ".to_owned()),
+        "JUDGE" => Some("0123456789abcdef".to_owned()),
+        "SHORT" => Some("0123456789abcde".to_owned()),
         _ => None,
     }
 }
@@ -81,10 +85,24 @@ fn documented_keys() -> BTreeMap<String, (String, String)> {
         .collect()
 }
 
+/// The list of targets in docs/configuration.md. The example has none, so that a test_url which is
+/// written into a copy of it counts.
+fn targets_sample() -> &'static str {
+    let page = include_str!("../../docs/configuration.md");
+    let (_, sample) = page.split_once("```json\n").unwrap();
+    sample.split_once("```").unwrap().0
+}
+
 #[test]
-fn the_example_holds_every_key() {
+fn the_example_holds_every_key_and_the_documentation_those_of_a_target() {
     let mut given = BTreeMap::new();
     leaves(&serde_json::from_str(EXAMPLE).unwrap(), "", &mut given);
+    assert_eq!(given.remove("checker.targets"), Some(Value::from([(); 0])));
+    let sample: Value = serde_json::from_str(targets_sample()).unwrap();
+    let mut target = BTreeMap::new();
+    let targets = &sample["checker"]["targets"];
+    leaves(targets, "checker.targets", &mut target);
+    given.append(&mut target);
     assert!(given.keys().eq(known_keys().keys()), "{given:?}");
 }
 

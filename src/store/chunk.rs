@@ -10,10 +10,16 @@ use super::record::{self, RECORD_BYTES_MIN, Reader};
 use crate::ledger::Entry;
 
 /// The format of this version.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
-/// Where a chunk is full, in bytes.
+/// The one before, whose records are those of [`record::first`]; it is read and never written.
+const FORMAT_FIRST: u8 = 1;
+
+/// Where a chunk is full, in bytes of records.
 const CHUNK_BYTES: usize = 8 * 1024;
+
+/// Bytes of a chunk before its records.
+const HEAD_BYTES: usize = 3;
 
 /// What tells a chunk from another one without its bytes: its CRC and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +75,7 @@ impl Meta {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Meta, String> {
-        let mut reader = opened(bytes).map_err(|why| format!("the meta record {why}"))?;
+        let (_, mut reader) = opened(bytes).map_err(|why| format!("the meta record {why}"))?;
         let read = (|| {
             Some(Meta {
                 saved_at_ms: reader.u64()?,
@@ -83,33 +89,62 @@ impl Meta {
     }
 }
 
-/// Packs the storable entries of an image; also says how many those are.
-pub(super) fn pack(image: &Image) -> (Vec<Vec<u8>>, u64) {
-    let mut chunks = Vec::new();
-    let mut chunk = Chunk::default();
-    let mut entries = 0;
-    for entry in image.entries.iter().filter(|e| record::is_storable(e)) {
-        if chunk.records.len() >= CHUNK_BYTES {
-            chunks.push(std::mem::take(&mut chunk).encode());
+/// Packs the storable entries of an image, one chunk after the other, so that whoever writes them
+/// need not have them all in memory.
+pub(super) struct Packer<'a> {
+    rest: std::iter::Peekable<Storable<'a>>,
+    entries: u64,
+}
+
+type Storable<'a> = std::iter::Filter<std::slice::Iter<'a, Entry>, fn(&&Entry) -> bool>;
+
+impl<'a> Packer<'a> {
+    pub(super) fn new(image: &'a Image) -> Packer<'a> {
+        let storable: fn(&&Entry) -> bool = |entry| record::is_storable(entry);
+        Packer {
+            rest: image.entries.iter().filter(storable).peekable(),
+            entries: 0,
         }
-        record::encode(entry, &mut chunk.records);
-        chunk.count += 1;
-        entries += 1;
     }
-    if chunk.count > 0 {
-        chunks.push(chunk.encode());
+
+    /// Entries packed so far.
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
     }
-    (chunks, entries)
+}
+
+impl Iterator for Packer<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        self.rest.peek()?;
+        let mut bytes = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
+        bytes.extend([FORMAT, 0, 0]);
+        let mut count: u16 = 0;
+        while bytes.len() < CHUNK_BYTES + HEAD_BYTES
+            && let Some(entry) = self.rest.next()
+        {
+            record::encode(entry, &mut bytes);
+            count += 1;
+        }
+        bytes[1..HEAD_BYTES].copy_from_slice(&count.to_le_bytes());
+        self.entries += u64::from(count);
+        Some(seal(bytes))
+    }
 }
 
 /// Appends the entries of one chunk to `entries`.
 pub(super) fn unpack(bytes: &[u8], entries: &mut Vec<Entry>) -> Result<(), String> {
-    let mut reader = opened(bytes)?;
+    let (format, mut reader) = opened(bytes)?;
     let count = reader.u16().ok_or("is too short")?;
     // The bytes that are there bound what is allocated, whatever the count says.
     entries.reserve(usize::from(count).min(bytes.len() / RECORD_BYTES_MIN));
     for _ in 0..count {
-        entries.push(reader.entry().ok_or("holds a record that cannot be read")?);
+        let entry = match format {
+            Format::First => reader.first_entry(),
+            Format::Now => reader.entry(),
+        };
+        entries.push(entry.ok_or("holds a record that cannot be read")?);
     }
     match reader.is_at_end() {
         true => Ok(()),
@@ -117,20 +152,11 @@ pub(super) fn unpack(bytes: &[u8], entries: &mut Vec<Entry>) -> Result<(), Strin
     }
 }
 
-#[derive(Default)]
-struct Chunk {
-    records: Vec<u8>,
-    count: u16,
-}
-
-impl Chunk {
-    fn encode(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.records.len() + 7);
-        bytes.push(FORMAT);
-        bytes.extend(self.count.to_le_bytes());
-        bytes.extend(self.records);
-        seal(bytes)
-    }
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    First,
+    Now,
 }
 
 fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -140,98 +166,42 @@ fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// What lies between the format version and the CRC, if both are right.
-fn opened(bytes: &[u8]) -> Result<Reader<'_>, String> {
+fn opened(bytes: &[u8]) -> Result<(Format, Reader<'_>), String> {
     let (body, crc) = bytes.split_last_chunk::<4>().ok_or("is too short")?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return Err("is damaged: its CRC differs".to_owned());
     }
     let mut reader = Reader::new(body);
     match reader.u8() {
-        Some(FORMAT) => Ok(reader),
+        Some(FORMAT) => Ok((Format::Now, reader)),
+        Some(FORMAT_FIRST) => Ok((Format::First, reader)),
         Some(other) => Err(format!(
-            "has format {other}; this version reads {FORMAT}, so a newer one may have written it"
+            "has format {other}; this version reads {FORMAT_FIRST} and {FORMAT}, so a newer one \
+             may have written it"
         )),
         None => Err("is too short".to_owned()),
     }
 }
 
+/// A whole image as the first format had it: chunks and the meta record.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract::random_image;
-
-    fn unpacked(chunks: &[Vec<u8>]) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for chunk in chunks {
-            unpack(chunk, &mut entries).unwrap();
+pub(super) fn packed_first(image: &Image) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let pack = |entries: &[Entry]| {
+        let mut bytes = vec![FORMAT_FIRST];
+        bytes.extend((entries.len() as u16).to_le_bytes());
+        for entry in entries {
+            record::first::encode(entry, &mut bytes);
         }
-        entries
-    }
-
-    #[test]
-    fn packed_entries_come_back_in_chunks_of_about_8_kilobytes() {
-        let image = random_image(&mut fastrand::Rng::with_seed(1), 3_000);
-        let (chunks, count) = pack(&image);
-        assert_eq!((unpacked(&chunks), count), (image.entries, 3_000));
-        let (last, full) = chunks.split_last().unwrap();
-        assert!(full.len() > 5 && last.len() < 9_000);
-        assert!(full.iter().all(|c| (8_192..9_000).contains(&c.len())));
-    }
-
-    #[test]
-    fn a_check_of_one_candidate_changes_one_chunk() {
-        let mut image = random_image(&mut fastrand::Rng::with_seed(2), 3_000);
-        let before = pack(&image).0;
-        let entry = &mut image.entries[1_500];
-        (entry.verdict, entry.timing.total_us, entry.failures) = (None, u32::MAX, 9);
-        let after = pack(&image).0;
-        let pairs = before.iter().zip(&after);
-        let changed = pairs.filter(|(b, a)| Mark::of(b) != Mark::of(a)).count();
-        assert_eq!((changed, before.len()), (1, after.len()));
-    }
-
-    #[test]
-    fn no_flipped_bit_goes_unnoticed() {
-        let image = random_image(&mut fastrand::Rng::with_seed(3), 20);
-        let chunk = pack(&image).0.remove(0);
-        let meta = Meta::new(1, 2, &[Mark::of(&chunk)]).encode();
-        for bit in 0..chunk.len() * 8 {
-            let mut bytes = chunk.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(unpack(&bytes, &mut Vec::new()).is_err(), "{bit}");
-        }
-        for bit in 0..meta.len() * 8 {
-            let mut bytes = meta.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Meta::decode(&bytes).is_err(), "{bit}");
-        }
-    }
-
-    #[test]
-    fn bytes_with_a_right_crc_and_a_wrong_content_are_refused() {
-        let mut random = fastrand::Rng::with_seed(4);
-        for _ in 0..2_000 {
-            let noise: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
-            let bytes = seal([&[FORMAT][..], &noise].concat());
-            let _ = unpack(&bytes, &mut Vec::new());
-            let _ = Meta::decode(&bytes);
-        }
-        let many = seal(vec![FORMAT, 0xff, 0xff]);
-        assert!(unpack(&many, &mut Vec::new()).is_err());
-    }
-
-    #[test]
-    fn a_newer_format_is_named() {
-        let error = unpack(&seal(vec![9, 0, 0]), &mut Vec::new()).unwrap_err();
-        assert!(error.contains("format 9"), "{error}");
-    }
-
-    #[test]
-    fn marks_tell_chunks_apart_and_their_order_counts() {
-        let image = random_image(&mut fastrand::Rng::with_seed(5), 1_000);
-        let marks: Vec<Mark> = pack(&image).0.iter().map(|c| Mark::of(c)).collect();
-        let swapped: Vec<Mark> = marks.iter().rev().copied().collect();
-        assert!(marks.len() > 2 && marks[0].crc != marks[1].crc);
-        assert_ne!(Meta::new(0, 1_000, &marks), Meta::new(0, 1_000, &swapped));
-    }
+        seal(bytes)
+    };
+    let chunks: Vec<_> = image.entries.chunks(200).map(pack).collect();
+    let marks: Vec<_> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
+    let meta = Meta::new(image.saved_at_ms, image.entries.len() as u64, &marks);
+    let mut meta = meta.encode();
+    meta.truncate(meta.len() - 4);
+    meta[0] = FORMAT_FIRST;
+    (chunks, seal(meta))
 }
+
+#[cfg(test)]
+mod tests;

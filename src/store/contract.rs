@@ -1,63 +1,18 @@
 //! What every store must do, run against each of them.
 
+mod random;
+
+pub(super) use random::{random_entry, random_image};
+
 use super::{Image, Store, StoreError, open};
 use crate::config::Backend;
-use crate::ledger::Entry;
 use fastrand::Rng;
-use proxy_shards::{Candidate, Credentials, Host, Scheme, Timing, Verdict, Works};
+use proxy_shards::{Host, Verdict};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 use tempfile::TempDir;
-
-/// An entry as a list can hold it, with any value in every field.
-pub(super) fn random_entry(random: &mut Rng) -> Entry {
-    let host = match random.u8(..6) {
-        0 => Host::V6(random.u128(..).into()),
-        1 => Host::Name(format!("p{}.proxies.example", random.u32(..)).into()),
-        _ => Host::V4(random.u32(..).into()),
-    };
-    let text = |random: &mut Rng| -> Box<str> {
-        let length = random.usize(1..8);
-        (0..length).map(|_| random.char('\0'..='ÿ')).collect()
-    };
-    let login = random.u8(..8) == 0;
-    let credentials = login.then(|| {
-        Arc::new(Credentials {
-            user: text(random),
-            password: text(random),
-        })
-    });
-    Entry {
-        candidate: Candidate {
-            scheme: Scheme::ALL[random.usize(..Scheme::ALL.len())],
-            host,
-            port: random.u16(1..),
-            credentials,
-        },
-        verdict: Verdict::ALL.get(random.usize(..=Verdict::COUNT)).copied(),
-        timing: Timing {
-            total_us: random.u32(..),
-            ..Timing::default()
-        },
-        checked_at_ms: random.u64(..),
-        alive_at_ms: random.u64(..),
-        failures: random.u32(..),
-        works: Works::default(),
-        exit: None,
-        history: Box::default(),
-    }
-}
-
-/// An image of `count` random entries.
-pub(super) fn random_image(random: &mut Rng, count: usize) -> Image {
-    Image {
-        saved_at_ms: random.u64(..),
-        entries: (0..count).map(|_| random_entry(random)).collect(),
-    }
-}
 
 /// Every backend, at its place in `folder`.
 fn backends(folder: &TempDir) -> [Backend; 2] {

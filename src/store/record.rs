@@ -1,23 +1,26 @@
 //! One ledger entry as bytes. Numbers are little-endian and of fixed width, so that a record keeps
-//! its length when its candidate is checked again: the chunks behind it stay where they are.
+//! its length when its candidate is checked again, and only grows once, when that is alive for the
+//! first time: the chunks behind it stay where they are.
 //!
-//! `protocol u8 · host tag u8 · host · port u16 · login u8 [user, password] · verdict u8 ·
-//! latency_us u32 · checked_at_ms u64 · alive_at_ms u64 · failures u32`; a text is a length in one
-//! byte and UTF-8. The codes below are stored: never change one, only add.
+//! `scheme u8 · host tag u8 · host · port u16 · login u8 [user, password] · verdict u8 ·
+//! checked_at_ms u64 · failures u32 · works 4 × u8 · life u8 [life]`; a text is a length in one
+//! byte and UTF-8. `life` is what only a candidate has that was alive once: `alive_at_ms u64 ·
+//! timing 5 × u32 · exit tag u8, 16 bytes, anonymity u8 · checks u8, 16 × (at_s u32, total_us u32,
+//! verdict u8)`, the oldest check first, with zeros where there is nothing.
 
-use crate::ledger::Entry;
-use proxy_shards::{Candidate, Credentials, Host, Scheme, Timing, Verdict, Works};
+mod code;
+pub(super) mod first;
+
+use crate::ledger::{Check, Entry, HISTORY_MAX};
+use proxy_shards::{Candidate, Credentials, Exit, Host, Targets, Timing, Verdict, Works};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The shortest record, in bytes.
-pub(super) const RECORD_BYTES_MIN: usize = 34;
+/// No record of any format is shorter, in bytes.
+pub(super) const RECORD_BYTES_MIN: usize = 25;
 
-const HOST_V4: u8 = 4;
-const HOST_V6: u8 = 6;
-const HOST_NAME: u8 = 1;
-const LOGIN_NONE: u8 = 0;
-const LOGIN_PASSWORD: u8 = 1;
-const VERDICT_NONE: u8 = 0;
+/// Bytes of one check.
+const CHECK_BYTES: usize = 9;
 
 /// Whether an entry comes back as it is: true for all that a list can hold.
 pub(super) fn is_storable(entry: &Entry) -> bool {
@@ -39,42 +42,95 @@ fn is_host_name(name: &str) -> bool {
 
 /// Appends a storable entry.
 pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
-    let candidate = &entry.candidate;
-    out.push(scheme_code(candidate.scheme));
+    put_candidate(&entry.candidate, out);
+    out.push(entry.verdict.map_or(code::VERDICT_NONE, code::verdict));
+    out.extend(entry.checked_at_ms.to_le_bytes());
+    out.extend(entry.failures.to_le_bytes());
+    out.extend(code::WORKS.map(|protocol| entry.works.by(protocol).bits()));
+    match has_lived(entry) {
+        false => out.push(code::LIFE_NONE),
+        true => {
+            out.push(code::LIFE);
+            put_life(entry, out);
+        }
+    }
+}
+
+/// Whether there is anything that only a candidate has that was alive once.
+fn has_lived(entry: &Entry) -> bool {
+    entry.alive_at_ms != 0
+        || entry.timing != Timing::default()
+        || entry.exit.is_some()
+        || !entry.history.is_empty()
+}
+
+/// The checks that are kept: the newest, should there be too many.
+pub(super) fn kept(history: &[Check]) -> &[Check] {
+    &history[history.len().saturating_sub(HISTORY_MAX)..]
+}
+
+fn put_candidate(candidate: &Candidate, out: &mut Vec<u8>) {
+    out.push(code::scheme(candidate.scheme));
     match &candidate.host {
         Host::V4(ip) => {
-            out.push(HOST_V4);
+            out.push(code::HOST_V4);
             out.extend(ip.octets());
         }
         Host::V6(ip) => {
-            out.push(HOST_V6);
+            out.push(code::HOST_V6);
             out.extend(ip.octets());
         }
         Host::Name(name) => {
-            out.push(HOST_NAME);
+            out.push(code::HOST_NAME);
             put_text(name, out);
         }
     }
     out.extend(candidate.port.to_le_bytes());
     match &candidate.credentials {
-        None => out.push(LOGIN_NONE),
+        None => out.push(code::LOGIN_NONE),
         Some(credentials) => {
-            out.push(LOGIN_PASSWORD);
+            out.push(code::LOGIN_PASSWORD);
             put_text(&credentials.user, out);
             put_text(&credentials.password, out);
         }
     }
-    out.push(entry.verdict.map_or(VERDICT_NONE, verdict_code));
-    out.extend(entry.timing.total_us.to_le_bytes());
-    out.extend(entry.checked_at_ms.to_le_bytes());
-    out.extend(entry.alive_at_ms.to_le_bytes());
-    out.extend(entry.failures.to_le_bytes());
 }
 
 fn put_text(text: &str, out: &mut Vec<u8>) {
     debug_assert!(text.len() <= 255, "is_storable looks at the length");
     out.push(text.len() as u8);
     out.extend(text.as_bytes());
+}
+
+fn put_life(entry: &Entry, out: &mut Vec<u8>) {
+    out.extend(entry.alive_at_ms.to_le_bytes());
+    let timing = entry.timing;
+    for us in [
+        timing.total_us,
+        timing.connect_us,
+        timing.handshake_us,
+        timing.tls_us,
+        timing.first_byte_us,
+    ] {
+        out.extend(us.to_le_bytes());
+    }
+    let (tag, ip) = match entry.exit.map(|exit| exit.ip) {
+        None => (code::EXIT_NONE, 0),
+        Some(IpAddr::V4(ip)) => (code::EXIT_V4, u128::from(ip.to_bits())),
+        Some(IpAddr::V6(ip)) => (code::EXIT_V6, ip.to_bits()),
+    };
+    out.push(tag);
+    out.extend(ip.to_le_bytes());
+    out.push(entry.exit.map_or(0, |exit| code::anonymity(exit.anonymity)));
+    let checks = kept(&entry.history);
+    out.push(checks.len() as u8);
+    for check in checks {
+        out.extend(check.at_s.to_le_bytes());
+        out.extend(check.total_us.to_le_bytes());
+        out.push(code::verdict(check.verdict));
+    }
+    let unused = (HISTORY_MAX - checks.len()) * CHECK_BYTES;
+    out.resize(out.len() + unused, 0);
 }
 
 /// Reads records, one after the other. Total: any bytes give an entry or `None`.
@@ -95,29 +151,77 @@ impl<'a> Reader<'a> {
 
     /// The next entry.
     pub(super) fn entry(&mut self) -> Option<Entry> {
-        Some(Entry {
-            candidate: self.candidate()?,
-            verdict: match self.u8()? {
-                VERDICT_NONE => None,
-                code => Some(verdict_of(code)?),
-            },
-            works: Works::default(),
-            exit: None,
-            timing: Timing {
-                total_us: self.u32()?,
-                ..Timing::default()
-            },
-            checked_at_ms: self.u64()?,
-            alive_at_ms: self.u64()?,
-            failures: self.u32()?,
-            history: Box::default(),
+        let mut entry = Entry::new(self.candidate()?);
+        entry.verdict = self.verdict()?;
+        entry.checked_at_ms = self.u64()?;
+        entry.failures = self.u32()?;
+        entry.works = self.works()?;
+        match self.u8()? {
+            code::LIFE_NONE => (),
+            code::LIFE => self.life(&mut entry)?,
+            _ => return None,
+        }
+        Some(entry)
+    }
+
+    fn verdict(&mut self) -> Option<Option<Verdict>> {
+        match self.u8()? {
+            code::VERDICT_NONE => Some(None),
+            code => code::verdict_of(code).map(Some),
+        }
+    }
+
+    fn works(&mut self) -> Option<Works> {
+        let mut works = Works::default();
+        for protocol in code::WORKS {
+            works.set(protocol, Targets::from_bits(self.u8()?));
+        }
+        Some(works)
+    }
+
+    fn life(&mut self, entry: &mut Entry) -> Option<()> {
+        entry.alive_at_ms = self.u64()?;
+        entry.timing = Timing {
+            total_us: self.u32()?,
+            connect_us: self.u32()?,
+            handshake_us: self.u32()?,
+            tls_us: self.u32()?,
+            first_byte_us: self.u32()?,
+        };
+        entry.exit = self.exit()?;
+        let count = usize::from(self.u8()?);
+        let mut checks = Reader::new(self.take(HISTORY_MAX * CHECK_BYTES)?);
+        if count > HISTORY_MAX {
+            return None;
+        }
+        entry.history = (0..count).map(|_| checks.check()).collect::<Option<_>>()?;
+        Some(())
+    }
+
+    fn exit(&mut self) -> Option<Option<Exit>> {
+        let (tag, ip, anonymity) = (self.u8()?, self.array()?, self.u8()?);
+        let ip = u128::from_le_bytes(ip);
+        let ip = match tag {
+            code::EXIT_NONE => return Some(None),
+            code::EXIT_V4 => IpAddr::V4(u32::try_from(ip).ok()?.into()),
+            code::EXIT_V6 => IpAddr::V6(ip.into()),
+            _ => return None,
+        };
+        let anonymity = code::anonymity_of(anonymity)?;
+        Some(Some(Exit { ip, anonymity }))
+    }
+
+    fn check(&mut self) -> Option<Check> {
+        Some(Check {
+            at_s: self.u32()?,
+            total_us: self.u32()?,
+            verdict: code::verdict_of(self.u8()?)?,
         })
     }
 
     fn candidate(&mut self) -> Option<Candidate> {
-        let code = self.u8()?;
         Some(Candidate {
-            scheme: Scheme::ALL.into_iter().find(|&s| scheme_code(s) == code)?,
+            scheme: code::scheme_of(self.u8()?)?,
             host: self.host()?,
             port: self.u16().filter(|&port| port != 0)?,
             credentials: self.credentials()?,
@@ -126,9 +230,9 @@ impl<'a> Reader<'a> {
 
     fn host(&mut self) -> Option<Host> {
         match self.u8()? {
-            HOST_V4 => self.array::<4>().map(|ip| Host::V4(ip.into())),
-            HOST_V6 => self.array::<16>().map(|ip| Host::V6(ip.into())),
-            HOST_NAME => {
+            code::HOST_V4 => self.array::<4>().map(|ip| Host::V4(ip.into())),
+            code::HOST_V6 => self.array::<16>().map(|ip| Host::V6(ip.into())),
+            code::HOST_NAME => {
                 let name = self.text()?;
                 is_host_name(name).then(|| Host::Name(name.into()))
             }
@@ -138,8 +242,8 @@ impl<'a> Reader<'a> {
 
     fn credentials(&mut self) -> Option<Option<Arc<Credentials>>> {
         match self.u8()? {
-            LOGIN_NONE => Some(None),
-            LOGIN_PASSWORD => {
+            code::LOGIN_NONE => Some(None),
+            code::LOGIN_PASSWORD => {
                 let (user, password) = (self.text()?.into(), self.text()?.into());
                 Some(Some(Arc::new(Credentials { user, password })))
             }
@@ -179,167 +283,5 @@ impl<'a> Reader<'a> {
     }
 }
 
-const fn scheme_code(scheme: Scheme) -> u8 {
-    match scheme {
-        Scheme::Http => 1,
-        Scheme::Socks4 => 2,
-        Scheme::Socks5 => 3,
-        Scheme::Https => 4,
-        Scheme::Auto => 5,
-    }
-}
-
-const fn verdict_code(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Alive => 1,
-        Verdict::Refused => 2,
-        Verdict::Unreachable => 3,
-        Verdict::Reset => 4,
-        Verdict::ConnectTimeout => 5,
-        Verdict::HandshakeTimeout => 6,
-        Verdict::ResponseTimeout => 7,
-        Verdict::Closed => 8,
-        Verdict::BadProtocol => 9,
-        Verdict::AuthRequired => 10,
-        Verdict::Denied => 11,
-        Verdict::WrongStatus => 12,
-        Verdict::OwnPage => 13,
-        Verdict::Redirected => 14,
-        Verdict::TlsIntercepted => 15,
-        Verdict::Tampered => 16,
-        Verdict::TooLarge => 17,
-        Verdict::LocalDescriptors => 18,
-        Verdict::LocalPorts => 19,
-        Verdict::LocalMemory => 20,
-        Verdict::LocalNetwork => 21,
-        Verdict::LocalNames => 22,
-        Verdict::LocalCancelled => 23,
-        Verdict::LocalFault => 24,
-        Verdict::LocalTarget => 25,
-    }
-}
-
-fn verdict_of(code: u8) -> Option<Verdict> {
-    Verdict::ALL.into_iter().find(|&v| verdict_code(v) == code)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::contract::random_entry;
-
-    /// The codes as they are in stores out there, each beside its label: a row is never changed.
-    const STORED: [(u8, &str); 25] = [
-        (1, "alive"),
-        (2, "refused"),
-        (3, "unreachable"),
-        (4, "reset"),
-        (5, "connect_timeout"),
-        (6, "handshake_timeout"),
-        (7, "response_timeout"),
-        (8, "closed"),
-        (9, "bad_protocol"),
-        (10, "auth_required"),
-        (11, "denied"),
-        (12, "wrong_status"),
-        (13, "own_page"),
-        (14, "redirected"),
-        (15, "tls_intercepted"),
-        (16, "tampered"),
-        (17, "too_large"),
-        (18, "local_descriptors"),
-        (19, "local_ports"),
-        (20, "local_memory"),
-        (21, "local_network"),
-        (22, "local_names"),
-        (23, "local_cancelled"),
-        (24, "local_fault"),
-        (25, "local_target"),
-    ];
-
-    #[test]
-    fn a_stored_code_means_the_same_verdict_for_ever() {
-        for (code, label) in STORED {
-            assert_eq!(verdict_of(code).map(Verdict::label), Some(label));
-        }
-        assert_eq!(STORED.len(), Verdict::COUNT);
-        assert_eq!(Scheme::ALL.map(scheme_code), [5, 1, 4, 2, 3]);
-    }
-
-    #[test]
-    fn the_bytes_of_a_record_are_these() {
-        let entry = Entry {
-            verdict: Some(Verdict::Refused),
-            timing: Timing {
-                total_us: 1,
-                ..Timing::default()
-            },
-            checked_at_ms: 2,
-            alive_at_ms: 3,
-            failures: 4,
-            ..Entry::new("socks5://u:p@1.2.3.4:1080".parse().unwrap())
-        };
-        let mut bytes = Vec::new();
-        encode(&entry, &mut bytes);
-        let candidate = [3, 4, 1, 2, 3, 4, 0x38, 0x04, 1, 1, b'u', 1, b'p'];
-        let rest = [
-            2, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0,
-        ];
-        assert_eq!(bytes, [&candidate[..], &rest[..]].concat());
-    }
-
-    #[test]
-    fn entries_come_back_as_they_went_in() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let entries: Vec<Entry> = (0..2_000).map(|_| random_entry(&mut random)).collect();
-        let mut bytes = Vec::new();
-        for entry in &entries {
-            assert!(is_storable(entry));
-            let before = bytes.len();
-            encode(entry, &mut bytes);
-            assert!(bytes.len() - before >= RECORD_BYTES_MIN);
-        }
-        let mut reader = Reader::new(&bytes);
-        for entry in entries {
-            assert_eq!(reader.entry(), Some(entry));
-        }
-        assert!(reader.is_at_end());
-    }
-
-    #[test]
-    fn what_no_list_can_hold_is_not_storable() {
-        let mut random = fastrand::Rng::with_seed(2);
-        let base = random_entry(&mut random);
-        let with = |change: &dyn Fn(&mut Candidate)| {
-            let mut entry = base.clone();
-            change(&mut entry.candidate);
-            is_storable(&entry)
-        };
-        let login = |user: &str, password: &str| {
-            let (user, password) = (user.into(), password.into());
-            Some(Arc::new(Credentials { user, password }))
-        };
-        assert!(!with(&|c| c.port = 0));
-        assert!(!with(&|c| c.host = Host::Name("A.example".into())));
-        assert!(!with(&|c| c.host = Host::Name("a\nb".into())));
-        assert!(!with(&|c| c.host = Host::Name("1.2.3.4".into())));
-        assert!(!with(&|c| c.credentials = login("", "")));
-        assert!(!with(&|c| c.credentials = login("u", &"p".repeat(256))));
-        assert!(with(&|c| c.credentials = login(&"u".repeat(255), "")));
-    }
-
-    #[test]
-    fn any_bytes_give_an_entry_or_nothing() {
-        let mut random = fastrand::Rng::with_seed(3);
-        for _ in 0..20_000 {
-            let mut bytes = Vec::new();
-            encode(&random_entry(&mut random), &mut bytes);
-            let at = random.usize(..bytes.len());
-            bytes[at] = random.u8(..);
-            bytes.truncate(random.usize(..=bytes.len()));
-            if let Some(entry) = Reader::new(&bytes).entry() {
-                let _ = entry.candidate.url().to_string();
-            }
-        }
-    }
-}
+mod tests;

@@ -160,29 +160,29 @@ impl Store for SledStore {
         if self.db.is_none() {
             self.read("open", |_| Ok(()))?;
         }
-        let (chunks, entries) = chunk::pack(image);
-        let marks: Vec<Mark> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
-        let meta = Meta::new(image.saved_at_ms, entries, &marks);
         let known = std::mem::take(&mut self.marks);
         let path = self.path.clone();
         let written = self.on_database(|db| {
             let mut batch = Batch::default();
-            for (number, chunk) in (0..meta.chunks).zip(chunks) {
-                let index = number as usize;
-                if known.get(index) != Some(&marks[index]) {
+            let (mut packer, mut marks) = (chunk::Packer::new(image), Vec::new());
+            for (number, chunk) in (0..).zip(&mut packer) {
+                let mark = Mark::of(&chunk);
+                if known.get(marks.len()) != Some(&mark) {
                     batch.insert(&chunk_key(number), chunk);
                 }
+                marks.push(mark);
             }
+            let meta = Meta::new(image.saved_at_ms, packer.entries(), &marks);
             for key in db.range(chunk_key(meta.chunks)..chunk_key(u32::MAX)).keys() {
                 batch.remove(key?);
             }
             batch.insert(META_KEY, meta.encode());
             db.apply_batch(batch)?;
             db.flush()?;
-            sync(&path)
+            sync(&path)?;
+            Ok(marks)
         });
-        written.map_err(|trouble| self.failed("save", trouble))?;
-        self.marks = marks;
+        self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
         Ok(())
     }
 

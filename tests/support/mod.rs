@@ -39,8 +39,18 @@ pub struct Running {
 
 /// Starts `proxy-checker` with these arguments, in `folder` if one is given.
 pub fn start(arguments: &[&str], stdin: &str, folder: Option<&Path>) -> Running {
+    start_with(&[], arguments, stdin, folder)
+}
+
+/// The same with these environment variables.
+pub fn start_with(
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    stdin: &str,
+    folder: Option<&Path>,
+) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-checker"));
-    command.args(arguments);
+    command.args(arguments).envs(variables.iter().copied());
     if let Some(folder) = folder {
         command.current_dir(folder);
     }

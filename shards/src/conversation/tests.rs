@@ -1,9 +1,10 @@
 //! Whole conversations: what is asked, what is answered, how it ends.
 
 use super::*;
-use crate::policy::{Mode, PolicyOptions};
+use crate::policy::{Mode, PolicyOptions, ProbePolicy};
 use crate::tls::peer::{Authority, Server};
 use crate::verify::tests::splits;
+use std::sync::Arc;
 
 pub(super) const PLAIN: &str = "http://a.example/generate_204";
 pub(super) const SECURE: &str = "https://a.example/generate_204";
@@ -35,7 +36,17 @@ pub(super) fn hold(
     login: Option<&Credentials>,
     pieces: &[&[u8]],
 ) -> (Vec<Rc<[u8]>>, Option<Verdict>) {
-    let (mut conversation, first) = Conversation::begin(plan, 0, Way::Proxy(protocol), login);
+    hold_on(plan, Way::Proxy(protocol), login, pieces)
+}
+
+/// The same on any way.
+pub(super) fn hold_on(
+    plan: &Rc<Plan>,
+    way: Way,
+    login: Option<&Credentials>,
+    pieces: &[&[u8]],
+) -> (Vec<Rc<[u8]>>, Option<Verdict>) {
+    let (mut conversation, first) = Conversation::begin(plan, 0, way, login);
     let mut asked = Vec::new();
     let mut steps = pieces.iter();
     let mut step = first;
@@ -224,7 +235,9 @@ fn tls_goes_through_every_protocol() {
             .iter()
             .take_while(|stage| **stage == Stage::Handshake)
             .count();
-        assert_eq!(handshakes, replies.len() + 1, "{protocol:?}: {stages:?}");
+        assert_eq!(handshakes, replies.len(), "{protocol:?}: {stages:?}");
+        assert_eq!(stages[handshakes], Stage::Tls, "{protocol:?}: {stages:?}");
+        assert_eq!(stages.last(), Some(&Stage::Response));
         let (_, verdict) = talk_tls(protocol, replies, "b.example");
         assert_eq!(verdict, Verdict::TlsIntercepted);
     }
@@ -243,9 +256,12 @@ fn a_lane_has_room_for_a_conversation() {
 fn without_credentials_the_questions_are_the_plans_own() {
     let plan = plan(PLAIN);
     let (asked, _) = hold(&plan, Protocol::Http, None, &[ALIVE]);
-    assert!(Rc::ptr_eq(&asked[0], &plan.targets[0].absolute_form));
+    assert!(Rc::ptr_eq(
+        &asked[0],
+        plan.targets[0].absolute_form.shared()
+    ));
     let (asked, _) = hold(&plan, Protocol::Socks5, None, &[&[5, 0], GRANT5, ALIVE]);
-    assert!(Rc::ptr_eq(&asked[2], &plan.targets[0].origin_form));
+    assert!(Rc::ptr_eq(&asked[2], plan.targets[0].origin_form.shared()));
 }
 
 #[test]
@@ -258,6 +274,17 @@ fn debug_shows_neither_credentials_nor_what_was_sent() {
             !text.contains("secret") && !text.contains("bWU6c2VjcmV0"),
             "{text}"
         );
-        assert!(text.contains("Ask(") && !text.contains('['), "{text}");
+        assert!(text.contains("Ask(") && !text.contains("[5, "), "{text}");
+    }
+}
+
+#[test]
+fn a_target_that_the_plan_does_not_have_is_our_own_fault() {
+    let plan = plan(PLAIN);
+    for target in [1, 8, 256, usize::MAX] {
+        let (mut conversation, step) = Conversation::begin(&plan, target, Way::Direct, None);
+        assert_eq!(step, Step::Done(Verdict::LocalFault));
+        let step = conversation.received(&plan, ALIVE);
+        assert_eq!(step, Step::Done(Verdict::LocalFault));
     }
 }

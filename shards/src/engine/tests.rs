@@ -9,6 +9,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
+mod controls;
+mod courses;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn policy(timeout_ms: u64, retries: u8) -> Arc<ProbePolicy> {

@@ -1,10 +1,10 @@
 //! CONNECT: a tunnel through an HTTP proxy (RFC 9110, section 9.3.6).
 
 use super::Progress;
-use crate::Verdict;
 use crate::policy::ProbePolicy;
+use crate::rule::Rule;
 use crate::target::Target;
-use crate::verify::head::HeadReader;
+use crate::verify::head::{HeadReader, Wanted};
 use std::rc::Rc;
 
 /// The request for a tunnel to the target. The port is always named.
@@ -28,14 +28,13 @@ pub(crate) struct Connect(HeadReader);
 impl Connect {
     /// Takes bytes of the reply, at least one.
     pub(crate) fn received(&mut self, bytes: &[u8]) -> Progress {
-        match self.0.received(bytes) {
+        match self.0.received(Wanted::default(), bytes) {
             Ok(None) => Progress::Recv,
             Ok(Some((head, rest))) => match head.status {
                 200..=299 => Progress::open(rest),
-                407 => Progress::Ended(Verdict::AuthRequired),
-                _ => Progress::Ended(Verdict::Denied),
+                status => Progress::Ended(Rule::Tunnel(status)),
             },
-            Err(verdict) => Progress::Ended(verdict),
+            Err(rule) => Progress::Ended(rule),
         }
     }
 }
@@ -43,6 +42,8 @@ impl Connect {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Verdict;
+    use crate::handshake::Seen;
     use crate::policy::PolicyOptions;
     use crate::verify::tests::splits;
 
@@ -70,15 +71,15 @@ mod tests {
     }
 
     /// The reply leads to `expected`, however it is split.
-    fn check(reply: &str, expected: Progress) {
+    fn check(reply: &str, expected: Seen) {
         for pieces in splits(reply.as_bytes()) {
             let mut connect = Connect::default();
             let last = pieces
                 .iter()
-                .map(|piece| connect.received(piece))
-                .find(|progress| *progress != Progress::Recv);
+                .map(|piece| Seen::from(connect.received(piece)))
+                .find(|progress| *progress != Seen::Recv);
             assert_eq!(
-                last.unwrap_or(Progress::Recv),
+                last.unwrap_or(Seen::Recv),
                 expected,
                 "{reply:?} as {pieces:?}"
             );
@@ -86,33 +87,24 @@ mod tests {
     }
 
     fn check_ended(reply: &str, verdict: Verdict) {
-        check(reply, Progress::Ended(verdict));
+        check(reply, Seen::Ended(verdict));
     }
 
     #[test]
     fn any_success_opens_the_tunnel() {
-        check(
-            "HTTP/1.1 200 Connection established\r\n\r\n",
-            Progress::Open,
-        );
-        check("HTTP/1.0 200\r\nProxy-agent: x\r\n\r\n", Progress::Open);
-        check("HTTP/1.1 299 Odd\r\n\r\n", Progress::Open);
-        check("HTTP/1.1 200 OK\n\n", Progress::Open);
+        check("HTTP/1.1 200 Connection established\r\n\r\n", Seen::Open);
+        check("HTTP/1.0 200\r\nProxy-agent: x\r\n\r\n", Seen::Open);
+        check("HTTP/1.1 299 Odd\r\n\r\n", Seen::Open);
+        check("HTTP/1.1 200 OK\n\n", Seen::Open);
     }
 
     #[test]
     fn a_success_has_no_body_whatever_it_announces() {
-        check(
-            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
-            Progress::Open,
-        );
-        check(
-            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-            Progress::Open,
-        );
+        check("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Seen::Open);
+        check("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", Seen::Open);
         check(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Progress::Open,
+            Seen::Open,
         );
     }
 
@@ -120,7 +112,7 @@ mod tests {
     fn interim_replies_are_skipped() {
         check(
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-            Progress::Open,
+            Seen::Open,
         );
         check_ended(
             "HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 403 No\r\n\r\n",
@@ -150,6 +142,6 @@ mod tests {
     fn a_tunnel_that_speaks_first_is_no_tunnel() {
         let mut connect = Connect::default();
         let progress = connect.received(b"HTTP/1.1 200 OK\r\n\r\n<html>");
-        assert_eq!(progress, Progress::Ended(Verdict::BadProtocol));
+        assert_eq!(Seen::from(progress), Seen::Ended(Verdict::BadProtocol));
     }
 }

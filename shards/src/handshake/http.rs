@@ -1,23 +1,66 @@
 //! The requests of a plain HTTP probe: absolute-form to a proxy, origin-form through a tunnel.
 
 use crate::Credentials;
+use crate::judge::{NONCE_CHARS, Nonce};
 use crate::policy::ProbePolicy;
-use crate::target::Target;
+use crate::target::{Demand, Target};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::rc::Rc;
 
-/// The request to an HTTP proxy for an `http` target (RFC 9112, section 3.2.2).
-pub(crate) fn absolute_form(policy: &ProbePolicy, target: &Target) -> Rc<[u8]> {
-    get(
-        policy,
-        target,
-        &format!("http://{}{}", target.authority, target.path),
-    )
+/// What every request begins with.
+const METHOD: &str = "GET ";
+
+/// Where the nonce goes into a request, until it is filled in.
+const PLACEHOLDER: &[u8; NONCE_CHARS] = b"00000000000000000000000000000000";
+
+/// A request that is made once for all conversations, or as a template for them.
+pub(crate) struct Request {
+    bytes: Rc<[u8]>,
+    /// Where the nonce stands in it, if a judge is asked.
+    nonce_at: Option<usize>,
 }
 
-/// The request to the target itself (RFC 9112, section 3.2.1).
-pub(crate) fn origin_form(policy: &ProbePolicy, target: &Target) -> Rc<[u8]> {
-    get(policy, target, &target.path)
+impl Request {
+    /// The request to an HTTP proxy for an `http` target (RFC 9112, section 3.2.2).
+    pub(crate) fn absolute_form(policy: &ProbePolicy, target: &Target) -> Request {
+        Request::new(policy, target, &format!("http://{}", target.authority))
+    }
+
+    /// The request to the target itself (RFC 9112, section 3.2.1).
+    pub(crate) fn origin_form(policy: &ProbePolicy, target: &Target) -> Request {
+        Request::new(policy, target, "")
+    }
+
+    fn new(policy: &ProbePolicy, target: &Target, origin: &str) -> Request {
+        let path = &target.path;
+        if !matches!(target.demand, Demand::Judge(_)) {
+            return Request {
+                bytes: get(policy, target, &format!("{origin}{path}")),
+                nonce_at: None,
+            };
+        }
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let before = format!("{origin}{path}{mark}nonce=");
+        let placeholder = String::from_utf8_lossy(PLACEHOLDER);
+        Request {
+            bytes: get(policy, target, &format!("{before}{placeholder}")),
+            nonce_at: Some(METHOD.len() + before.len()),
+        }
+    }
+
+    /// The request with `nonce` filled in; the shared one itself if there is no judge.
+    pub(crate) fn with(&self, nonce: &Nonce) -> Rc<[u8]> {
+        let Some(at) = self.nonce_at else {
+            return Rc::clone(&self.bytes);
+        };
+        let (before, behind) = (&self.bytes[..at], &self.bytes[at + nonce.len()..]);
+        [before, nonce, behind].concat().into()
+    }
+
+    /// The shared request, with a placeholder where a nonce belongs.
+    pub(crate) fn shared(&self) -> &Rc<[u8]> {
+        &self.bytes
+    }
 }
 
 /// `request` with `Proxy-Authorization: Basic` (RFC 7617) as its last field. Without credentials it
@@ -38,7 +81,7 @@ fn get(policy: &ProbePolicy, target: &Target, request_target: &str) -> Rc<[u8]> 
     // `no-cache`: the answer of a proxy's cache says nothing about the way to the target.
     // `identity`: what is compared with the expectation is what the target sent.
     let request = format!(
-        "GET {request_target} HTTP/1.1\r\n\
+        "{METHOD}{request_target} HTTP/1.1\r\n\
          Host: {host}\r\n\
          User-Agent: {user_agent}\r\n\
          Accept: */*\r\n\
@@ -65,7 +108,7 @@ mod tests {
     }
 
     fn absolute_form_of(policy: &ProbePolicy) -> Rc<[u8]> {
-        absolute_form(policy, &policy.targets[0])
+        Rc::clone(Request::absolute_form(policy, &policy.targets[0]).shared())
     }
 
     fn text(request: &[u8]) -> String {
@@ -84,10 +127,16 @@ mod tests {
         let first_lines = |url| {
             let policy = policy(url);
             [
-                absolute_form(&policy, &policy.targets[0]),
-                origin_form(&policy, &policy.targets[0]),
+                Request::absolute_form(&policy, &policy.targets[0]),
+                Request::origin_form(&policy, &policy.targets[0]),
             ]
-            .map(|request| text(&request).lines().take(2).collect::<Vec<_>>().join("|"))
+            .map(|request| {
+                text(request.shared())
+                    .lines()
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join("|")
+            })
         };
         assert_eq!(
             first_lines("http://a.example:8080/x?y"),
@@ -148,5 +197,42 @@ mod tests {
             text(&asked).lines().count(),
             text(&plain).lines().count() + 1
         );
+    }
+
+    #[test]
+    fn a_judge_is_asked_with_a_nonce_and_others_are_not() {
+        use crate::target::{Secret, TargetOptions};
+        let nonce = b"00112233445566778899aabbccddeeff";
+        for (url, absolute, origin) in [
+            ("http://j.example/", "http://j.example/?nonce=", "/?nonce="),
+            (
+                "http://j.example/j?x=1",
+                "http://j.example/j?x=1&nonce=",
+                "/j?x=1&nonce=",
+            ),
+        ] {
+            let policy = ProbePolicy::new(PolicyOptions {
+                targets: vec![TargetOptions {
+                    judge: Secret::new(&[7; 16]),
+                    ..url.into()
+                }],
+                ..PolicyOptions::default()
+            })
+            .unwrap();
+            let target = &policy.targets[0];
+            for (request, form) in [
+                (Request::absolute_form(&policy, target), absolute),
+                (Request::origin_form(&policy, target), origin),
+            ] {
+                let text = text(&request.with(nonce));
+                let line = format!("GET {form}00112233445566778899aabbccddeeff HTTP/1.1");
+                assert_eq!(text.lines().next(), Some(&*line));
+                assert!(text.ends_with("Connection: close\r\n\r\n"));
+                assert!(!Rc::ptr_eq(&request.with(nonce), request.shared()));
+            }
+        }
+        let plain = policy("http://a.example/");
+        let request = Request::origin_form(&plain, &plain.targets[0]);
+        assert!(Rc::ptr_eq(&request.with(nonce), request.shared()));
     }
 }

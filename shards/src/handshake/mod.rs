@@ -6,11 +6,11 @@ pub(crate) mod http;
 pub(crate) mod socks4;
 pub(crate) mod socks5;
 
-use crate::Verdict;
+use crate::rule::Rule;
 use std::rc::Rc;
 
 /// What a handshake makes of the bytes that it was given.
-#[cfg_attr(test, derive(Debug, PartialEq))]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Progress {
     /// Send these bytes, then receive.
     Ask(Rc<[u8]>),
@@ -19,8 +19,12 @@ pub(crate) enum Progress {
     /// The proxy has opened the way to the target, and nothing else was received.
     Open,
     /// The probe is over.
-    Ended(Verdict),
+    Ended(Rule),
 }
+
+/// Bytes that nobody asked for yet.
+pub(crate) const SPOKE_FIRST: Rule =
+    Rule::garbled("bytes came before they were asked for: that is no tunnel to the target");
 
 impl Progress {
     /// The way is open, with `rest` received behind the reply. The far end of a tunnel speaks when
@@ -28,7 +32,7 @@ impl Progress {
     pub(crate) fn open(rest: &[u8]) -> Progress {
         match rest {
             [] => Progress::Open,
-            _ => Progress::Ended(Verdict::BadProtocol),
+            _ => Progress::Ended(SPOKE_FIRST),
         }
     }
 
@@ -36,7 +40,29 @@ impl Progress {
     pub(crate) fn ask(question: &Rc<[u8]>, rest: &[u8]) -> Progress {
         match rest {
             [] => Progress::Ask(Rc::clone(question)),
-            _ => Progress::Ended(Verdict::BadProtocol),
+            _ => Progress::Ended(SPOKE_FIRST),
+        }
+    }
+}
+
+/// What a test sees of a [`Progress`].
+#[cfg(test)]
+#[derive(Debug, PartialEq)]
+pub(crate) enum Seen {
+    Ask(Rc<[u8]>),
+    Recv,
+    Open,
+    Ended(crate::Verdict),
+}
+
+#[cfg(test)]
+impl From<Progress> for Seen {
+    fn from(progress: Progress) -> Seen {
+        match progress {
+            Progress::Ask(question) => Seen::Ask(question),
+            Progress::Recv => Seen::Recv,
+            Progress::Open => Seen::Open,
+            Progress::Ended(rule) => Seen::Ended(rule.verdict()),
         }
     }
 }

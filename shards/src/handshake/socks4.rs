@@ -1,6 +1,7 @@
 //! SOCKS 4 and 4a: one request, one reply of eight bytes.
 
 use super::Progress;
+use crate::rule::Rule;
 use crate::target::Target;
 use crate::{Credentials, Verdict};
 use std::net::IpAddr;
@@ -18,14 +19,20 @@ const REPLY_BYTES: u8 = 8;
 pub(crate) fn request(
     target: &Target,
     credentials: Option<&Credentials>,
-) -> Result<Rc<[u8]>, Verdict> {
+) -> Result<Rc<[u8]>, Rule> {
     let user = credentials.map_or("", |credentials| &credentials.user);
     if user.contains('\0') {
-        return Err(Verdict::AuthRequired);
+        return Err(Rule::Told(
+            Verdict::AuthRequired,
+            "SOCKS 4 cannot carry a user name with a NUL in it",
+        ));
     }
     let (address, name) = match target.host.parse() {
         Ok(IpAddr::V4(ip)) => (ip.octets(), None),
-        Ok(IpAddr::V6(_)) => return Err(Verdict::Denied),
+        Ok(IpAddr::V6(_)) => {
+            let rule = "SOCKS 4 cannot name a target by its IPv6 address";
+            return Err(Rule::Told(Verdict::Denied, rule));
+        }
         // 4a: an address 0.0.0.x with x other than 0 announces a name behind the user.
         Err(_) => ([0, 0, 0, 1], Some(&target.host)),
     };
@@ -55,10 +62,11 @@ impl Socks4 {
         for (index, &byte) in bytes.iter().enumerate() {
             match (self.read, byte) {
                 (0, 0) | (1, 90) | (2.., _) => self.read += 1,
-                (1, 91) => return Progress::Ended(Verdict::Denied),
-                // 92: no identd on our side; 93: it names another user. Both ask who we are.
-                (1, 92 | 93) => return Progress::Ended(Verdict::AuthRequired),
-                _ => return Progress::Ended(Verdict::BadProtocol),
+                (1, code) => return Progress::Ended(Rule::Socks4(code)),
+                (_, _) => {
+                    let rule = "a SOCKS 4 reply begins with 0";
+                    return Progress::Ended(Rule::garbled(rule));
+                }
             }
             if self.read == REPLY_BYTES {
                 return Progress::open(&bytes[index + 1..]);
@@ -71,6 +79,7 @@ impl Socks4 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handshake::Seen;
     use crate::policy::{PolicyOptions, ProbePolicy};
     use crate::verify::tests::splits;
 
@@ -84,7 +93,7 @@ mod tests {
             user: user.into(),
             password: "unused".into(),
         });
-        let request = request(&target, credentials.as_ref());
+        let request = request(&target, credentials.as_ref()).map_err(|rule| rule.verdict());
         assert_eq!(request.as_deref(), expected.as_deref(), "{url}");
     }
 
@@ -111,55 +120,55 @@ mod tests {
         );
     }
 
-    fn check(reply: &[u8], expected: Progress) {
+    fn check(reply: &[u8], expected: Seen) {
         for pieces in splits(reply) {
             let mut socks = Socks4::default();
             let last = pieces
                 .iter()
-                .map(|piece| socks.received(piece))
-                .find(|progress| *progress != Progress::Recv);
-            assert_eq!(last.unwrap_or(Progress::Recv), expected, "{pieces:?}");
+                .map(|piece| Seen::from(socks.received(piece)))
+                .find(|progress| *progress != Seen::Recv);
+            assert_eq!(last.unwrap_or(Seen::Recv), expected, "{pieces:?}");
         }
     }
 
     #[test]
     fn every_code_has_its_verdict() {
-        check(&[0, 90, 1, 2, 3, 4, 5, 6], Progress::Open);
-        check(&[0, 91], Progress::Ended(Verdict::Denied));
-        check(&[0, 91, 0, 0, 0, 0, 0, 0], Progress::Ended(Verdict::Denied));
+        check(&[0, 90, 1, 2, 3, 4, 5, 6], Seen::Open);
+        check(&[0, 91], Seen::Ended(Verdict::Denied));
+        check(&[0, 91, 0, 0, 0, 0, 0, 0], Seen::Ended(Verdict::Denied));
         check(
             &[0, 92, 0, 0, 0, 0, 0, 0],
-            Progress::Ended(Verdict::AuthRequired),
+            Seen::Ended(Verdict::AuthRequired),
         );
         check(
             &[0, 93, 0, 0, 0, 0, 0, 0],
-            Progress::Ended(Verdict::AuthRequired),
+            Seen::Ended(Verdict::AuthRequired),
         );
         for code in (0..=255).filter(|code| !(90..=93).contains(code)) {
-            check(&[0, code], Progress::Ended(Verdict::BadProtocol));
+            check(&[0, code], Seen::Ended(Verdict::BadProtocol));
         }
     }
 
     #[test]
     fn half_a_grant_is_no_grant() {
-        check(&[0, 90, 0, 0, 0, 0, 0], Progress::Recv);
+        check(&[0, 90, 0, 0, 0, 0, 0], Seen::Recv);
     }
 
     #[test]
     fn an_http_server_is_not_a_socks_proxy() {
         check(
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            Progress::Ended(Verdict::BadProtocol),
+            Seen::Ended(Verdict::BadProtocol),
         );
         check(
             &[4, 90, 0, 0, 0, 0, 0, 0],
-            Progress::Ended(Verdict::BadProtocol),
+            Seen::Ended(Verdict::BadProtocol),
         );
     }
 
     #[test]
     fn a_tunnel_that_speaks_first_is_no_tunnel() {
         let progress = Socks4::default().received(&[0, 90, 0, 0, 0, 0, 0, 0, b'x']);
-        assert_eq!(progress, Progress::Ended(Verdict::BadProtocol));
+        assert_eq!(Seen::from(progress), Seen::Ended(Verdict::BadProtocol));
     }
 }

@@ -1,6 +1,7 @@
 //! SOCKS 5 (RFC 1928) with user name and password (RFC 1929).
 
 use super::Progress;
+use crate::rule::Rule;
 use crate::target::Target;
 use crate::{Credentials, Verdict};
 use std::net::IpAddr;
@@ -73,7 +74,7 @@ enum Turn {
     Login,
     Connect,
     Open,
-    Ended(Verdict),
+    Ended(Rule),
 }
 
 /// Greeting, login and connection request, and how the proxy takes them.
@@ -91,7 +92,7 @@ impl Socks5 {
     pub(crate) fn begin(
         questions: &Questions,
         credentials: Option<&Credentials>,
-    ) -> Result<(Socks5, Rc<[u8]>), Verdict> {
+    ) -> Result<(Socks5, Rc<[u8]>), Rule> {
         let (login, greeting) = match credentials {
             None => (None, &questions.greeting),
             Some(credentials) => (Some(login(credentials)?), &questions.greeting_with_login),
@@ -116,7 +117,7 @@ impl Socks5 {
                     return Progress::ask(&questions.connect, rest);
                 }
                 Turn::Open => return Progress::open(rest),
-                Turn::Ended(verdict) => return Progress::Ended(verdict),
+                Turn::Ended(rule) => return Progress::Ended(rule),
             }
         }
         Progress::Recv
@@ -127,15 +128,14 @@ impl Socks5 {
             (Next::MethodVersion, 5) => Turn::Read(Next::Method),
             (Next::Method, 0) => Turn::Connect,
             (Next::Method, 2) if self.login.is_some() => Turn::Login,
-            // 0xFF: none of what we offered. 1 and 2, GSSAPI and login, were not offered.
-            (Next::Method, 0xFF | 1 | 2) => Turn::Ended(Verdict::AuthRequired),
+            (Next::Method, method) => Turn::Ended(Rule::Socks5Method(method)),
             (Next::LoginVersion, 1) => Turn::Read(Next::LoginStatus),
             (Next::LoginStatus, 0) => Turn::Connect,
-            (Next::LoginStatus, _) => Turn::Ended(Verdict::AuthRequired),
+            (Next::LoginStatus, status) => Turn::Ended(Rule::Socks5Login(status)),
             (Next::ReplyVersion, 5) => Turn::Read(Next::Reply),
             (Next::Reply, 0) => Turn::Read(Next::Reserved),
             // 1..=8 are the refusals of RFC 1928, section 6; some proxies have more of their own.
-            (Next::Reply, _) => Turn::Ended(Verdict::Denied),
+            (Next::Reply, code) => Turn::Ended(Rule::Socks5Reply(code)),
             (Next::Reserved, _) => Turn::Read(Next::AddressType),
             (Next::AddressType, 1) => Turn::Read(Next::Bound(4 + 2)),
             (Next::AddressType, 3) => Turn::Read(Next::NameLength),
@@ -143,14 +143,23 @@ impl Socks5 {
             (Next::NameLength, length) => Turn::Read(Next::Bound(u16::from(length) + 2)),
             (Next::Bound(left @ 2..), _) => Turn::Read(Next::Bound(left - 1)),
             (Next::Bound(_), _) => Turn::Open,
-            _ => Turn::Ended(Verdict::BadProtocol),
+            (Next::MethodVersion | Next::ReplyVersion, _) => {
+                Turn::Ended(Rule::garbled("a SOCKS 5 reply begins with 5"))
+            }
+            (Next::LoginVersion, _) => {
+                Turn::Ended(Rule::garbled("a SOCKS 5 login reply begins with 1"))
+            }
+            (Next::AddressType, _) => {
+                Turn::Ended(Rule::garbled("a SOCKS 5 reply has an unknown address type"))
+            }
         }
     }
 }
 
-fn login(Credentials { user, password }: &Credentials) -> Result<Rc<[u8]>, Verdict> {
+fn login(Credentials { user, password }: &Credentials) -> Result<Rc<[u8]>, Rule> {
     if user.len() > 255 || password.len() > 255 {
-        return Err(Verdict::AuthRequired);
+        let rule = "SOCKS 5 cannot carry a user name or password over 255 bytes";
+        return Err(Rule::Told(Verdict::AuthRequired, rule));
     }
     let mut login = vec![1];
     push_counted(&mut login, user);

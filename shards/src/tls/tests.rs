@@ -2,32 +2,50 @@
 
 use super::peer::{Authority, Server};
 use super::*;
+use crate::Verdict;
+use crate::conversation::watch::Watched;
+use crate::handshake::Seen;
+use crate::verify::{Proof, Trial};
 use rustls::version;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 const ALIVE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
+/// A client of the only target of `policy`, and what the target must answer.
+fn client(policy: &ProbePolicy) -> (Client, Proof) {
+    let target = &policy.targets[0];
+    (
+        Client::to_target(policy, target).unwrap(),
+        Proof::new(policy, target),
+    )
+}
+
+fn hear(session: &mut Session, proof: &Proof, bytes: &[u8]) -> Seen {
+    let mut trial = Trial { proof, aside: None };
+    let (request, watched) = (Rc::from(REQUEST), Watched::default());
+    session
+        .received(&request, &mut trial, &watched, bytes)
+        .into()
+}
+
 /// The verdict when the server's bytes come in pieces of `piece` bytes and the stream then ends.
 fn talk(policy: &ProbePolicy, server: &mut Server, piece: usize) -> Verdict {
-    let (client, proof) = (
-        Client::new(policy, &policy.targets[0]).unwrap(),
-        Proof::new(&policy.targets[0]),
-    );
-    let (mut session, hello) = client.connect().unwrap();
+    let (client, proof) = client(policy);
+    let (mut session, hello) = client.session().unwrap();
     let mut said = server.hear(&hello);
     loop {
         let mut next = Vec::new();
         for bytes in said.chunks(piece) {
-            match session.received(REQUEST, &proof, bytes) {
-                Progress::Ask(question) => next.extend(server.hear(&question)),
-                Progress::Recv => {}
-                Progress::Ended(verdict) => return verdict,
-                Progress::Open => panic!("TLS opens nothing"),
+            match hear(&mut session, &proof, bytes) {
+                Seen::Ask(question) => next.extend(server.hear(&question)),
+                Seen::Recv => {}
+                Seen::Ended(verdict) => return verdict,
+                Seen::Open => panic!("TLS opens nothing"),
             }
         }
         if next.is_empty() {
-            return match session.received(REQUEST, &proof, &[]) {
-                Progress::Ended(verdict) => verdict,
+            return match hear(&mut session, &proof, &[]) {
+                Seen::Ended(verdict) => verdict,
                 other => panic!("{other:?} after the end of the stream"),
             };
         }
@@ -189,13 +207,10 @@ fn an_answer_that_ends_with_its_stream_ends_with_close_notify() {
 
 /// The verdict when the wire says `bytes` to the ClientHello and then closes.
 fn hear_only(policy: &ProbePolicy, bytes: &[u8]) -> Verdict {
-    let (mut session, _) = Client::new(policy, &policy.targets[0])
-        .unwrap()
-        .connect()
-        .unwrap();
-    let proof = Proof::new(&policy.targets[0]);
+    let (client, proof) = client(policy);
+    let (mut session, _) = client.session().unwrap();
     for piece in [bytes, &[]] {
-        if let Progress::Ended(verdict) = session.received(REQUEST, &proof, piece) {
+        if let Seen::Ended(verdict) = hear(&mut session, &proof, piece) {
             return verdict;
         }
     }
@@ -224,21 +239,16 @@ fn what_is_not_tls_is_bad_protocol() {
 fn a_stream_that_ends_in_the_handshake_is_closed() {
     let authority = Authority::new();
     let policy = authority.policy(URL);
-    let (mut session, hello) = Client::new(&policy, &policy.targets[0])
-        .unwrap()
-        .connect()
-        .unwrap();
+    let (client, proof) = client(&policy);
+    let (mut session, hello) = client.session().unwrap();
     let flight = Server::new(&authority, "a.example", ALIVE).hear(&hello);
     assert!(flight.len() > 500, "a ServerHello and a certificate");
     for bytes in flight[..flight.len() - 1].chunks(64) {
-        assert!(!matches!(
-            session.received(REQUEST, &Proof::new(&policy.targets[0]), bytes),
-            Progress::Ended(_)
-        ));
+        assert!(!matches!(hear(&mut session, &proof, bytes), Seen::Ended(_)));
         assert!(!session.is_open());
     }
-    let end = session.received(REQUEST, &Proof::new(&policy.targets[0]), &[]);
-    assert_eq!(end, Progress::Ended(Verdict::Closed));
+    let end = hear(&mut session, &proof, &[]);
+    assert_eq!(end, Seen::Ended(Verdict::Closed));
     assert_eq!(hear_only(&policy, &[]), Verdict::Closed);
 }
 
@@ -248,16 +258,15 @@ fn a_changed_byte_never_panics_and_always_ends() {
     let mut random = fastrand::Rng::with_seed(seed);
     let authority = Authority::new();
     let policy = authority.policy(URL);
-    let client = Client::new(&policy, &policy.targets[0]).unwrap();
+    let (client, proof) = client(&policy);
     for _ in 0..200 {
-        let (mut session, hello) = client.connect().unwrap();
+        let (mut session, hello) = client.session().unwrap();
         let mut flight = Server::new(&authority, "a.example", ALIVE).hear(&hello);
         let at = random.usize(..flight.len());
         flight[at] ^= random.u8(1..);
-        let proof = Proof::new(&policy.targets[0]);
         let ended = [&flight[..], &[]]
             .iter()
-            .any(|bytes| matches!(session.received(REQUEST, &proof, bytes), Progress::Ended(_)));
+            .any(|bytes| matches!(hear(&mut session, &proof, bytes), Seen::Ended(_)));
         assert!(ended, "seed {seed}: byte {at} of {}", flight.len());
     }
 }
@@ -265,16 +274,13 @@ fn a_changed_byte_never_panics_and_always_ends() {
 #[test]
 fn a_handshake_without_end_is_cut_off() {
     let policy = Authority::new().policy(URL);
-    let (mut session, _) = Client::new(&policy, &policy.targets[0])
-        .unwrap()
-        .connect()
-        .unwrap();
-    let proof = Proof::new(&policy.targets[0]);
+    let (client, proof) = client(&policy);
+    let (mut session, _) = client.session().unwrap();
     // A handshake message that announces 16 MiB, in records of 16 KiB.
     let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0; 0x3ffc]].concat();
     let ended = (0..100).any(|_| {
-        let progress = session.received(REQUEST, &proof, &record);
-        matches!(progress, Progress::Ended(_))
+        let progress = hear(&mut session, &proof, &record);
+        matches!(progress, Seen::Ended(_))
     });
     assert!(ended);
 }
@@ -282,5 +288,5 @@ fn a_handshake_without_end_is_cut_off() {
 #[test]
 fn a_plain_target_needs_no_client() {
     let policy = Authority::new().policy("http://a.example/");
-    assert!(Client::new(&policy, &policy.targets[0]).is_none());
+    assert!(Client::to_target(&policy, &policy.targets[0]).is_none());
 }

@@ -1,7 +1,10 @@
 //! Where the body of an answer ends: by length, by chunks (RFC 9112, section 7.1), or with the
 //! stream.
 
-use crate::Verdict;
+use crate::rule::Rule;
+
+/// A chunk without a size.
+const NOT_A_SIZE: Rule = Rule::garbled("a chunk has no hexadecimal size of 64 bits");
 
 /// How a body is framed, and how far it was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,7 +76,7 @@ impl Framing {
         &mut self,
         bytes: &'a [u8],
         overhead_max: u64,
-    ) -> Result<Piece<'a>, Verdict> {
+    ) -> Result<Piece<'a>, Rule> {
         match self {
             Framing::Length(0) => Ok(Piece::End),
             Framing::Length(left) => Ok(content(left, bytes)),
@@ -98,7 +101,7 @@ fn content<'a>(left: &mut u64, bytes: &'a [u8]) -> Piece<'a> {
 }
 
 impl Chunks {
-    fn next<'a>(&mut self, bytes: &'a [u8], overhead_max: u64) -> Result<Piece<'a>, Verdict> {
+    fn next<'a>(&mut self, bytes: &'a [u8], overhead_max: u64) -> Result<Piece<'a>, Rule> {
         let mut rest = bytes;
         loop {
             match self.next {
@@ -112,7 +115,9 @@ impl Chunks {
                     self.next = self.turn(byte)?;
                     self.overhead += 1;
                     if self.overhead > overhead_max {
-                        return Err(Verdict::TooLarge);
+                        return Err(Rule::too_large(
+                            "sizes, extensions and trailers of chunks exceed their cap",
+                        ));
                     }
                     rest = behind;
                 }
@@ -120,19 +125,19 @@ impl Chunks {
         }
     }
 
-    fn turn(&mut self, byte: u8) -> Result<Next, Verdict> {
+    fn turn(&mut self, byte: u8) -> Result<Next, Rule> {
         let digit = char::from(byte).to_digit(16);
         Ok(match (self.next, byte) {
             (Next::Size, _) => {
-                self.size = digit.ok_or(Verdict::BadProtocol)?.into();
+                self.size = digit.ok_or(NOT_A_SIZE)?.into();
                 Next::SizeGoesOn
             }
             (Next::SizeGoesOn | Next::Padding | Next::Extension, b'\r') => Next::SizeLf,
             (Next::SizeGoesOn | Next::Padding, b';') => Next::Extension,
             (Next::SizeGoesOn | Next::Padding, b' ' | b'\t') => Next::Padding,
             (Next::SizeGoesOn, _) => {
-                let digit = digit.ok_or(Verdict::BadProtocol)?;
-                let shifted = self.size.checked_mul(16).ok_or(Verdict::BadProtocol)?;
+                let digit = digit.ok_or(NOT_A_SIZE)?;
+                let shifted = self.size.checked_mul(16).ok_or(NOT_A_SIZE)?;
                 self.size = shifted + u64::from(digit);
                 Next::SizeGoesOn
             }
@@ -146,7 +151,7 @@ impl Chunks {
             (Next::LastLf, b'\n') => Next::End,
             (Next::Extension, 1..=9 | 11..) => Next::Extension,
             (Next::Trailer | Next::TrailerGoesOn, 1..=9 | 11..) => Next::TrailerGoesOn,
-            _ => return Err(Verdict::BadProtocol),
+            _ => return Err(Rule::garbled("a chunk is not framed as one")),
         })
     }
 }
@@ -154,18 +159,19 @@ impl Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Verdict;
     use crate::verify::tests::splits;
 
     /// The content of `body` and whether it ended, however it is split.
     fn check(framing: Framing, body: &str, expected: Result<(&str, bool), Verdict>) {
         for pieces in splits(body.as_bytes()) {
-            let read = read(framing, &pieces);
+            let read = read(framing, &pieces).map_err(|rule| rule.verdict());
             let read = read.as_ref().map(|(content, ended)| (&**content, *ended));
             assert_eq!(read, expected.as_ref().copied(), "{body:?} as {pieces:?}");
         }
     }
 
-    fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<(String, bool), Verdict> {
+    fn read(mut framing: Framing, pieces: &[&[u8]]) -> Result<(String, bool), Rule> {
         let mut read = Vec::new();
         for piece in pieces {
             let mut rest = *piece;

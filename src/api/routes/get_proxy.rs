@@ -36,11 +36,11 @@ fn listing(
     let form = Form::read(query, &head.headers);
     Ok(Answer::ok(
         form.content_type(),
-        form.write(&proxies, &snapshot.pool),
+        form.write(&proxies, snapshot),
     ))
 }
 
-/// Says which snapshot it was, how old, and whether it is one that is held.
+/// Says which snapshot it was, how old, and whether and why it is one that is held.
 fn describe(snapshot: &Snapshot, now: SystemTime, headers: &mut HeaderMap) {
     let age = now.duration_since(snapshot.published).unwrap_or_default();
     headers.insert(
@@ -56,6 +56,12 @@ fn describe(snapshot: &Snapshot, now: SystemTime, headers: &mut HeaderMap) {
             HeaderName::from_static("x-snapshot-stale"),
             HeaderValue::from_static("true"),
         );
+        if let Some((why, _since)) = snapshot.stat.stale {
+            headers.insert(
+                HeaderName::from_static("x-snapshot-stale-reason"),
+                HeaderValue::from_static(why.label()),
+            );
+        }
     }
 }
 

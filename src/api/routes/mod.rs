@@ -3,11 +3,13 @@
 mod get_proxy;
 mod health;
 mod metrics;
+mod proxy;
 pub(super) mod reload;
 mod stat;
 
 use super::answer::Answer;
 use super::auth;
+use super::questions::Questions;
 use super::refusal::Refusal;
 use super::{ApiState, Settings};
 use crate::config;
@@ -22,6 +24,7 @@ pub(super) enum Endpoint {
     Ready,
     Metrics,
     GetProxy,
+    Proxy,
     Stat,
     Reload,
 }
@@ -35,11 +38,12 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 6] = [
+    const ALL: [Endpoint; 7] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
         Endpoint::GetProxy,
+        Endpoint::Proxy,
         Endpoint::Stat,
         Endpoint::Reload,
     ];
@@ -54,6 +58,7 @@ impl Endpoint {
             Endpoint::Ready => read("/ready"),
             Endpoint::Metrics => read("/metrics"),
             Endpoint::GetProxy => read("/get-proxy"),
+            Endpoint::Proxy => read("/proxy/{address}"),
             Endpoint::Stat => read("/stat"),
             Endpoint::Reload => Row {
                 path: "/reload",
@@ -66,12 +71,13 @@ impl Endpoint {
     pub(super) fn find(path: &str, metrics: &config::Metrics) -> Option<Endpoint> {
         Endpoint::ALL
             .into_iter()
-            .filter(|endpoint| *endpoint != Endpoint::Metrics)
+            .filter(|endpoint| !matches!(endpoint, Endpoint::Metrics | Endpoint::Proxy))
             .find(|endpoint| endpoint.row().path == path)
             .or_else(|| {
                 let shown = metrics.enabled && path == &*metrics.endpoint;
                 shown.then_some(Endpoint::Metrics)
             })
+            .or_else(|| proxy::is_path(path).then_some(Endpoint::Proxy))
     }
 
     /// The label of a route in the metrics; `other` for every path that is none.
@@ -113,6 +119,7 @@ pub(super) async fn answer(
     endpoint: Option<Endpoint>,
     head: &Parts,
     state: &ApiState,
+    questions: &Questions,
     settings: &Settings,
     now: SystemTime,
 ) -> Result<Answer, Refusal> {
@@ -128,6 +135,7 @@ pub(super) async fn answer(
         Endpoint::Ready => health::ready(state),
         Endpoint::Metrics => metrics::page(state, settings, now),
         Endpoint::GetProxy => Ok(get_proxy::answer(state, head, now)),
+        Endpoint::Proxy => proxy::answer(state, questions, head).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,
     }

@@ -3,7 +3,7 @@
 use crate::api::ApiState;
 use crate::api::answer::Answer;
 use crate::api::time::Rfc3339;
-use crate::snapshot::{ShardStat, Snapshot, SourceStat, Sweep};
+use crate::snapshot::{ShardStat, Snapshot, SourceStat, Sweep, TargetStat};
 use axum::http::StatusCode;
 use proxy_shards::{Protocol, Verdict};
 use serde::Serialize;
@@ -27,6 +27,10 @@ struct Figures<'s> {
     updated: Rfc3339,
     generation: u64,
     stale: bool,
+    stale_reason: Option<&'static str>,
+    stale_since: Option<Rfc3339>,
+    held: u64,
+    targets: BTreeMap<&'s str, TargetFigures>,
     latency_ms: Latency,
     protocols: BTreeMap<&'static str, usize>,
     verdicts: BTreeMap<&'static str, u64>,
@@ -37,6 +41,7 @@ struct Figures<'s> {
 impl Figures<'_> {
     fn of(snapshot: &Snapshot) -> Figures<'_> {
         let stat = &*snapshot.stat;
+        let stale = stat.stale.filter(|_| snapshot.stale);
         let published = (snapshot.generation > 0).then_some(snapshot.published);
         Figures {
             alive_percent: percent(stat.total_alive, stat.total_dead),
@@ -48,6 +53,10 @@ impl Figures<'_> {
             updated: Rfc3339(published),
             generation: snapshot.generation,
             stale: snapshot.stale,
+            stale_reason: stale.map(|(why, _)| why.label()),
+            stale_since: moment(stale.map(|(_, since)| since)),
+            held: stat.held,
+            targets: stat.targets.iter().map(TargetFigures::of).collect(),
             latency_ms: Latency {
                 p50: stat.latency_ms_p50,
                 p95: stat.latency_ms_p95,
@@ -93,6 +102,27 @@ impl SourceFigures<'_> {
             fetched_at: moment(source.fetched_at),
         };
         (&source.url, figures)
+    }
+}
+
+#[derive(Serialize)]
+struct TargetFigures {
+    /// `None`: not asked without a proxy.
+    up: Option<bool>,
+    verdict: Option<&'static str>,
+    latency_ms: Option<u32>,
+    reached: u64,
+}
+
+impl TargetFigures {
+    fn of(target: &TargetStat) -> (&str, TargetFigures) {
+        let figures = TargetFigures {
+            up: target.control.map(|verdict| verdict == Verdict::Alive),
+            verdict: target.control.map(Verdict::label),
+            latency_ms: target.control.map(|_| target.latency_ms),
+            reached: target.reached,
+        };
+        (&target.name, figures)
     }
 }
 

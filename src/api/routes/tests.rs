@@ -58,6 +58,7 @@ fn a_wrong_method_is_405_with_the_right_ones() {
         ("POST", "/metrics", "GET, HEAD"),
         ("PUT", "/get-proxy", "GET, HEAD"),
         ("OPTIONS", "/stat", "GET, HEAD"),
+        ("PUT", "/proxy/1.2.3.4:80", "GET, HEAD"),
         ("GET", "/reload", "POST"),
         ("HEAD", "/reload", "POST"),
         ("BREW", "/reload", "POST"),
@@ -193,4 +194,25 @@ fn every_route_is_in_the_documentation() {
         let heading = format!("\n## {method} {}\n", row.path);
         assert!(page.contains(&heading), "{heading}");
     }
+}
+
+#[test]
+fn every_verdict_is_in_the_documentation() {
+    let page = include_str!("../../../docs/api.md");
+    let (_, table) = page.split_once("\n### Verdicts\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    for verdict in proxy_shards::Verdict::ALL {
+        let word = format!("`{}`", verdict.label());
+        assert!(table.contains(&word), "{word}");
+    }
+}
+
+#[test]
+fn metrics_may_stand_beside_the_proxies() {
+    let server = Server::start();
+    let mut moved = settings();
+    moved.metrics.endpoint = "/proxy/metrics".into();
+    server.configure(moved);
+    assert_eq!(server.get("/proxy/metrics").status, 200);
+    assert_eq!(server.get("/proxy/metrics2").status, 400);
 }

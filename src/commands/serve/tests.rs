@@ -46,6 +46,7 @@ impl World {
             "aggregator": { "sources": sources, "allow_private": true },
             "checker": {
                 "test_url": self.farm.target(Expect::NoContent),
+                "control_probe": false,
                 "concurrency_total": 64,
                 "shards": 2,
                 "timeout_ms": 5000,

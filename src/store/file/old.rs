@@ -3,8 +3,9 @@
 
 use crate::ledger::Entry;
 use crate::store::Image;
+use crate::store::record::first;
 use jiff::Timestamp;
-use proxy_shards::{Candidate, Scheme, Timing, Verdict, Works};
+use proxy_shards::{Candidate, Protocol, Scheme, Timing, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
@@ -27,7 +28,7 @@ impl Proxy {
     pub(super) fn of(entry: &Entry) -> Option<Proxy> {
         (entry.verdict == Some(Verdict::Alive)).then(|| Proxy {
             address: entry.candidate.address().to_string(),
-            protocol: Some(entry.candidate.scheme.label().to_owned()),
+            protocol: Some(protocol(entry).label().to_owned()),
             alive: true,
             latency_ms: Some(entry.timing.total_us.div_ceil(1_000).into()),
             last_check: Some(time_text(entry.checked_at_ms)),
@@ -53,21 +54,31 @@ impl Proxy {
             false => (None, None, 0),
         };
         Some(Entry {
-            candidate,
             verdict,
             // A cast from a float stays within the bounds of the integer.
             timing: Timing {
                 total_us: (latency_ms.unwrap_or(0.0) * 1_000.0) as u32,
                 ..Timing::default()
             },
-            works: Works::default(),
-            exit: None,
-            history: Box::default(),
+            works: first::works(candidate.scheme, verdict),
             checked_at_ms,
             alive_at_ms,
-            failures: 0,
+            ..Entry::new(candidate)
         })
     }
+}
+
+/// The protocol that an alive entry is listed with: the first, in the order of trying, of those
+/// that reached the most targets; the first to be tried, if it is not known what was reached.
+fn protocol(entry: &Entry) -> Protocol {
+    let candidate = &entry.candidate;
+    let mut tried = candidate.scheme.protocols().in_order(candidate.port);
+    let first = tried.next().unwrap_or(Protocol::Http);
+    let reached = |protocol| entry.works.by(protocol).iter().count();
+    tried.fold(first, |best, next| match reached(next) > reached(best) {
+        true => next,
+        false => best,
+    })
 }
 
 /// The totals.

@@ -1,7 +1,9 @@
 //! Damage inside the database, and what a save writes.
 
 use super::*;
+use crate::ledger::Entry;
 use crate::store::contract::random_image;
+use crate::store::record::first;
 use fastrand::Rng;
 
 /// Saves two images, lets `change` have a go at the database, and loads.
@@ -39,7 +41,7 @@ fn a_changed_byte_in_a_chunk_empties_the_ledger_and_keeps_the_old_one_aside() {
 fn a_chunk_of_another_save_does_not_pass() {
     let change = |db: &Db| {
         let older = random_image(&mut Rng::with_seed(1), 1_000);
-        let chunk = chunk::pack(&older).0.remove(1);
+        let chunk = chunk::Packer::new(&older).nth(1).unwrap();
         db.insert(chunk_key(1), chunk).unwrap();
     };
     check(change, "the chunks are not of one save");
@@ -121,4 +123,39 @@ fn twenty_saves_do_not_make_the_database_grow() {
     }
     let bytes = store.db.as_ref().unwrap().size_on_disk().unwrap();
     assert!(bytes < 8 << 20, "{bytes}");
+}
+
+#[test]
+fn a_database_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut image = random_image(&mut Rng::with_seed(5), 1_000);
+    for entry in &mut image.entries {
+        let total_us = entry.timing.total_us;
+        *entry = Entry {
+            verdict: entry.verdict,
+            works: first::works(entry.candidate.scheme, entry.verdict),
+            checked_at_ms: entry.checked_at_ms,
+            alive_at_ms: entry.alive_at_ms,
+            failures: entry.failures,
+            ..Entry::new(entry.candidate.clone())
+        };
+        entry.timing.total_us = total_us;
+    }
+    let mut store = SledStore::open(&path).unwrap();
+    let db = store.db.as_ref().unwrap();
+    let (chunks, meta) = chunk::packed_first(&image);
+    for (number, chunk) in (0..).zip(chunks) {
+        db.insert(chunk_key(number), chunk).unwrap();
+    }
+    db.insert(META_KEY, meta).unwrap();
+    assert!(store.load().unwrap() == image);
+    image.saved_at_ms += 1;
+    store.save(&image).unwrap();
+    let first = store.db.as_ref().unwrap().get(chunk_key(0)).unwrap();
+    assert_eq!(first.unwrap()[0], 2, "the format of the first chunk");
+    drop(store);
+    let mut store = SledStore::open(&path).unwrap();
+    assert!(store.load().unwrap() == image);
+    assert_eq!(store.recovered(), None);
 }

@@ -1,6 +1,7 @@
 //! Scripted SOCKS 5 proxies: what they say, what they are asked.
 
 use super::*;
+use crate::handshake::Seen;
 use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::verify::tests::splits;
 
@@ -20,21 +21,21 @@ fn credentials(user: &str, password: &str) -> Credentials {
 }
 
 /// The proxy says `replies`, one to each question: these `questions` are asked, with this end.
-fn check(login: Option<(&str, &str)>, replies: &[&[u8]], asked: &[&[u8]], end: Progress) {
+fn check(login: Option<(&str, &str)>, replies: &[&[u8]], asked: &[&[u8]], end: Seen) {
     let login = login.map(|(user, password)| credentials(user, password));
     let questions = questions("http://a.example/");
     let longest = splits(replies.last().unwrap());
     for last in longest {
         let (mut socks, greeting) = Socks5::begin(&questions, login.as_ref()).unwrap();
         let mut said = vec![greeting];
-        let mut progress = Progress::Recv;
+        let mut progress = Seen::Recv;
         let pieces = replies[..replies.len() - 1]
             .iter()
             .copied()
             .chain(last.iter().copied());
         for piece in pieces {
-            progress = socks.received(&questions, piece);
-            if let Progress::Ask(bytes) = &progress {
+            progress = Seen::from(socks.received(&questions, piece));
+            if let Seen::Ask(bytes) = &progress {
                 said.push(Rc::clone(bytes));
             }
         }
@@ -78,9 +79,9 @@ fn a_grant_opens_whatever_address_it_names() {
         ],
         &[&[5, 0, 0, 3, 255][..], &[b'n'; 257]].concat(),
     ] {
-        check(None, &[&[5, 0], grant], &asked, Progress::Open);
+        check(None, &[&[5, 0], grant], &asked, Seen::Open);
         let short = &grant[..grant.len() - 1];
-        check(None, &[&[5, 0], short], &asked, Progress::Recv);
+        check(None, &[&[5, 0], short], &asked, Seen::Recv);
     }
 }
 
@@ -88,31 +89,21 @@ fn a_grant_opens_whatever_address_it_names() {
 fn login_is_offered_and_made_only_with_credentials() {
     let grant: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     let asked = [HELLO_LOGIN, LOGIN, CONNECT];
-    check(ME, &[&[5, 2], &[1, 0], grant], &asked, Progress::Open);
-    check(
-        ME,
-        &[&[5, 0], grant],
-        &[HELLO_LOGIN, CONNECT],
-        Progress::Open,
-    );
+    check(ME, &[&[5, 2], &[1, 0], grant], &asked, Seen::Open);
+    check(ME, &[&[5, 0], grant], &[HELLO_LOGIN, CONNECT], Seen::Open);
     check(
         None,
         &[&[5, 2]],
         &[HELLO],
-        Progress::Ended(Verdict::AuthRequired),
+        Seen::Ended(Verdict::AuthRequired),
     );
     let anonymous = [HELLO_LOGIN, &[1, 1, b'u', 0]];
-    check(
-        Some(("u", "")),
-        &[&[5, 2], &[1]],
-        &anonymous,
-        Progress::Recv,
-    );
+    check(Some(("u", "")), &[&[5, 2], &[1]], &anonymous, Seen::Recv);
 }
 
 #[test]
 fn a_refused_login_is_auth_required() {
-    let required = || Progress::Ended(Verdict::AuthRequired);
+    let required = || Seen::Ended(Verdict::AuthRequired);
     for status in [1, 2, 0xFF] {
         check(
             ME,
@@ -129,14 +120,14 @@ fn a_refused_login_is_auth_required() {
 #[test]
 fn every_refusal_is_denied_at_its_code() {
     for code in 1..=255 {
-        let denied = Progress::Ended(Verdict::Denied);
+        let denied = Seen::Ended(Verdict::Denied);
         check(None, &[&[5, 0], &[5, code]], &[HELLO, CONNECT], denied);
     }
 }
 
 #[test]
 fn what_is_not_socks5_is_bad_protocol() {
-    let bad = || Progress::Ended(Verdict::BadProtocol);
+    let bad = || Seen::Ended(Verdict::BadProtocol);
     check(
         None,
         &[b"HTTP/1.1 400 Bad Request\r\n\r\n"],
@@ -156,8 +147,8 @@ fn an_answer_before_its_question_is_bad_protocol() {
     let questions = questions("http://a.example/");
     for early in [&[5, 0, 5][..], &[5, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0]] {
         let (mut socks, _) = Socks5::begin(&questions, None).unwrap();
-        let progress = socks.received(&questions, early);
-        assert_eq!(progress, Progress::Ended(Verdict::BadProtocol));
+        let progress = Seen::from(socks.received(&questions, early));
+        assert_eq!(progress, Seen::Ended(Verdict::BadProtocol));
     }
 }
 
@@ -166,6 +157,9 @@ fn credentials_that_do_not_fit_are_not_sent() {
     let long = "x".repeat(256);
     for (user, password) in [(&*long, ""), ("", &*long)] {
         let begun = Socks5::begin(&questions("http://a/"), Some(&credentials(user, password)));
-        assert_eq!(begun.err(), Some(Verdict::AuthRequired));
+        assert_eq!(
+            begun.err().map(|rule| rule.verdict()),
+            Some(Verdict::AuthRequired)
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Heads in every split.
 
 use super::*;
+use crate::Verdict;
 use crate::verify::tests::splits;
 
 /// Status and framing of a head, if it is whole.
@@ -8,20 +9,24 @@ type Expected = Result<Option<(u16, Result<Framing, Verdict>)>, Verdict>;
 
 /// The head of `text` and how many bytes are behind it, however it is split.
 fn check(text: &str, expected: Expected) {
-    let expected = expected.map(|head| head.map(|(status, framing)| Head { status, framing }));
     for pieces in splits(text.as_bytes()) {
         let mut reader = HeadReader::default();
         let mut last = Ok(None);
         for piece in &pieces {
             last = reader
-                .received(piece)
-                .map(|head| head.map(|(head, _)| head));
-            if !matches!(last, Ok(None)) {
+                .received(Wanted::default(), piece)
+                .map(|head| head.map(|(head, _)| (head.status, head.framing.map_err(verdict))))
+                .map_err(verdict);
+            if last != Ok(None) {
                 break;
             }
         }
         assert_eq!(last, expected, "{text:?} as {pieces:?}");
     }
+}
+
+fn verdict(rule: Rule) -> Verdict {
+    rule.verdict()
 }
 
 fn check_framing(fields: &str, expected: Result<Framing, Verdict>) {
@@ -147,8 +152,9 @@ fn the_caps_hold_to_the_byte() {
     };
     let read = |text: &str| {
         HeadReader::default()
-            .received(text.as_bytes())
+            .received(Wanted::default(), text.as_bytes())
             .map(|h| h.is_some())
+            .map_err(verdict)
     };
     assert_eq!(read(&of_length(HEAD_BYTES_MAX)), Ok(true));
     assert_eq!(read(&of_length(HEAD_BYTES_MAX + 1)), Err(Verdict::TooLarge));
@@ -166,7 +172,7 @@ fn a_head_in_drips_is_cut_off_at_the_cap() {
         .iter()
         .chain(std::iter::repeat(&b'x'));
     let read = drips
-        .take_while(|&&byte| reader.received(&[byte]) == Ok(None))
+        .take_while(|&&byte| matches!(reader.received(Wanted::default(), &[byte]), Ok(None)))
         .count();
     assert_eq!(read, HEAD_BYTES_MAX);
     assert!(reader.kept.capacity() <= 2 * HEAD_BYTES_MAX);
@@ -176,6 +182,54 @@ fn a_head_in_drips_is_cut_off_at_the_cap() {
 fn a_whole_head_is_read_where_it_stands() {
     let mut reader = HeadReader::default();
     let text = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nbody";
-    let (_, behind) = reader.received(text).unwrap().unwrap();
+    let (_, behind) = reader.received(Wanted::default(), text).unwrap().unwrap();
     assert_eq!((behind, reader.kept.capacity()), (&b"body"[..], 0));
+}
+
+/// The media type of a head with `fields`, and whether it has the field `A: b c`.
+fn seen(fields: &str) -> (Option<Box<str>>, bool) {
+    let field = Field {
+        name: "a".into(),
+        value: Some("b c".into()),
+    };
+    let wanted = Wanted {
+        media_type: true,
+        field: Some(&field),
+    };
+    let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
+    let mut reader = HeadReader::default();
+    let (head, _) = reader.received(wanted, head.as_bytes()).unwrap().unwrap();
+    (head.media_type, head.has_field)
+}
+
+#[test]
+fn a_media_type_is_read_without_parameters_and_case() {
+    for (fields, expected) in [
+        ("Content-Type: Text/HTML; charset=utf-8", Some("text/html")),
+        ("content-type:text/html", Some("text/html")),
+        ("Content-Type: ", None),
+        ("Content-Type: ;", None),
+        ("Content-Type: text html", None),
+        ("Content-Type: a/b\r\nContent-Type: a/b", None),
+        ("X: y", None),
+    ] {
+        assert_eq!(seen(fields).0.as_deref(), expected, "{fields:?}");
+    }
+    assert_eq!(seen(&format!("Content-Type: {}", "x".repeat(256))).0, None);
+}
+
+#[test]
+fn a_field_is_looked_for_by_name_in_any_case_and_by_its_whole_value() {
+    for (fields, expected) in [
+        ("A: b c", true),
+        ("a:  b c  ", true),
+        ("A: x\r\nA: b c", true),
+        ("A: b", false),
+        ("A: b c d", false),
+        ("A: B C", false),
+        ("AA: b c", false),
+        ("X: b c", false),
+    ] {
+        assert_eq!(seen(fields).1, expected, "{fields:?}");
+    }
 }

@@ -1,7 +1,8 @@
 //! The contract of `/get-proxy`, line by line, over the wire.
 
 use crate::api::testing::{Server, many, proxies};
-use crate::snapshot::Stat;
+use crate::snapshot::{Stale, Stat, TargetStat};
+use proxy_shards::{Anonymity, Exit, Protocol, Targets};
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
@@ -171,12 +172,21 @@ fn format_json_or_an_accept_with_it_gives_json_and_anything_else_text() {
 }
 
 #[test]
-fn json_has_the_keys_and_types_of_the_old_service() {
+fn json_has_the_keys_and_types_of_the_old_service_and_ours_beside_them() {
     let server = Server::start();
     let mut listed = proxies(&["http://1.2.3.4:8080", "socks4://5.6.7.8:1080"]);
     listed[0].last_check = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_250);
     listed[0].latency_ms = 234;
-    server.publish(listed, Stat::default());
+    listed[0].targets = Targets::first(3);
+    let target = |name: &str| TargetStat {
+        name: name.into(),
+        ..TargetStat::default()
+    };
+    let stat = Stat {
+        targets: ["sh\"op", "mail"].map(target).into(),
+        ..Stat::default()
+    };
+    server.publish(listed, stat);
     let reply = server.get("/get-proxy?format=json");
     assert_eq!(
         reply.json(),
@@ -188,10 +198,46 @@ fn json_has_the_keys_and_types_of_the_old_service() {
                 "alive": true,
                 "latency_ms": 234,
                 "last_check": "2023-11-14T22:13:20.250Z",
+                "targets": ["sh\"op", "mail"],
             }],
             "total": 2,
         })
     );
+}
+
+#[test]
+fn json_tells_the_exit_and_its_anonymity_where_a_judge_has_seen_them() {
+    let server = Server::start();
+    let mut listed = proxies(&["http://1.2.3.4:8080", "http://1.2.3.5:8080"]);
+    listed[1].exit = Some(Exit {
+        ip: "2001:db8::7".parse().unwrap(),
+        anonymity: Anonymity::Anonymous,
+    });
+    server.publish(listed, Stat::default());
+    let page = server.get("/get-proxy?all=1&format=json").json();
+    let row = page["proxies"][0].as_object().unwrap();
+    assert!(!row.contains_key("exit") && !row.contains_key("anonymity"));
+    let row = page["proxies"][1].as_object().unwrap();
+    assert_eq!(
+        (&row["exit"], &row["anonymity"]),
+        (&"2001:db8::7".into(), &"anonymous".into())
+    );
+}
+
+#[test]
+fn a_proxy_is_handed_out_by_each_protocol_that_it_speaks() {
+    let server = Server::start();
+    let mut listed = proxies(&["auto://u:p@1.2.3.4:8080", "auto://u:p@1.2.3.4:8080"]);
+    listed[1].protocol = Protocol::Socks5;
+    server.publish(listed, Stat::default());
+    let ask = |query: &str| {
+        server
+            .get(&format!("/get-proxy?all=1&format=url{query}"))
+            .body
+    };
+    let (http, socks) = ("http://u:p@1.2.3.4:8080\n", "socks5://u:p@1.2.3.4:8080\n");
+    assert_eq!(ask(""), format!("{http}{socks}"));
+    assert_eq!(ask("&protocol=socks5"), socks);
 }
 
 #[test]
@@ -204,10 +250,33 @@ fn headers_tell_the_snapshot_and_whether_it_is_held() {
     let age: u64 = fresh.header("x-snapshot-age").unwrap().parse().unwrap();
     assert!((3600..3660).contains(&age), "{age}");
     assert_eq!(fresh.header("x-snapshot-stale"), None);
+    assert_eq!(fresh.header("x-snapshot-stale-reason"), None);
     server.publish_as(proxies(&MIXED), Stat::default(), published, true);
     let held = server.get("/get-proxy?limit=bad");
     assert_eq!(held.header("x-snapshot-generation"), Some("2"));
     assert_eq!(held.header("x-snapshot-stale"), Some("true"));
+    assert_eq!(held.header("x-snapshot-stale-reason"), None);
+    for (why, word) in [
+        (Stale::Control, "target_unreachable"),
+        (Stale::NothingAlive, "nothing_alive"),
+    ] {
+        let stat = Stat {
+            stale: Some((why, published)),
+            ..Stat::default()
+        };
+        server.publish_as(proxies(&MIXED), stat.clone(), published, true);
+        let held = server.get("/get-proxy");
+        assert_eq!(held.header("x-snapshot-stale-reason"), Some(word));
+        assert_eq!(
+            server.get("/ready").status,
+            200,
+            "a held snapshot is served"
+        );
+        server.publish_as(Vec::new(), stat, published, true);
+        let empty = server.get("/get-proxy");
+        empty.is_refusal(503, "No alive proxies available");
+        assert_eq!(empty.header("x-snapshot-stale-reason"), Some(word));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::api::testing::{Server, proxies};
-use crate::snapshot::Stat;
+use crate::snapshot::{Stale, Stat};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -105,7 +105,10 @@ fn our_keys_stand_beside_the_old_ones() {
         ("generation", json!(1)),
         ("stale", json!(true)),
         ("latency_ms", json!({ "p50": 120, "p95": 900 })),
-        ("protocols", json!({ "http": 1, "socks4": 0, "socks5": 1 })),
+        (
+            "protocols",
+            json!({ "http": 1, "https": 0, "socks4": 0, "socks5": 1 }),
+        ),
         ("sweep", sweep),
         (
             "shards",
@@ -131,4 +134,57 @@ fn before_the_first_check_the_times_are_the_first_second_of_year_1() {
     assert_eq!(figures["alive_percent"], "0.00%");
     assert_eq!(figures["sources"], json!({}));
     assert_eq!(figures["generation"], 0);
+}
+
+#[test]
+fn a_held_snapshot_says_why_and_since_when_and_how_the_targets_fare() {
+    let server = Server::start();
+    let target = |name: &str, control, reached| TargetStat {
+        name: name.into(),
+        control,
+        latency_ms: 42,
+        reached,
+    };
+    let stale = Stat {
+        stale: Some((Stale::Control, at(5))),
+        held: 17,
+        targets: vec![
+            target("up", Some(Verdict::Alive), 9),
+            target("\"down\"", Some(Verdict::ConnectTimeout), 3),
+            target("unasked", None, 0),
+        ],
+        ..stat()
+    };
+    server.publish_as(Vec::new(), stale, at(6), true);
+    let figures = server.get("/stat").json();
+    let targets = json!({
+        "up": {"up": true, "verdict": "alive", "latency_ms": 42, "reached": 9},
+        "\"down\"": {
+            "up": false, "verdict": "connect_timeout", "latency_ms": 42, "reached": 3,
+        },
+        "unasked": {"up": null, "verdict": null, "latency_ms": null, "reached": 0},
+    });
+    for (key, expected) in [
+        ("stale", json!(true)),
+        ("stale_reason", json!("target_unreachable")),
+        ("stale_since", json!("2023-11-14T22:13:25.000Z")),
+        ("held", json!(17)),
+        ("targets", targets),
+    ] {
+        assert_eq!(figures[key], expected, "{key}");
+    }
+}
+
+#[test]
+fn a_fresh_snapshot_has_no_reason_to_be_stale() {
+    let server = Server::start();
+    server.publish(Vec::new(), stat());
+    let figures = server.get("/stat").json();
+    assert_eq!(
+        (&figures["stale"], &figures["held"]),
+        (&json!(false), &json!(0))
+    );
+    let nothing = (&Value::Null, &Value::Null);
+    assert_eq!((&figures["stale_reason"], &figures["stale_since"]), nothing);
+    assert_eq!(figures["targets"], json!({}));
 }

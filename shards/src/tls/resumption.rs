@@ -1,0 +1,156 @@
+//! Tests of sessions that are resumed, and of those that are not.
+
+use super::peer::{Authority, Server};
+use super::*;
+use crate::Verdict;
+use crate::conversation::watch::Watched;
+use crate::handshake::Progress;
+use crate::verify::{Proof, Trial};
+use rustls::{HandshakeKind, ServerConfig, version};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const URL: &str = "https://a.example/generate_204";
+const ALIVE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// A client of the only target of a policy, and what the target must answer.
+struct Probe {
+    client: Client,
+    proof: Proof,
+}
+
+impl Probe {
+    fn new(policy: &ProbePolicy) -> Probe {
+        let target = &policy.targets[0];
+        Probe {
+            client: Client::to_target(policy, target).unwrap(),
+            proof: Proof::new(policy, target),
+        }
+    }
+
+    /// How one more connection to `server` ends, of which kind it was, and what it took of our own
+    /// time.
+    fn talk(&self, server: &mut Server) -> (Verdict, Option<HandshakeKind>, Duration) {
+        let request = Rc::from(&b"GET / HTTP/1.1\r\n\r\n"[..]);
+        let mut trial = Trial {
+            proof: &self.proof,
+            aside: None,
+        };
+        let started = Instant::now();
+        let (mut session, mut question) = self.client.session().unwrap();
+        let mut spent = started.elapsed();
+        loop {
+            let said = server.hear(&question);
+            let started = Instant::now();
+            let watched = Watched::default();
+            let progress = session.received(&request, &mut trial, &watched, &said);
+            spent += started.elapsed();
+            match progress {
+                Progress::Ask(next) => question = next,
+                Progress::Ended(rule) => {
+                    return (rule.verdict(), server.tls.handshake_kind(), spent);
+                }
+                Progress::Recv | Progress::Open => question = [].into(),
+            }
+        }
+    }
+
+    /// The same with a server that remembers its sessions.
+    fn again(&self, config: &Arc<ServerConfig>) -> (Verdict, Option<HandshakeKind>) {
+        let (verdict, kind, _) = self.talk(&mut Server::of(Arc::clone(config), ALIVE));
+        (verdict, kind)
+    }
+}
+
+fn remembering(authority: &Authority, name: &str) -> Arc<ServerConfig> {
+    Server::new(authority, name, ALIVE).config
+}
+
+const FULL: (Verdict, Option<HandshakeKind>) = (Verdict::Alive, Some(HandshakeKind::Full));
+const RESUMED: (Verdict, Option<HandshakeKind>) = (Verdict::Alive, Some(HandshakeKind::Resumed));
+
+#[test]
+fn a_verified_session_is_resumed_and_a_resumed_one_is_not() {
+    let authority = Authority::new();
+    let (probe, server) = (
+        Probe::new(&authority.policy(URL)),
+        remembering(&authority, "a.example"),
+    );
+    // A full handshake gives two tickets here, and only it does.
+    for expected in [FULL, RESUMED, RESUMED, FULL, RESUMED, RESUMED, FULL] {
+        assert_eq!(probe.again(&server), expected);
+    }
+}
+
+#[test]
+fn who_does_not_know_the_session_must_have_the_certificate() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let probe = Probe::new(&authority.policy(URL));
+    let target = remembering(&authority, "a.example");
+    assert_eq!(probe.again(&target), FULL);
+    for interceptor in [
+        remembering(&stranger, "a.example"),
+        remembering(&authority, "b.example"),
+    ] {
+        // It is offered a ticket of the target, and cannot use it.
+        let (verdict, _) = probe.again(&interceptor);
+        assert_eq!(verdict, Verdict::TlsIntercepted);
+    }
+    // It gave no tickets that the target would be offered.
+    assert_eq!(probe.again(&target), FULL);
+    assert_eq!(probe.again(&target), RESUMED);
+}
+
+#[test]
+fn a_session_is_of_one_target_and_one_policy() {
+    let authority = Authority::new();
+    let server = remembering(&authority, "a.example");
+    for _ in 0..2 {
+        // The same name and roots, but compiled anew.
+        assert_eq!(Probe::new(&authority.policy(URL)).again(&server), FULL);
+    }
+}
+
+#[test]
+fn sessions_of_tls_1_2_are_not_resumed() {
+    let authority = Authority::new();
+    let provider = ring::default_provider();
+    let versions = [&version::TLS12];
+    let server = Server::with(&authority, "a.example", ALIVE, provider, &versions).config;
+    let probe = Probe::new(&authority.policy(URL));
+    for _ in 0..2 {
+        assert_eq!(probe.again(&server), FULL);
+    }
+}
+
+/// Prints what a handshake costs our own side:
+/// `cargo test -p proxy-shards --lib a_resumed_handshake_costs -- --nocapture`.
+#[test]
+fn a_resumed_handshake_costs_less_than_a_full_one() {
+    let authority = Authority::new();
+    let (chain, key) = authority.chain("a.example");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let (probe, config) = (Probe::new(&authority.policy(URL)), Arc::new(config));
+    let (mut full, mut resumed) = (Vec::new(), Vec::new());
+    for _ in 0..150 {
+        let (verdict, kind, spent) = probe.talk(&mut Server::of(Arc::clone(&config), ALIVE));
+        assert_eq!(verdict, Verdict::Alive);
+        match kind {
+            Some(HandshakeKind::Resumed) => resumed.push(spent),
+            _ => full.push(spent),
+        }
+    }
+    assert_eq!((full.len(), resumed.len()), (50, 100));
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let (full, resumed) = (median(&mut full), median(&mut resumed));
+    writeln!(std::io::stderr(), "full {full:?}, resumed {resumed:?}").unwrap();
+    assert!(resumed < full, "full {full:?}, resumed {resumed:?}");
+}

@@ -1,0 +1,107 @@
+//! Chunks and their meta record, and damage to them.
+
+use super::*;
+use crate::store::contract::random_image;
+use proxy_shards::{Protocol, Targets, Verdict};
+
+fn packed(image: &Image) -> Vec<Vec<u8>> {
+    Packer::new(image).collect()
+}
+
+fn unpacked(chunks: &[Vec<u8>]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for chunk in chunks {
+        unpack(chunk, &mut entries).unwrap();
+    }
+    entries
+}
+
+#[test]
+fn packed_entries_come_back_in_chunks_of_about_8_kilobytes() {
+    let image = random_image(&mut fastrand::Rng::with_seed(1), 3_000);
+    let mut packer = Packer::new(&image);
+    let chunks: Vec<_> = packer.by_ref().collect();
+    assert_eq!(packer.entries(), 3_000);
+    assert_eq!(unpacked(&chunks), image.entries);
+    let (last, full) = chunks.split_last().unwrap();
+    assert!(full.len() > 5 && last.len() < 9_000);
+    assert!(full.iter().all(|c| (8_192..9_000).contains(&c.len())));
+}
+
+#[test]
+fn a_check_of_one_candidate_changes_one_chunk() {
+    let mut image = random_image(&mut fastrand::Rng::with_seed(2), 3_000);
+    let before = packed(&image);
+    let entry = &mut image.entries[1_500];
+    (entry.verdict, entry.checked_at_ms, entry.failures) = (None, 1, 9);
+    let after = packed(&image);
+    let pairs = before.iter().zip(&after);
+    let changed = pairs.filter(|(b, a)| Mark::of(b) != Mark::of(a)).count();
+    assert_eq!((changed, before.len()), (1, after.len()));
+}
+
+#[test]
+fn no_flipped_bit_goes_unnoticed() {
+    let image = random_image(&mut fastrand::Rng::with_seed(3), 20);
+    let chunk = packed(&image).remove(0);
+    let meta = Meta::new(1, 2, &[Mark::of(&chunk)]).encode();
+    for bit in 0..chunk.len() * 8 {
+        let mut bytes = chunk.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(unpack(&bytes, &mut Vec::new()).is_err(), "{bit}");
+    }
+    for bit in 0..meta.len() * 8 {
+        let mut bytes = meta.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(Meta::decode(&bytes).is_err(), "{bit}");
+    }
+}
+
+#[test]
+fn bytes_with_a_right_crc_and_a_wrong_content_are_refused() {
+    let mut random = fastrand::Rng::with_seed(4);
+    for _ in 0..2_000 {
+        let noise: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
+        let bytes = seal([&[random.u8(1..=2)][..], &noise].concat());
+        let _ = unpack(&bytes, &mut Vec::new());
+        let _ = Meta::decode(&bytes);
+    }
+    for format in [FORMAT_FIRST, FORMAT] {
+        let many = seal(vec![format, 0xff, 0xff]);
+        assert!(unpack(&many, &mut Vec::new()).is_err());
+    }
+}
+
+#[test]
+fn a_newer_format_is_named() {
+    let error = unpack(&seal(vec![9, 0, 0]), &mut Vec::new()).unwrap_err();
+    assert!(error.contains("format 9"), "{error}");
+}
+
+#[test]
+fn chunks_of_the_first_format_are_read() {
+    let chunk = seal(
+        [
+            &[1, 1, 0][..],
+            &[3, 4, 1, 2, 3, 4, 0x38, 0x04, 0],
+            &[1, 5, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0],
+            &[2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ]
+        .concat(),
+    );
+    let mut entry = Entry::new("socks5://1.2.3.4:1080".parse().unwrap());
+    entry.verdict = Some(Verdict::Alive);
+    entry.works.set(Protocol::Socks5, Targets::first(1));
+    entry.timing.total_us = 5;
+    (entry.checked_at_ms, entry.alive_at_ms) = (2, 2);
+    assert_eq!(unpacked(&[chunk]), [entry]);
+}
+
+#[test]
+fn marks_tell_chunks_apart_and_their_order_counts() {
+    let image = random_image(&mut fastrand::Rng::with_seed(5), 1_000);
+    let marks: Vec<Mark> = packed(&image).iter().map(|c| Mark::of(c)).collect();
+    let swapped: Vec<Mark> = marks.iter().rev().copied().collect();
+    assert!(marks.len() > 2 && marks[0].crc != marks[1].crc);
+    assert_ne!(Meta::new(0, 1_000, &marks), Meta::new(0, 1_000, &swapped));
+}

@@ -1,0 +1,291 @@
+//! The JSON of the file: written entry by entry, so that it needs no second copy of the ledger in
+//! memory, and read in every format that there was.
+
+use super::FILE_BYTES_MAX;
+use super::old::{self, Proxy, Stats};
+use crate::ledger::{Check, Entry, HISTORY_MAX};
+use crate::store::{Image, record};
+use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// The format of `ledger`.
+const FORMAT: u32 = 2;
+
+/// The one before: no more than a verdict, a latency and times for each entry.
+const FORMAT_FIRST: u32 = 1;
+
+/// The file as it is written.
+#[derive(Serialize)]
+pub(super) struct Written<'a> {
+    // The first and the last key belong together: one without the other is damage.
+    ledger_format: u32,
+    proxies: Proxies<'a>,
+    stats: Stats,
+    updated: String,
+    ledger: Ledger<Lines<'a>>,
+}
+
+impl Written<'_> {
+    pub(super) fn of(image: &Image) -> Written<'_> {
+        Written {
+            ledger_format: FORMAT,
+            proxies: Proxies(image),
+            stats: Stats::of(image),
+            updated: old::time_text(image.saved_at_ms),
+            ledger: Ledger {
+                saved_at_ms: image.saved_at_ms,
+                crc32: crc(image, record::encode),
+                entries: Lines(image),
+            },
+        }
+    }
+}
+
+/// The alive, as the clients of the old service know them.
+struct Proxies<'a>(&'a Image);
+
+impl Serialize for Proxies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.entries.iter().filter_map(Proxy::of))
+    }
+}
+
+/// Everything that is known, not only who is alive.
+#[derive(Serialize, Deserialize)]
+struct Ledger<Entries> {
+    saved_at_ms: u64,
+    /// Of the content in its binary form, so spaces and the order of keys do not matter.
+    crc32: u32,
+    entries: Entries,
+}
+
+/// The storable entries.
+struct Lines<'a>(&'a Image);
+
+impl Serialize for Lines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(storable(self.0).map(Line::of))
+    }
+}
+
+/// An entry. What is zero or nothing may be left out.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    url: String,
+    verdict: Option<Label>,
+    /// Only in the first format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_us: Option<u32>,
+    checked_at_ms: u64,
+    alive_at_ms: u64,
+    failures: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    works: Reached,
+    #[serde(default, skip_serializing_if = "is_default")]
+    timing_us: Parts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<ExitLine>,
+    /// Second of the Unix epoch, microseconds of the probe, verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    history: Vec<(u32, u32, Label)>,
+}
+
+/// Borrowed when written, owned when read.
+type Label = Cow<'static, str>;
+
+/// The targets that each protocol reached, as bits.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Reached {
+    #[serde(skip_serializing_if = "is_default")]
+    http: u8,
+    #[serde(skip_serializing_if = "is_default")]
+    https: u8,
+    #[serde(skip_serializing_if = "is_default")]
+    socks4: u8,
+    #[serde(skip_serializing_if = "is_default")]
+    socks5: u8,
+}
+
+/// [`Timing`], in microseconds.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Parts {
+    total: u32,
+    connect: u32,
+    handshake: u32,
+    tls: u32,
+    first_byte: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ExitLine {
+    ip: IpAddr,
+    anonymity: Label,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Line {
+    fn of(entry: &Entry) -> Line {
+        let (bits, timing) = (|p| entry.works.by(p).bits(), entry.timing);
+        let history = record::kept(&entry.history).iter();
+        Line {
+            url: entry.candidate.url().to_string(),
+            verdict: entry.verdict.map(|v| v.label().into()),
+            latency_us: None,
+            checked_at_ms: entry.checked_at_ms,
+            alive_at_ms: entry.alive_at_ms,
+            failures: entry.failures,
+            works: Reached {
+                http: bits(Protocol::Http),
+                https: bits(Protocol::Https),
+                socks4: bits(Protocol::Socks4),
+                socks5: bits(Protocol::Socks5),
+            },
+            timing_us: Parts {
+                total: timing.total_us,
+                connect: timing.connect_us,
+                handshake: timing.handshake_us,
+                tls: timing.tls_us,
+                first_byte: timing.first_byte_us,
+            },
+            exit: entry.exit.map(|exit| ExitLine {
+                ip: exit.ip,
+                anonymity: exit.anonymity.label().into(),
+            }),
+            history: history
+                .map(|check| (check.at_s, check.total_us, check.verdict.label().into()))
+                .collect(),
+        }
+    }
+
+    /// The entry; `None` if a part of the line is none.
+    fn entry(self) -> Option<Entry> {
+        let mut entry = Entry::new(self.url.parse().ok()?);
+        if let Some(label) = self.verdict {
+            entry.verdict = Some(Verdict::from_label(&label)?);
+        }
+        entry.checked_at_ms = self.checked_at_ms;
+        entry.alive_at_ms = self.alive_at_ms;
+        entry.failures = self.failures;
+        for (protocol, bits) in [
+            (Protocol::Http, self.works.http),
+            (Protocol::Https, self.works.https),
+            (Protocol::Socks4, self.works.socks4),
+            (Protocol::Socks5, self.works.socks5),
+        ] {
+            entry.works.set(protocol, Targets::from_bits(bits));
+        }
+        entry.timing = Timing {
+            total_us: self.timing_us.total,
+            connect_us: self.timing_us.connect,
+            handshake_us: self.timing_us.handshake,
+            tls_us: self.timing_us.tls,
+            first_byte_us: self.timing_us.first_byte,
+        };
+        if let Some(exit) = self.exit {
+            let anonymity = Anonymity::from_label(&exit.anonymity)?;
+            let ip = exit.ip;
+            entry.exit = Some(Exit { ip, anonymity });
+        }
+        let checks = self.history.into_iter().take(HISTORY_MAX);
+        entry.history = checks.map(check).collect::<Option<_>>()?;
+        Some(entry)
+    }
+
+    /// The entry, if it was written in the first format.
+    fn first_entry(self) -> Option<Entry> {
+        let total_us = self.latency_us?;
+        let mut entry = self.entry()?;
+        entry.timing = Timing {
+            total_us,
+            ..Timing::default()
+        };
+        entry.works = record::first::works(entry.candidate.scheme, entry.verdict);
+        Some(entry)
+    }
+}
+
+fn check((at_s, total_us, label): (u32, u32, Label)) -> Option<Check> {
+    Some(Check {
+        at_s,
+        total_us,
+        verdict: Verdict::from_label(&label)?,
+    })
+}
+
+fn storable(image: &Image) -> impl Iterator<Item = &Entry> {
+    let entries = image.entries.iter();
+    entries.filter(|entry| record::is_storable(entry))
+}
+
+/// Of the time and the storable entries, in their binary form.
+fn crc(image: &Image, encode: fn(&Entry, &mut Vec<u8>)) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&image.saved_at_ms.to_le_bytes());
+    let mut bytes = Vec::new();
+    for entry in storable(image) {
+        bytes.clear();
+        encode(entry, &mut bytes);
+        crc.update(&bytes);
+    }
+    crc.finalize()
+}
+
+/// The file as it is read.
+#[derive(Deserialize)]
+struct Found {
+    ledger_format: Option<u32>,
+    proxies: Option<Vec<Proxy>>,
+    updated: Option<String>,
+    ledger: Option<Ledger<Vec<Line>>>,
+}
+
+/// Reads a file of any format: ours, the one before, or the old service's.
+pub(super) fn parse(bytes: &[u8]) -> Result<Image, String> {
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("it is longer than {FILE_BYTES_MAX} bytes"));
+    }
+    let found: Found = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    match (found.ledger_format, found.ledger) {
+        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, record::encode),
+        (Some(FORMAT_FIRST), Some(ledger)) => {
+            image_of(ledger, Line::first_entry, record::first::encode)
+        }
+        (Some(other), Some(_)) => Err(format!(
+            "it has format {other}; this version reads {FORMAT_FIRST} and {FORMAT}, so a newer \
+             one may have written it"
+        )),
+        (None, None) => Ok(Image {
+            saved_at_ms: found.updated.as_deref().map_or(0, old::time_of),
+            entries: found
+                .proxies
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Proxy::entry)
+                .collect(),
+        }),
+        _ => Err("ledger_format and ledger are not both there".to_owned()),
+    }
+}
+
+fn image_of(
+    ledger: Ledger<Vec<Line>>,
+    entry: fn(Line) -> Option<Entry>,
+    encode: fn(&Entry, &mut Vec<u8>),
+) -> Result<Image, String> {
+    let entries: Option<Vec<_>> = ledger.entries.into_iter().map(entry).collect();
+    let image = Image {
+        saved_at_ms: ledger.saved_at_ms,
+        entries: entries.ok_or("it holds an entry that is none")?,
+    };
+    match crc(&image, encode) == ledger.crc32 {
+        true => Ok(image),
+        false => Err("its CRC differs".to_owned()),
+    }
+}
