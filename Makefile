@@ -1,5 +1,5 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# demo and show also Python 3.
+# demo, show and truth also Python 3.
 
 CARGO ?= cargo
 PYTHON ?= python3
