@@ -206,7 +206,12 @@ mod tests {
         check("socks5_as_http", Aim::NoContent, listing, &["alive"]);
         check("socks5_denies", Aim::NoContent, listing, &["denied"]);
         check("mixed_garbage", Aim::NoContent, listing, &["bad_protocol"]);
-        check("https_garbage", Aim::NoContent, listing, &["handshake_timeout"]);
+        check(
+            "https_garbage",
+            Aim::NoContent,
+            listing,
+            &["handshake_timeout"],
+        );
         let silence = ["handshake_timeout", "response_timeout"];
         check("silent", Aim::NoContent, listing, &silence);
         let protocols = |label: &str, listing| {
