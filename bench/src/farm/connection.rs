@@ -1,16 +1,17 @@
 //! One accepted connection: carries out what `play` decides, and says what to wait for.
 
+mod hearing;
 mod speech;
 
 use super::answers;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
 use super::lists::Lists;
-use super::play::{self, Act, Next, Reach, Role, Scene};
-use super::stream::{Heard, Stream};
-use super::table::{Deed, Entry};
+use super::play::{self, Act, Next, Reach, Role};
+use super::stream::Stream;
+use super::table::Entry;
 use super::timers::{Alarm, Seat, Timers};
-use super::tls::{Identities, Identity, Layer};
+use super::tls::Identities;
 use super::wire::{Wish, Words};
 use rustix::event::epoll::EventFlags;
 use std::net::IpAddr;
@@ -189,124 +190,6 @@ impl Connection {
             Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => {
                 Break(Wish::Watch(EventFlags::RDHUP))
             }
-        }
-    }
-
-    fn listen(&mut self, role: Role, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        let scratch = std::mem::take(&mut around.scratch);
-        let step = match self.stream.hear(scratch) {
-            Break(wish) => Break(wish),
-            Continue(Heard::Here(count)) => self.heard(role, &scratch[..count], around),
-            Continue(Heard::Opened(bytes)) => self.heard(role, &bytes, around),
-            Continue(Heard::Broken) => {
-                self.drain(around);
-                Continue(())
-            }
-        };
-        around.scratch = scratch;
-        step?;
-        match self.phase {
-            // One read a turn: who never stops talking must not keep the others waiting.
-            Phase::Plays(_) => Break(Wish::Watch(EventFlags::IN)),
-            _ => Continue(()),
-        }
-    }
-
-    /// The same as [`Self::hear`], behind what was held back.
-    fn heard(
-        &mut self,
-        role: Role,
-        bytes: &[u8],
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        for layer in self.stream.layers() {
-            if let Some(kind) = layer.handshake() {
-                around.counters.shook_hands(kind);
-            }
-        }
-        if self.held.is_empty() {
-            return self.hear(role, bytes, around);
-        }
-        let mut input = std::mem::take(&mut self.held);
-        input.extend_from_slice(bytes);
-        self.hear(role, &input, around)
-    }
-
-    /// Acts on `input`, which may hold a part of a request or more than one.
-    fn hear(
-        &mut self,
-        mut role: Role,
-        mut input: &[u8],
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        let scene = Scene {
-            local: self.local,
-            peer: self.peer,
-            target: around.target,
-        };
-        while !input.is_empty() {
-            let act = play::act(role, input, &scene);
-            if act == Act::More {
-                break;
-            }
-            if act.is_served(role) {
-                around.counters.served(self.resident);
-            }
-            if let Act::Tls {
-                identity,
-                deed,
-                role,
-            } = act
-            {
-                return self.begin_tls(identity, deed, role, input, around);
-            }
-            input = &input[act.used()..];
-            self.carry_out(act, input.len(), around)?;
-            match self.phase {
-                Phase::Plays(next) => role = next,
-                // What is sent to those who no longer listen.
-                Phase::Drains | Phase::Drips { .. } | Phase::Floods { .. } | Phase::Deaf => {
-                    return Continue(());
-                }
-                _ => break,
-            }
-        }
-        self.held.extend_from_slice(input);
-        Continue(())
-    }
-
-    /// Another layer of TLS, of which `hello` is the beginning; in it, `role`.
-    fn begin_tls(
-        &mut self,
-        identity: Identity,
-        deed: Deed,
-        role: Role,
-        hello: &[u8],
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        let Some(layer) = Layer::new(around.identities, identity, deed == Deed::Tampers) else {
-            return Break(Wish::Close);
-        };
-        match self.stream.begin(layer, hello)? {
-            Heard::Opened(plain) => {
-                self.phase = Phase::Plays(role);
-                self.hear(role, &plain, around)
-            }
-            _ => {
-                self.drain(around);
-                Continue(())
-            }
-        }
-    }
-
-    /// Hears what was held back while an answer was under way.
-    fn catch_up(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        match self.phase {
-            Phase::Plays(role) => {
-                let input = std::mem::take(&mut self.held);
-                self.hear(role, &input, around)
-            }
-            _ => Continue(()),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Heard {
 pub(super) struct Stream {
     pub(super) socket: OwnedFd,
     /// The outermost first.
-    layers: Vec<Box<Layer>>,
+    layers: Vec<Layer>,
     /// Sealed bytes that the kernel has not taken yet.
     unsent: Vec<u8>,
     /// Whether FIN was sent.
@@ -41,7 +41,7 @@ impl Stream {
     }
 
     pub(super) fn layers(&mut self) -> impl Iterator<Item = &mut Layer> {
-        self.layers.iter_mut().map(|layer| &mut **layer)
+        self.layers.iter_mut()
     }
 
     /// Whether the kernel has taken everything that was said.
@@ -74,11 +74,7 @@ impl Stream {
     }
 
     /// Begins a layer over all others, with what was heard of it already.
-    pub(super) fn begin(
-        &mut self,
-        mut layer: Box<Layer>,
-        hello: &[u8],
-    ) -> ControlFlow<Wish, Heard> {
+    pub(super) fn begin(&mut self, mut layer: Layer, hello: &[u8]) -> ControlFlow<Wish, Heard> {
         let mut plain = Vec::new();
         let opened = layer.open(hello, &mut plain);
         self.layers.push(layer);

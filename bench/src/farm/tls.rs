@@ -155,7 +155,8 @@ pub(super) enum Opened {
 
 /// The server's end of one TLS connection, sans-io.
 pub(super) struct Layer {
-    tls: ServerConnection,
+    /// Boxed: it is large, and most connections have none.
+    tls: Box<ServerConnection>,
     /// Whether what it says is changed on its way once the handshake is done.
     tampers: bool,
     /// Whether its handshake was counted.
@@ -170,19 +171,15 @@ impl std::fmt::Debug for Layer {
 
 impl Layer {
     /// A layer that begins with the ClientHello; `None` without memory or randomness.
-    pub(super) fn new(
-        identities: &Identities,
-        identity: Identity,
-        tampers: bool,
-    ) -> Option<Box<Layer>> {
+    pub(super) fn new(identities: &Identities, identity: Identity, tampers: bool) -> Option<Layer> {
         let config = Arc::clone(&identities.configs[identity as usize]);
-        let mut tls = ServerConnection::new(config).ok()?;
+        let mut tls = Box::new(ServerConnection::new(config).ok()?);
         tls.set_buffer_limit(None);
-        Some(Box::new(Layer {
+        Some(Layer {
             tls,
             tampers,
             counted: false,
-        }))
+        })
     }
 
     /// Takes bytes of the wire; what they hide is added to `plain`.
