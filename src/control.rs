@@ -2,21 +2,30 @@
 //!
 //! A proof needs no second opinion: whoever brought back what every target says is alive. Anything
 //! else may be the target's fault, or this host's, so it is held until the targets have answered
-//! without a proxy *after* it arrived. If they do not answer, what is held says nothing about any
-//! proxy and is given back to be checked again.
+//! without a proxy *after* it arrived. A target is trusted for a verdict only if it has answered all
+//! the while, from before the job was handed out; if too few have, the verdict says nothing about
+//! any proxy and is given back to be checked again.
 
-use proxy_shards::{ControlRecord, ProbePolicy, Record, Targets, Verdict, target::Learnt};
+mod round;
+mod seen;
+
+pub use round::Round;
+
+use proxy_shards::{ControlRecord, ProbePolicy, Protocols, Record, Targets, Verdict};
+use seen::Seen;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A round that has no answer after the deadline of a probe and this time is given up, in
-/// milliseconds.
-const PATIENCE_MS: u64 = 5_000;
-/// Pause before the targets are tried again while they do not answer, in milliseconds; shorter than
-/// any interval, so that recovery is noticed soon.
+/// milliseconds: names are looked up first.
+const PATIENCE_MS: u64 = 10_000;
+/// Pause before the targets are tried again while they do not answer, or while something waits for
+/// their answer that readers should soon see, in milliseconds.
 const RETRY_MS: u64 = 1_000;
+/// Shortest pause between two rounds, in milliseconds, whatever is configured.
+const EVERY_MIN_MS: u64 = 100;
 
 /// How the targets fared without a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,28 +38,13 @@ pub enum Health {
     Down,
 }
 
-/// What came of a round of probes without a proxy.
+/// A verdict that waits.
 #[derive(Debug)]
-pub struct Round<H> {
-    /// The targets that answered as they should.
-    pub reached: Targets,
-    /// The health before it, if it is another one now.
-    pub changed_from: Option<Health>,
-    /// The policy from now on, if something was learnt.
-    pub policy: Option<Arc<ProbePolicy>>,
-    /// Held verdicts that count: the targets in [`Round::reached`] were fine behind them.
-    pub settled: Vec<H>,
-    /// Held verdicts that say nothing: to be checked again.
-    pub void: Vec<H>,
-}
-
-/// One target, as the last round has it.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    verdict: Option<Verdict>,
-    total_us: u32,
-    said: Option<Learnt>,
-    own: Option<IpAddr>,
+struct Held<H> {
+    what: H,
+    /// When its job was handed out.
+    began_ms: u64,
+    arrived_ms: u64,
 }
 
 /// A round under way.
@@ -63,6 +57,8 @@ struct Pending {
 /// Tries the targets, and holds what cannot be trusted yet. `H` is what stands for a held verdict.
 #[derive(Debug)]
 pub struct Control<H> {
+    /// As configured: nothing learnt.
+    base: Arc<ProbePolicy>,
     policy: Arc<ProbePolicy>,
     every_ms: Option<u64>,
     health: Health,
@@ -70,8 +66,10 @@ pub struct Control<H> {
     pending: Option<Pending>,
     /// When the last round started.
     last_ms: Option<u64>,
+    /// Whether the next round is wanted before the interval is over.
+    hurried: bool,
     seen: Vec<Seen>,
-    held: VecDeque<(u64, H)>,
+    held: VecDeque<Held<H>>,
 }
 
 impl<H> Control<H> {
@@ -84,12 +82,17 @@ impl<H> Control<H> {
         };
         Control {
             seen: vec![Seen::default(); policy.targets.len()],
-            every_ms: every.map(|every| u64::try_from(every.as_millis()).unwrap_or(u64::MAX)),
+            every_ms: every.map(|every| {
+                let ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX);
+                ms.max(EVERY_MIN_MS)
+            }),
+            base: policy.clone(),
             policy,
             health,
             number: 0,
             pending: None,
             last_ms: None,
+            hurried: false,
             held: VecDeque::new(),
         }
     }
@@ -121,20 +124,31 @@ impl<H> Control<H> {
     }
 
     /// Whether `record` counts by itself: it needs no second opinion, or there is none to be had.
-    pub fn is_proof(&self, record: &Record) -> bool {
+    /// `working`: the protocols by which the proxy was alive until now; each must have reached
+    /// everything too, or else the record takes something away from it.
+    pub fn is_proof(&self, record: &Record, working: Protocols) -> bool {
         let all = Targets::first(self.policy.targets.len());
-        let complete = |record: &Record| {
-            let reached = record.first.map(|protocol| record.works.by(protocol));
-            reached.is_some_and(|reached| reached.and(all) == all)
-        };
+        let complete = |protocol| record.works.by(protocol).and(all) == all;
         self.every_ms.is_none()
             || record.verdict.is_local()
-            || record.verdict == Verdict::Alive && complete(record)
+            || record.verdict == Verdict::Alive
+                && record.first.is_some_and(complete)
+                && working.in_order(0).all(complete)
     }
 
-    /// Holds a verdict that arrived at `now_ms` and is no proof.
-    pub fn hold(&mut self, held: H, now_ms: u64) {
-        self.held.push_back((now_ms, held));
+    /// Holds a verdict that arrived at `now_ms` and is no proof; its job was handed out at
+    /// `began_ms`.
+    pub fn hold(&mut self, held: H, began_ms: u64, now_ms: u64) {
+        self.held.push_back(Held {
+            what: held,
+            began_ms,
+            arrived_ms: now_ms,
+        });
+    }
+
+    /// What is held would change what readers see: the next round is due a second after the last.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
     }
 
     /// When the next round is due. `busy`: probes are under way; without them and with nothing held
@@ -147,6 +161,7 @@ impl<H> Control<H> {
         let pause = match self.health {
             Health::Unknown => 0,
             Health::Down => RETRY_MS.min(every_ms),
+            Health::Fine if self.hurried && !self.held.is_empty() => RETRY_MS.min(every_ms),
             Health::Fine if busy || !self.held.is_empty() => every_ms,
             Health::Fine => return None,
         };
@@ -160,6 +175,7 @@ impl<H> Control<H> {
         }
         self.number += 1;
         self.last_ms = Some(now_ms);
+        self.hurried = false;
         self.pending = Some(Pending {
             started_ms: now_ms,
             missing: Targets::first(self.seen.len()),
@@ -175,31 +191,26 @@ impl<H> Control<H> {
     }
 
     /// Takes how one target fared; the round, if that was the last one.
-    pub fn ended(&mut self, record: ControlRecord) -> Option<Round<H>> {
+    pub fn ended(&mut self, record: ControlRecord, now_ms: u64) -> Option<Round<H>> {
         let place = self.target_of(record.id)?;
-        let seen = &mut self.seen[place];
-        seen.verdict = Some(record.verdict);
-        seen.total_us = record.timing.total_us;
-        if record.verdict == Verdict::Alive {
-            seen.said = record.learnt.or(seen.said.take());
-            seen.own = record.own.or(seen.own);
-        }
+        self.seen[place].take(record);
         let pending = self.pending.as_mut()?;
         pending.missing = pending.missing.without(Targets::NONE.with(place));
-        pending.missing.is_empty().then(|| self.conclude())
+        pending.missing.is_empty().then(|| self.conclude(now_ms))
     }
 
     /// The target of job `id` could not even be tried, because its name has no address.
-    pub fn unresolved(&mut self, id: u64) -> Option<Round<H>> {
+    pub fn unresolved(&mut self, id: u64, now_ms: u64) -> Option<Round<H>> {
         let target = self.target_of(id)?;
-        self.ended(ControlRecord {
+        let record = ControlRecord {
             id,
             target,
             verdict: Verdict::LocalNames,
             timing: proxy_shards::Timing::default(),
             learnt: None,
             own: None,
-        })
+        };
+        self.ended(record, now_ms)
     }
 
     /// Gives a round up that has been without an answer for too long.
@@ -211,47 +222,22 @@ impl<H> Control<H> {
         for place in pending.missing.iter() {
             self.seen[place].verdict = Some(Verdict::LocalFault);
         }
-        Some(self.conclude())
+        Some(self.conclude(now_ms))
     }
 
     /// Another policy is in force; the targets are to be tried anew. What was held says nothing
-    /// about it and is given back.
+    /// about it and is given back. What the targets said is still known if they are the same.
     pub fn replace(&mut self, policy: Arc<ProbePolicy>, every: Option<Duration>) -> Vec<H> {
-        let number = self.number;
-        let held = std::mem::take(&mut self.held);
-        *self = Control::new(policy, every);
-        self.number = number;
-        held.into_iter().map(|(_, held)| held).collect()
-    }
-
-    fn conclude(&mut self) -> Round<H> {
-        let started_ms = self.pending.take().map_or(0, |pending| pending.started_ms);
-        let reached = (0..self.seen.len())
-            .filter(|&place| self.seen[place].verdict == Some(Verdict::Alive))
-            .fold(Targets::NONE, Targets::with);
-        let health = match self.policy.require.is_met(reached, self.seen.len()) {
-            true => Health::Fine,
-            false => Health::Down,
-        };
-        let changed_from = (health != self.health).then_some(self.health);
-        self.health = health;
-        let (mut settled, mut void) = (Vec::new(), Vec::new());
-        match health {
-            Health::Fine => {
-                let ripe = self.held.partition_point(|(at, _)| *at <= started_ms);
-                settled.extend(self.held.drain(..ripe).map(|(_, held)| held));
+        let fresh = Control::new(policy, every);
+        let old = std::mem::replace(self, fresh);
+        self.number = old.number;
+        if self.base.targets == old.base.targets {
+            for (seen, old) in self.seen.iter_mut().zip(old.seen) {
+                seen.remember(old);
             }
-            Health::Down | Health::Unknown => {
-                void.extend(self.held.drain(..).map(|(_, held)| held));
-            }
+            self.learn();
         }
-        Round {
-            reached,
-            changed_from,
-            policy: self.learn(),
-            settled,
-            void,
-        }
+        old.held.into_iter().map(|held| held.what).collect()
     }
 
     /// The policy with what was learnt, if that makes another one.

@@ -1,86 +1,28 @@
 //! What is known of every candidate: pure, verdicts in → state.
 
-mod lists;
-mod restore;
+mod entry;
+mod judge;
 mod row;
 
+mod find;
+mod lists;
+mod pool;
+mod restore;
+mod targets;
+
+pub use entry::{Check, Entry, Facts, HISTORY_MAX};
+pub use find::ANSWERS_MAX;
+pub use pool::Alive;
 pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
+pub(crate) use targets::{moved, renumbered};
 
 use hashbrown::HashTable;
+use judge::{Goal, Judged, judge};
 use lists::Lists;
-use proxy_shards::{Candidate, Exit, Protocol, Record, Targets, Timing, Verdict, Works};
+use proxy_shards::{Candidate, Record, Targets, Verdict, Works};
 use row::{Row, UNCLAIMED, UNLISTED};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-
-/// What is known of one candidate, as it is kept by a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The candidate itself.
-    pub candidate: Candidate,
-    /// How its last probe ended; `None` before the first.
-    pub verdict: Option<Verdict>,
-    /// The targets that it reached by each protocol when it was last checked.
-    pub works: Works,
-    /// What a judge saw of it when it was last alive.
-    pub exit: Option<Exit>,
-    /// How long its last probe that ended alive took, part by part; zero if none did.
-    pub timing: Timing,
-    /// When the last verdict arrived, in milliseconds since the Unix epoch; 0: never.
-    pub checked_at_ms: u64,
-    /// When it was last alive, likewise.
-    pub alive_at_ms: u64,
-    /// Failures in a row since it was last alive.
-    pub failures: u32,
-    /// Its last checks, the oldest first, at most [`HISTORY_MAX`]; none of a candidate that was
-    /// never alive.
-    pub history: Box<[Check]>,
-}
-
-impl Entry {
-    /// A candidate of which nothing is known.
-    pub fn new(candidate: Candidate) -> Entry {
-        Entry {
-            candidate,
-            verdict: None,
-            works: Works::default(),
-            exit: None,
-            timing: Timing::default(),
-            checked_at_ms: 0,
-            alive_at_ms: 0,
-            failures: 0,
-            history: Box::default(),
-        }
-    }
-}
-
-/// Checks that are kept of a candidate that was alive once.
-pub const HISTORY_MAX: usize = 16;
-
-/// One check of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// When its verdict arrived, in seconds since the Unix epoch.
-    pub at_s: u32,
-    /// Microseconds of its probe.
-    pub total_us: u32,
-    /// How it ended.
-    pub verdict: Verdict,
-}
-
-/// All that is known of one candidate, for those who ask about it.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// What the ledger keeps.
-    pub entry: Entry,
-    /// When its next check is due, in milliseconds since the Unix epoch; `None` while it is being
-    /// checked.
-    pub next_check_ms: Option<u64>,
-    /// Whether its last verdict waits until the targets have answered without a proxy.
-    pub held: bool,
-    /// The sources that list it.
-    pub sources: Vec<Box<str>>,
-}
 
 /// Failures in a row after which a restored candidate is forgotten, though a source that has not
 /// delivered since the start may still list it.
@@ -101,25 +43,6 @@ pub enum Change {
     Failed,
 }
 
-/// An alive candidate, as it is published.
-#[derive(Clone, Copy, Debug)]
-pub struct Alive<'a> {
-    /// The candidate.
-    pub candidate: &'a Candidate,
-    /// A protocol that it speaks; each has its own row.
-    pub protocol: Protocol,
-    /// The targets that it reached by that.
-    pub targets: Targets,
-    /// What a judge saw of it.
-    pub exit: Option<Exit>,
-    /// Microseconds of its last probe.
-    pub latency_us: u32,
-    /// When that ended, in milliseconds since the Unix epoch.
-    pub checked_at_ms: u64,
-    /// The first source that lists it.
-    pub source: Option<u16>,
-}
-
 /// Every candidate by index, what is known of it and which sources list it.
 ///
 /// An index stays with its candidate until [`Ledger::forget`], and may then be given to another.
@@ -128,8 +51,14 @@ pub struct Ledger {
     rows: Vec<Option<Row>>,
     free: Vec<u32>,
     by_candidate: HashTable<u32>,
+    /// Those with credentials, by the hash of their address.
+    with_credentials: BTreeSet<(u64, u32)>,
     hasher: RandomState,
     alive: BTreeSet<u32>,
+    /// Failures that may be the fault of a target that did not answer.
+    doubtful: u64,
+    targets: Vec<Box<str>>,
+    goal: Goal,
     verdicts: [u64; Verdict::COUNT],
     last_check_ms: u64,
     lists: Lists,
@@ -153,38 +82,31 @@ impl Ledger {
                 row.source = row.source.min(source);
                 Err(index)
             }
-            None => Ok(self.insert(Row {
-                candidate,
-                checked_at_ms: 0,
-                alive_at_ms: 0,
-                latency_us: 0,
-                failures: 0,
-                source,
-                verdict: None,
-            })),
+            None => Ok(self.insert(Row::new(candidate, source))),
         }
     }
 
-    /// Applies how a job for `index` ended, at `unix_ms`. A local failure changes nothing.
-    pub fn apply(&mut self, index: u32, record: &Record, unix_ms: u64) -> Change {
-        let verdict = record.verdict;
-        if verdict.is_local() {
-            return Change::Local;
-        }
+    /// Applies how a job for `index` ended, at `unix_ms`; only the targets in `trusted` answered all
+    /// the while. What is this host's fault, or may be that of another target only, changes nothing.
+    pub fn apply(&mut self, index: u32, record: &Record, trusted: Targets, unix_ms: u64) -> Change {
+        let known = match self.row(index).is_alive() {
+            true => self.row(index).works(),
+            false => Works::default(),
+        };
+        let (works, doubtful) = match judge(known, record, trusted, self.goal) {
+            Judged::Nothing => return Change::Local,
+            Judged::Counts { works, doubtful } => (works, doubtful),
+        };
         self.last_check_ms = self.last_check_ms.max(unix_ms);
         let row = self.row_mut(index);
-        let was_alive = row.is_alive();
-        let before = row.verdict.replace(verdict);
-        row.checked_at_ms = unix_ms;
-        if verdict == Verdict::Alive {
-            row.alive_at_ms = unix_ms;
-            row.latency_us = record.timing.total_us;
-            row.failures = 0;
-        } else {
-            row.failures = row.failures.saturating_add(1);
-        }
-        self.count(before, Some(verdict));
-        match (was_alive, verdict == Verdict::Alive) {
+        let before = row.verdict;
+        let was_doubtful = row.doubtful;
+        row.take(record, works, doubtful, unix_ms);
+        self.doubtful -= u64::from(was_doubtful);
+        self.doubtful += u64::from(doubtful);
+        self.count(before, Some(record.verdict));
+        let is_alive = record.verdict == Verdict::Alive;
+        match (before == Some(Verdict::Alive), is_alive) {
             (false, true) => {
                 self.alive.insert(index);
                 Change::Found
@@ -198,6 +120,20 @@ impl Ledger {
         }
     }
 
+    /// Takes those whose failure may have been the fault of a target that did not answer: now that
+    /// it does, they are to be checked again.
+    pub fn take_doubtful(&mut self) -> Vec<u32> {
+        if std::mem::take(&mut self.doubtful) == 0 {
+            return Vec::new();
+        }
+        let rows = (0u32..).zip(&mut self.rows);
+        let doubtful = rows.filter_map(|(index, row)| {
+            let doubtful = &mut row.as_mut()?.doubtful;
+            std::mem::take(doubtful).then_some(index)
+        });
+        doubtful.collect()
+    }
+
     /// Where a candidate stands.
     pub fn standing(&self, index: u32) -> Standing {
         self.row(index).standing()
@@ -208,35 +144,11 @@ impl Ledger {
         &self.row(index).candidate
     }
 
-    /// The index of a candidate that is known.
-    pub fn find(&self, candidate: &Candidate) -> Option<u32> {
-        let hash = self.hasher.hash_one(candidate);
-        self.by_candidate
-            .find(hash, |&i| self.row(i).candidate == *candidate)
-            .copied()
-    }
-
     /// Every index in use, in order.
     pub fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
         (0u32..)
             .zip(&self.rows)
             .filter_map(|(index, row)| row.as_ref().map(|_| index))
-    }
-
-    /// The alive, ordered by index: an order that does not change while they live.
-    pub fn alive(&self) -> impl ExactSizeIterator<Item = Alive<'_>> + '_ {
-        self.alive.iter().map(|&index| {
-            let row = self.row(index);
-            Alive {
-                candidate: &row.candidate,
-                protocol: Protocol::Http,
-                targets: Targets::NONE,
-                exit: None,
-                latency_us: row.latency_us,
-                checked_at_ms: row.checked_at_ms,
-                source: (row.source < UNCLAIMED).then_some(row.source),
-            }
-        })
     }
 
     /// Number of candidates known.
@@ -294,6 +206,11 @@ impl Ledger {
         if let Ok(entry) = self.by_candidate.find_entry(hash, |&i| i == index) {
             entry.remove();
         }
+        if row.candidate.credentials.is_some() {
+            let address = self.address_hash(&row.candidate.host, row.candidate.port);
+            self.with_credentials.remove(&(address, index));
+        }
+        self.doubtful -= u64::from(row.doubtful);
         self.alive.remove(&index);
         self.count(row.verdict, None);
         self.free.push(index);
@@ -302,6 +219,10 @@ impl Ledger {
     fn insert(&mut self, row: Row) -> u32 {
         self.count(None, row.verdict);
         let hash = self.hasher.hash_one(&row.candidate);
+        let address = row.candidate.credentials.is_some().then(|| {
+            let Candidate { host, port, .. } = &row.candidate;
+            self.address_hash(host, *port)
+        });
         let index = match self.free.pop() {
             Some(index) => {
                 self.rows[index as usize] = Some(row);
@@ -315,6 +236,8 @@ impl Ledger {
         let (rows, hasher) = (&self.rows, &self.hasher);
         self.by_candidate
             .insert_unique(hash, index, |&i| hasher.hash_one(&at(rows, i).candidate));
+        self.with_credentials
+            .extend(address.map(|hash| (hash, index)));
         index
     }
 

@@ -1,5 +1,6 @@
 //! What is due next and when: pure, with the time as an argument.
 
+mod held;
 mod rules;
 mod task;
 
@@ -56,7 +57,8 @@ pub struct Progress {
     pub done: u64,
 }
 
-/// When each candidate is due. A candidate is on one queue or out, never both and never twice.
+/// When each candidate is due. A candidate is on one queue, out or held, never two of these and never
+/// twice.
 #[derive(Debug)]
 pub struct Schedule {
     rules: Rules,
@@ -108,11 +110,11 @@ impl Schedule {
         self.join_sweep(index);
     }
 
-    /// Takes a candidate off the schedule. `false`: it is out, and must come back first.
+    /// Takes a candidate off the schedule. `false`: it is out or held, and must come back first.
     pub fn remove(&mut self, index: u32) -> bool {
         let task = &mut self.tasks[index as usize];
         match task.place {
-            Place::Out => return false,
+            Place::Out | Place::Held => return false,
             Place::Waiting => {
                 self.stale += 1;
                 self.waiting -= 1;
@@ -124,9 +126,7 @@ impl Schedule {
         if std::mem::take(&mut task.in_sweep) {
             self.progress.total -= 1;
         }
-        if self.stale > STALE_MIN && self.stale > self.waiting {
-            self.rebuild();
-        }
+        self.drop_stale();
         true
     }
 
@@ -162,6 +162,8 @@ impl Schedule {
         self.waiting -= 1;
         let task = &mut self.tasks[index as usize];
         task.place = Place::Out;
+        task.due_ms = now_ms;
+        task.outdated = false;
         task.turn = task.turn.wrapping_add(1);
         Some(Ticket::new(index, task.turn))
     }
@@ -239,8 +241,8 @@ impl Schedule {
     pub fn sweep(&mut self, now_ms: u64) {
         self.progress = Progress::default();
         for task in &mut self.tasks {
-            task.in_sweep = matches!(task.place, Place::Waiting | Place::Out);
-            task.again = task.place == Place::Out;
+            task.again = matches!(task.place, Place::Out | Place::Held);
+            task.in_sweep = task.again || task.place == Place::Waiting;
             self.progress.total += u64::from(task.in_sweep);
             if task.place == Place::Waiting {
                 task.due_ms = due_at_once(task.class, now_ms);
@@ -293,6 +295,13 @@ impl Schedule {
             self.stale = self.stale.saturating_sub(1);
         }
         None
+    }
+
+    /// Builds the queues anew once most entries are stale.
+    fn drop_stale(&mut self) {
+        if self.stale > STALE_MIN && self.stale > self.waiting {
+            self.rebuild();
+        }
     }
 
     /// Builds the queues anew from the tasks, which drops what is stale.

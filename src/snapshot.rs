@@ -105,14 +105,14 @@ pub struct TargetStat {
     pub control: Option<Verdict>,
     /// Milliseconds that this probe took.
     pub latency_ms: u32,
-    /// Candidates that reach it.
+    /// Alive candidates that reach it.
     pub reached: u64,
 }
 
 /// Why the snapshot is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stale {
-    /// The targets cannot be reached without a proxy either, or no answer of theirs is known yet.
+    /// The targets cannot be reached without a proxy either, or this host has no network.
     Control,
     /// The targets answer, and yet nothing is alive any more.
     NothingAlive,

@@ -8,10 +8,12 @@ use std::fs;
 use std::process::Command;
 use support::{PATIENCE, run, start};
 
-/// How a check of the farm starts: silence is told from slowness (`late` takes 1.5 s) at 4 s.
-const CHECK: [&str; 8] = [
+/// How a check of the farm starts: silence is told from slowness (`late` takes 1.5 s) at 4 s. Only its
+/// proxies can reach the target.
+const CHECK: [&str; 9] = [
     "check",
     "--allow-private",
+    "--no-control-probe",
     "--test-url",
     "http://target.test/generate_204",
     "--timeout",
@@ -80,6 +82,7 @@ fn a_page_of_ones_own_is_known_by_its_text_or_by_its_digest() {
     let base = [
         "check",
         "--allow-private",
+        "--no-control-probe",
         "--timeout",
         "4s",
         "--all",
@@ -108,7 +111,7 @@ fn a_status_alone_is_called_weak() {
         "--expect-status",
         "200",
     ];
-    let ran = run(&[&["check", "--allow-private"], &page[..]].concat(), &list);
+    let ran = run(&[&CHECK[..3], &page[..]].concat(), &list);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
     assert_eq!(ran.err.matches("warning: ").count(), 1, "{}", ran.err);
     assert!(ran.err.contains("--expect-body"), "{}", ran.err);
@@ -173,10 +176,10 @@ fn csv_has_a_header_and_a_row_for_each() {
     let lines = ran.lines();
     assert_eq!(
         lines[0],
-        "proxy,address,protocol,verdict,latency_ms,connect_ms,attempts"
+        "proxy,address,protocol,verdict,latency_ms,connect_ms,attempts,url,protocols,targets,exit,anonymity,handshake_ms,tls_ms,first_byte_ms"
     );
     assert_eq!(lines.len(), 7, "{}", ran.out);
-    let refused = lines.iter().filter(|l| l.contains(",http,refused,,,1"));
+    let refused = lines.iter().filter(|l| l.contains(",http,refused,,,1,"));
     assert_eq!(refused.count(), 3, "{}", ran.out);
 }
 
@@ -249,8 +252,9 @@ fn ctrl_c_prints_what_is_known_and_ends_with_130() {
     let base = [
         "check",
         "--allow-private",
+        "--no-control-probe",
         "--test-url",
-        CHECK[3],
+        CHECK[4],
         "--format",
         "jsonl",
     ];
@@ -296,6 +300,41 @@ fn an_interrupt_while_a_list_is_being_read_ends_with_130_too() {
         );
         assert!(ran.err.contains("interrupted"), "{}", ran.err);
     }
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_without_a_proxy_is_an_error_with_its_remedies() {
+    let unreached = [
+        "check",
+        "--allow-private",
+        "--test-url",
+        "http://no-such-host.invalid/generate_204",
+        "--all",
+        "-",
+    ];
+    let words = ["no-such-host.invalid", "local_names", "--no-control-probe"];
+    refuses(&unreached, "http://127.0.0.1:9\n", 1, &words);
+}
+
+#[test]
+fn explain_tells_of_a_proxy_that_works_and_of_one_that_does_not() {
+    let farm = farm();
+    let explain = |behaviour, more: &[&str]| {
+        let proxy = farm.proxy(behaviour, 0);
+        let options = &[&["explain"], &CHECK[1..], more, &[&*proxy]].concat();
+        run(options, "")
+    };
+    let ran = explain(Behaviour::Socks5Auth, &[]);
+    assert_eq!(ran.status, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("verdict: alive, as socks5"), "{}", ran.out);
+    let ran = explain(Behaviour::OwnPage, &["--json"]);
+    assert_eq!(ran.status, Some(3), "{}", ran.err);
+    let story: serde_json::Value = serde_json::from_str(&ran.out).expect("one object");
+    assert_eq!(story["verdict"], "own_page");
+    assert!(story["attempts"][0]["events"].is_array(), "{story}");
+    refuses(&["explain", "no proxy"], "", 2, &["ip:port"]);
+    let private = farm.proxy(Behaviour::Forwards, 0);
+    refuses(&["explain", &private], "", 2, &["--allow-private"]);
 }
 
 /// Runs what cannot work, and holds its status and its message.
@@ -383,7 +422,14 @@ fn what_cannot_be_read_has_status_1_and_names_the_place() {
 fn help_shows_a_newcomer_how_to_begin() {
     let ran = run(&["--help"], "");
     assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
-    for word in ["serve", "check", "parse", "--config", "Examples:"] {
+    for word in [
+        "serve",
+        "check",
+        "parse",
+        "explain",
+        "--config",
+        "Examples:",
+    ] {
         assert!(ran.out.contains(word), "{word}: {}", ran.out);
     }
     let ran = run(&["check", "--help"], "");

@@ -38,7 +38,7 @@ fn check(binary: &Path, limits: &str, plain: bool, more: &str, proxies: &str) ->
     } else {
         ""
     };
-    let options = "--allow-private --test-url http://target.test/generate_204 --all --format jsonl --timeout 10s";
+    let options = "--allow-private --no-control-probe --test-url http://target.test/generate_204 --all --format jsonl --timeout 10s";
     let line = format!(
         "{limits}; exec {user} {} check {options} {more} -",
         binary.display()

@@ -9,8 +9,9 @@ use std::io::{self, IsTerminal};
 /// The lists to read.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ListArgs {
-    /// Protocol of lines that name none: http, socks4, socks5, or auto to go by the port
-    #[arg(long, short, value_name = "PROTOCOL", default_value = "http", value_parser = protocol_hint)]
+    /// Protocol of lines that name none: http, https, socks4, socks5, or auto, where each is tried, the
+    /// usual one of the port first
+    #[arg(long, short, value_name = "PROTOCOL", default_value = "auto", value_parser = protocol_hint)]
     pub protocol: Scheme,
     /// Keep addresses that are not public (loopback, private, link-local …)
     #[arg(long)]

@@ -2,6 +2,7 @@
 //! how it ended.
 
 mod lists;
+mod probe;
 pub mod status;
 
 pub mod check;

@@ -4,6 +4,8 @@
 pub const EXIT_FAILED: u8 = 1;
 /// Exit status of a command that was called wrongly.
 pub const EXIT_USAGE: u8 = 2;
+/// Exit status of `explain` for a proxy that is not alive.
+pub const EXIT_NOT_ALIVE: u8 = 3;
 /// Exit status of a command that was interrupted by SIGINT or SIGTERM.
 pub const EXIT_INTERRUPTED: u8 = 130;
 

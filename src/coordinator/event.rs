@@ -60,9 +60,9 @@ pub enum Event {
     },
     /// A host name was looked up.
     Resolved {
-        /// [`Lookup::id`].
-        id: u64,
-        /// An address that may be dialled, if the name has one.
+        /// [`Lookup::purpose`].
+        purpose: Purpose,
+        /// An address for that purpose, if the name has one.
         ip: Option<IpAddr>,
     },
     /// Someone wants to know what the ledger has about a proxy.
@@ -98,10 +98,24 @@ pub enum SaveOutcome {
 /// A host name whose address is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
-    /// Given back in [`Event::Resolved`].
-    pub id: u64,
+    /// What for; given back in [`Event::Resolved`].
+    pub purpose: Purpose,
     /// The name.
     pub name: Box<str>,
+}
+
+/// What an address is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For the job of this id: an address that may be dialled.
+    Proxy(u64),
+    /// To reach a target without a proxy. The operator names targets, so any address will do.
+    Target {
+        /// The id of the probe.
+        id: u64,
+        /// Which of its addresses: another one after each failure.
+        turn: usize,
+    },
 }
 
 /// What the coordinator wants done.

@@ -1,11 +1,12 @@
 //! Jobs out, records in.
 
-use super::event::{Action, Lookup, Now};
+use super::event::{Action, Lookup, Now, Purpose};
+use super::rounds::Held;
 use super::state::{Route, State};
-use crate::ledger::Change;
+use crate::ledger::{Change, Standing};
 use crate::schedule::{Outcome, Ticket};
 use crate::snapshot::ShardStat;
-use proxy_shards::{Host, Job, Record, Report};
+use proxy_shards::{Host, Job, Protocols, Record, Report, Targets, Verdict};
 use std::net::{IpAddr, SocketAddr};
 
 /// Time from the end of a probe until its lane has another job, in milliseconds: its report waits up
@@ -13,8 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 const HAND_OVER_MS: u128 = 200;
 
 impl State {
-    /// Hands every shard what is due, as far as it has room, and the resolver likewise.
+    /// Hands every shard what is due, as far as it has room, and the resolver likewise; nothing while
+    /// the targets do not answer.
     pub(super) fn feed(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if !self.control.allows_probes() {
+            return;
+        }
         self.fed_ms = now.clock_ms;
         for shard in 0..self.dispatch.shards() {
             loop {
@@ -33,9 +38,9 @@ impl State {
         {
             match &self.ledger.candidate(ticket.index()).host {
                 Host::Name(name) => {
-                    let (id, name) = (ticket.id(), name.clone());
+                    let (purpose, name) = (Purpose::Proxy(ticket.id()), name.clone());
                     self.lookups.took(0, 1);
-                    actions.push(Action::Lookup(Lookup { id, name }));
+                    actions.push(Action::Lookup(Lookup { purpose, name }));
                 }
                 Host::V4(_) | Host::V6(_) => self.turn_away(ticket, now),
             }
@@ -85,10 +90,19 @@ impl State {
         let ip = candidate.host.ip().or_else(known)?;
         (self.allowed)(&self.config, ip).then(|| Job {
             id: ticket.id(),
-            protocols: candidate.scheme.protocols(),
+            protocols: self.protocols(index),
             address: SocketAddr::new(ip, candidate.port),
             credentials: candidate.credentials.clone(),
         })
+    }
+
+    /// What is tried on a candidate: what works on one that is alive, unless a sweep looks for more.
+    fn protocols(&self, index: u32) -> Protocols {
+        let working = self.ledger.working(index);
+        match working.is_empty() || self.schedule.is_in_sweep(index) {
+            true => self.ledger.candidate(index).scheme.protocols(),
+            false => working,
+        }
     }
 
     /// A name goes to the resolver first; an address that may not be dialled is forgotten.
@@ -106,12 +120,15 @@ impl State {
     }
 
     /// Takes in what a shard reports.
-    pub(super) fn report(&mut self, report: &Report, now: Now) {
+    pub(super) fn report(&mut self, report: Report, now: Now, actions: &mut Vec<Action>) {
         let mut came_back = 0;
         for record in &report.records {
-            came_back += usize::from(self.settle(report.shard, record, now));
+            came_back += usize::from(self.came_back(report.shard, record, now));
         }
         self.dispatch.ended(report.shard, came_back);
+        for record in report.controls {
+            self.target_ended(record, now, actions);
+        }
         if !report.tally.is_empty() {
             self.probes.merge(&report.tally);
             self.publisher.note_figures();
@@ -127,23 +144,56 @@ impl State {
         }
     }
 
-    /// Applies one record; `false` if nothing was out under its id.
-    fn settle(&mut self, shard: usize, record: &Record, now: Now) -> bool {
+    /// Applies one record, or holds it; `false` if nothing was out under its id.
+    fn came_back(&mut self, shard: usize, record: &Record, now: Now) -> bool {
         let Some(index) = self.schedule.back(Ticket::from_id(record.id)) else {
             return false;
         };
-        let change = self.ledger.apply(index, record, now.unix_ms);
-        if change != Change::Local {
-            self.publisher.note(change);
-            self.saves.unsaved = true;
+        self.outage.note(record.verdict, now.clock_ms);
+        let working = self.ledger.working(index);
+        if self.schedule.is_outdated(index) {
+            self.give_back(index, shard, now);
+        } else if self.control.is_proof(record, working) {
+            let all = Targets::first(self.control.policy().targets.len());
+            self.settle(index, shard, record, all, now);
+        } else {
+            let began_ms = self.schedule.handed_out_ms(index);
+            let record = *record;
+            let was_alive = self.ledger.standing(index) == Standing::Alive;
+            if was_alive || record.verdict == Verdict::Alive {
+                self.control.hurry();
+            }
+            self.control
+                .hold(Held { shard, record }, began_ms, now.clock_ms);
+            self.schedule.hold(index);
+            self.publisher.note_figures();
         }
-        let standing = self.ledger.standing(index);
-        let outcome = match change {
-            Change::Local => Outcome::Local(standing),
-            _ => Outcome::Checked(standing),
-        };
-        self.put_back(index, shard, outcome, now);
         true
+    }
+
+    /// Applies a record whose candidate is back; only the targets in `trusted` answered all the while.
+    pub(super) fn settle(
+        &mut self,
+        index: u32,
+        shard: usize,
+        record: &Record,
+        trusted: Targets,
+        now: Now,
+    ) {
+        let change = self.ledger.apply(index, record, trusted, now.unix_ms);
+        if change == Change::Local {
+            return self.give_back(index, shard, now);
+        }
+        self.publisher.note(change);
+        self.saves.unsaved = true;
+        let outcome = Outcome::Checked(self.ledger.standing(index));
+        self.put_back(index, shard, outcome, now);
+    }
+
+    /// What came back says nothing about the candidate: it is tried again after a short pause.
+    pub(super) fn give_back(&mut self, index: u32, shard: usize, now: Now) {
+        let outcome = Outcome::Local(self.ledger.standing(index));
+        self.put_back(index, shard, outcome, now);
     }
 
     /// A name was looked up: its candidate is due on the shard of its address, if it has one.

@@ -1,24 +1,32 @@
 //! Keeps the ledger and the schedule, feeds the shards, publishes snapshots.
 //!
 //! Candidates come in from the sources and are due at once. What is due is handed to the shards,
-//! what they report goes into the ledger and is due again when its standing says. Whatever changed
-//! is published, and saved from time to time. [`State`] decides all of it without a thread, a
+//! what they report goes into the ledger and is due again when its standing says; what is no proof
+//! is held until the targets have answered without a proxy. Whatever changed is published, and saved
+//! from time to time. [`State`] decides all of it without a thread, a
 //! socket or a clock; [`run`] is the loop around it.
 
 mod event;
+mod state;
+
 mod feed;
 mod names;
+mod reload;
+mod rounds;
+mod sources;
+
+mod answer;
+mod fresh;
+mod publication;
 mod publish;
 mod saves;
-mod sources;
-mod state;
 
 #[cfg(test)]
 pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Lookup, Now, Question, SaveOutcome};
+pub use event::{Action, Event, Lookup, Now, Purpose, Question, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;
@@ -102,7 +110,8 @@ pub fn run<S: Shards>(
     let reports = shards.stop(STOP_GRACE);
     let now = clock.now();
     for report in reports.try_iter() {
-        state.report(&report, now);
+        // Nothing is asked any more.
+        state.report(report, now, &mut Vec::new());
     }
     for action in state.finish(now) {
         pass_on(action, outlets, now);

@@ -1,8 +1,9 @@
 //! When a snapshot is due, and what of the last one it can share.
 
 use super::event::unix;
-use crate::ledger::{Change, Ledger};
-use crate::snapshot::{Pool, Proxy};
+use crate::ledger::{Change, Ledger, renumbered};
+use crate::snapshot::{Pool, Proxy, Stale};
+use proxy_shards::{Candidate, TARGETS_MAX, Targets};
 use std::sync::Arc;
 
 /// Shortest time between two publications, in milliseconds.
@@ -14,6 +15,8 @@ pub(super) struct View {
     pub(super) pool: Arc<Pool>,
     pub(super) latency_ms_p50: u32,
     pub(super) latency_ms_p95: u32,
+    /// How many of the alive reach each target.
+    pub(super) reached: [u64; TARGETS_MAX],
 }
 
 /// Knows what changed since the last publication, and when that was.
@@ -60,36 +63,72 @@ impl Publisher {
         self.view.latency_ms_p95
     }
 
-    /// What is to be published now; the pool is the last one if the alive did not change.
-    pub(super) fn take(&mut self, ledger: &Ledger, now_ms: u64) -> View {
+    /// Proxies in the pool that was last published.
+    pub(super) fn served(&self) -> usize {
+        self.view.pool.proxies().len()
+    }
+
+    /// What is to be published now; the pool is the last one if the alive did not change, or if none
+    /// is left and the last one is served as stale.
+    pub(super) fn take(&mut self, ledger: &Ledger, now_ms: u64, stale: Option<Stale>) -> View {
         self.last_ms = Some(now_ms);
         self.first_served |= ledger.total_alive() > 0;
         self.figures_changed = false;
-        if std::mem::take(&mut self.pool_changed) {
+        let is_kept = stale.is_some() && ledger.total_alive() == 0;
+        if !is_kept && std::mem::take(&mut self.pool_changed) {
             self.view = View::of(ledger);
         }
         self.view.clone()
+    }
+
+    /// The configuration is another one. A pool that is served though none of it is alive any more
+    /// follows: `targets` has the old place of each, and what is not `allowed` leaves.
+    pub(super) fn follow(
+        &mut self,
+        targets: &[Option<usize>],
+        allowed: impl Fn(&Candidate) -> bool,
+    ) {
+        let proxies = self.view.pool.proxies().iter();
+        let allowed = proxies.filter(|proxy| allowed(&proxy.candidate));
+        let moved = allowed.map(|proxy| Proxy {
+            targets: renumbered(proxy.targets, targets),
+            source: None,
+            ..proxy.clone()
+        });
+        self.view.pool = Arc::new(Pool::new(moved.collect()));
+        self.note_pool();
     }
 }
 
 impl View {
     fn of(ledger: &Ledger) -> View {
-        let alive = ledger.alive().map(|alive| Proxy {
-            candidate: alive.candidate.clone(),
-            protocol: alive.protocol,
-            targets: alive.targets,
-            exit: alive.exit,
-            latency_ms: to_ms(alive.latency_us),
-            last_check: unix(alive.checked_at_ms),
-            source: alive.source,
-        });
-        let mut proxies = Vec::with_capacity(ledger.alive().len());
-        proxies.extend(alive);
+        let mut proxies = Vec::with_capacity(ledger.total_alive() as usize);
+        let mut reached = [0; TARGETS_MAX];
+        let mut last = (u32::MAX, Targets::NONE);
+        for alive in ledger.alive() {
+            if last.0 != alive.index {
+                last = (alive.index, Targets::NONE);
+            }
+            for place in alive.targets.without(last.1).iter() {
+                reached[place] += 1;
+            }
+            last.1 = last.1.or(alive.targets);
+            proxies.push(Proxy {
+                candidate: alive.candidate.clone(),
+                protocol: alive.protocol,
+                targets: alive.targets,
+                exit: alive.exit,
+                latency_ms: to_ms(alive.latency_us),
+                last_check: unix(alive.checked_at_ms),
+                source: alive.source,
+            });
+        }
         let mut latencies: Vec<u32> = proxies.iter().map(|p| p.latency_ms).collect();
         View {
             latency_ms_p50: percentile(&mut latencies, 50),
             latency_ms_p95: percentile(&mut latencies, 95),
             pool: Arc::new(Pool::new(proxies)),
+            reached,
         }
     }
 }
@@ -127,7 +166,7 @@ mod tests {
         assert_eq!(publisher.due_at(&ledger), None);
         publisher.note_figures();
         assert_eq!(publisher.due_at(&ledger), Some(0));
-        publisher.take(&ledger, 40);
+        publisher.take(&ledger, 40, None);
         assert_eq!(publisher.due_at(&ledger), None);
         publisher.note(Change::Failed);
         assert_eq!(publisher.due_at(&ledger), Some(290));

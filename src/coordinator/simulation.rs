@@ -1,113 +1,35 @@
-//! A coordinator with simulated shards, on a simulated clock: hours pass in seconds.
+//! A coordinator with simulated shards and targets, on a simulated clock: hours pass in seconds.
 
-use super::{Action, Event, Lookup, Now, Start, State};
-use crate::config::{
-    Aggregator, Api, Backend, Checker, Config, Location, Logging, Metrics, SnapshotLife, Source,
-    Storage,
-};
+mod fixtures;
+
+pub(crate) use fixtures::{candidate, config, controlled, list, number, source};
+
+use super::{Action, Event, Lookup, Now, Purpose, Start, State};
+use crate::config::Config;
 use crate::snapshot::{Published, Snapshot};
-use crate::sources::address::AddressPolicy;
 use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use crate::store::Image;
-use proxy_shards::policy::PolicyOptions;
-use proxy_shards::{Candidate, Job, ProbePolicy, Record, Report, Scheme, Tally, Timing, Verdict};
+use proxy_shards::target::Learnt;
+use proxy_shards::{
+    ControlJob, ControlRecord, Job, Protocol, Protocols, Record, Report, Tally, Targets, Timing,
+    Verdict, Works,
+};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Unix time at which every simulation starts, in milliseconds.
 pub(crate) const EPOCH_MS: u64 = 1_700_000_000_000;
 /// How often a shard reports, in milliseconds.
 const REPORT_MS: u64 = 100;
 
-/// A configuration with one file source for each of `names`.
-pub(crate) fn config(names: &[&str]) -> Config {
-    Config {
-        aggregator: Aggregator {
-            interval: Duration::from_secs(60),
-            sources: names.iter().map(|name| source(name)).collect(),
-            user_agent: "test".into(),
-            addresses: AddressPolicy {
-                allow_private: false,
-            },
-            source_timeout: Duration::from_secs(5),
-            source_bytes_max: 1 << 20,
-        },
-        checker: Checker {
-            policy: Arc::new(policy()),
-            concurrency: NonZeroUsize::new(1_000).unwrap(),
-            shards: None,
-            batch_size: NonZeroUsize::new(100).unwrap(),
-            control: None,
-            backoff_max: Duration::from_secs(600),
-            adaptive: false,
-            max_fd_usage_percent: 80,
-            max_cpu_usage_percent: 95,
-        },
-        snapshot: SnapshotLife::default(),
-        api: Api {
-            addr: "127.0.0.1:0".parse().unwrap(),
-            keys: None,
-            rate_limit_per_minute: None,
-            rate_limit_per_ip: None,
-            trusted_proxies: Arc::new([]),
-        },
-        storage: Storage {
-            backend: Backend::File("unused".into()),
-            persist_interval: Duration::from_secs(300),
-        },
-        metrics: Metrics {
-            enabled: true,
-            endpoint: "/metrics".into(),
-            namespace: "test".into(),
-            require_key: false,
-        },
-        logging: Logging {
-            level: "info".into(),
-            json: false,
-        },
-    }
-}
-
-/// A file source of that name.
-pub(crate) fn source(name: &str) -> Source {
-    Source {
-        url: name.into(),
-        location: Location::File(name.into()),
-        hint: Scheme::Http,
-    }
-}
-
-fn policy() -> ProbePolicy {
-    ProbePolicy::new(PolicyOptions::default()).unwrap()
-}
-
-/// The `n`th candidate, a public address.
-pub(crate) fn candidate(n: u32) -> Candidate {
-    let [_, b, c, d] = n.to_be_bytes();
-    format!("http://9.{b}.{c}.{d}:8080").parse().unwrap()
-}
-
-/// Its number, from its address.
-pub(crate) fn number(ip: IpAddr) -> u32 {
-    let IpAddr::V4(ip) = ip else { return 0 };
-    u32::from(ip) & 0x00ff_ffff
-}
-
-/// A list that holds those candidates.
-pub(crate) fn list(numbers: impl IntoIterator<Item = u32>) -> Parsed {
-    Parsed {
-        candidates: numbers.into_iter().map(candidate).collect(),
-        ..Parsed::default()
-    }
-}
-
-/// How a simulated proxy answers a probe at a time: its verdict, and after how many milliseconds.
-pub(crate) type Behaviour = Box<dyn FnMut(u32, u64) -> (Verdict, u64)>;
+/// How a simulated job ends that begins at a time: what is tried, its verdict, what it reached, and
+/// after how many milliseconds.
+pub(crate) type Behaviour = Box<dyn FnMut(u32, Protocols, u64) -> (Verdict, Works, u64)>;
+/// How a target answers without a proxy at a time: its verdict, and after how many milliseconds.
+pub(crate) type Fate = Box<dyn FnMut(usize, u64) -> (Verdict, u64)>;
 
 /// One simulated shard: lanes, a queue, and what it has to report.
 #[derive(Default)]
@@ -116,6 +38,7 @@ struct Shard {
     /// Probes under way by their end.
     lanes: BinaryHeap<Reverse<(u64, u64)>>,
     ended: Vec<(u64, Record)>,
+    controls: Vec<(u64, ControlRecord)>,
 }
 
 /// A coordinator and everything around it.
@@ -124,19 +47,42 @@ pub(crate) struct Simulation {
     pub(crate) published: Published,
     pub(crate) now_ms: u64,
     behaviour: Behaviour,
+    fate: Fate,
+    /// The address of every target's name.
+    pub(crate) target_ip: Option<IpAddr>,
+    /// What the outside has to say next.
+    answers: VecDeque<Event>,
     shards: Vec<Shard>,
     lanes: usize,
-    /// Ids that are out, to catch a job that is handed out twice.
-    out: HashSet<u64>,
+    /// Indexes that are out, to catch a candidate that is handed out twice.
+    out: HashSet<u32>,
     report_ms: u64,
     /// Number and time of every probe that started.
     pub(crate) probes: Vec<(u32, u64)>,
     /// Time of every publication.
     pub(crate) publications: Vec<u64>,
     pub(crate) images: Vec<Image>,
+    /// Of names of proxies.
     pub(crate) lookups: Vec<Lookup>,
+    /// Of names of targets.
+    pub(crate) target_lookups: Vec<Purpose>,
+    /// Shard, target and time of every probe without a proxy.
+    pub(crate) controls: Vec<(usize, usize, u64)>,
     /// Actions other than those above, by name.
     pub(crate) others: Vec<&'static str>,
+}
+
+/// A behaviour that does not look at what is tried: what is alive reaches everything by all of it.
+fn simple(mut behaviour: impl FnMut(u32, u64) -> (Verdict, u64) + 'static) -> Behaviour {
+    Box::new(move |number, protocols, at| {
+        let (verdict, after_ms) = behaviour(number, at);
+        let mut works = Works::default();
+        if verdict == Verdict::Alive {
+            let all = Targets::from_bits(u8::MAX);
+            protocols.in_order(0).for_each(|p| works.set(p, all));
+        }
+        (verdict, works, after_ms)
+    })
 }
 
 fn route(shards: usize) -> impl Fn(SocketAddr) -> usize {
@@ -146,6 +92,13 @@ fn route(shards: usize) -> impl Fn(SocketAddr) -> usize {
 impl Simulation {
     /// Two shards of `lanes` lanes each.
     pub(crate) fn new(config: Config, lanes: usize, restored: Image) -> Simulation {
+        let mut simulation = Simulation::still(config, lanes, restored);
+        simulation.tell(Event::Tick);
+        simulation
+    }
+
+    /// The same, before anything is asked of the targets.
+    pub(crate) fn still(config: Config, lanes: usize, restored: Image) -> Simulation {
         let now = Now {
             clock_ms: 0,
             unix_ms: EPOCH_MS,
@@ -160,11 +113,14 @@ impl Simulation {
             restored,
             seed: 7,
         };
-        let mut simulation = Simulation {
+        Simulation {
             state: State::new(start, now, &route(2)),
             published: Published::empty(now.system()),
             now_ms: 0,
-            behaviour: Box::new(|_, _| (Verdict::Alive, 50)),
+            behaviour: simple(|_, _| (Verdict::Alive, 50)),
+            fate: Box::new(|_, _| (Verdict::Alive, 20)),
+            target_ip: Some([192, 0, 2, 1].into()),
+            answers: VecDeque::new(),
             shards: vec![Shard::default(), Shard::default()],
             lanes,
             out: HashSet::new(),
@@ -173,15 +129,28 @@ impl Simulation {
             publications: Vec::new(),
             images: Vec::new(),
             lookups: Vec::new(),
+            target_lookups: Vec::new(),
+            controls: Vec::new(),
             others: Vec::new(),
-        };
-        simulation.tell(Event::Tick);
-        simulation
+        }
     }
 
     /// From now on the proxies behave like this.
     pub(crate) fn behave(&mut self, behaviour: impl FnMut(u32, u64) -> (Verdict, u64) + 'static) {
+        self.behaviour = simple(behaviour);
+    }
+
+    /// The same, by all that a job is and can say.
+    pub(crate) fn behave_fully(
+        &mut self,
+        behaviour: impl FnMut(u32, Protocols, u64) -> (Verdict, Works, u64) + 'static,
+    ) {
         self.behaviour = Box::new(behaviour);
+    }
+
+    /// From now on the targets fare like this without a proxy.
+    pub(crate) fn fate(&mut self, fate: impl FnMut(usize, u64) -> (Verdict, u64) + 'static) {
+        self.fate = Box::new(fate);
     }
 
     /// What readers see.
@@ -216,26 +185,67 @@ impl Simulation {
         for action in actions {
             self.perform(action, now);
         }
+        self.assert_each_is_somewhere_once();
+        if let Some(event) = self.answers.pop_front() {
+            self.tell(event);
+        }
+    }
+
+    /// Every candidate waits, is out, is looked up or is held: one of these.
+    fn assert_each_is_somewhere_once(&self) {
+        let state = &self.state;
+        let out = state.dispatch.outstanding() + state.lookups.outstanding();
+        let places = state.schedule.waiting() + out + state.control.held();
+        assert_eq!(places, state.ledger.len(), "at {} ms", self.now_ms);
     }
 
     fn perform(&mut self, action: Action, now: Now) {
         match action {
             Action::Submit { shard, jobs } => {
                 for job in &jobs {
-                    assert!(self.out.insert(job.id), "{} was handed out twice", job.id);
+                    let index = job.id as u32;
+                    assert!(self.out.insert(index), "{index} was handed out twice");
                 }
                 self.shards[shard].queue.extend(jobs);
             }
-            Action::Publish { pool, stat, .. } => {
+            Action::Publish { pool, stat, stale } => {
                 self.publications.push(self.now_ms);
-                self.published.publish(pool, stat, now.system(), false);
+                self.published.publish(pool, stat, now.system(), stale);
             }
             Action::Save(image) => self.images.push(image),
-            Action::Lookup(lookup) => self.lookups.push(lookup),
+            Action::Lookup(lookup) => match lookup.purpose {
+                Purpose::Proxy(_) => self.lookups.push(lookup),
+                purpose @ Purpose::Target { .. } => {
+                    self.target_lookups.push(purpose);
+                    let ip = self.target_ip;
+                    self.answers.push_back(Event::Resolved { purpose, ip });
+                }
+            },
             Action::Policy(_) => self.others.push("policy"),
-            Action::Control { .. } => self.others.push("control"),
+            Action::Control { shard, job } => self.reach(shard, job),
             Action::Lanes(_) => self.others.push("lanes"),
         }
+    }
+
+    fn reach(&mut self, shard: usize, job: ControlJob) {
+        self.controls.push((shard, job.target, self.now_ms));
+        let (verdict, after_ms) = (self.fate)(job.target, self.now_ms);
+        let record = ControlRecord {
+            id: job.id,
+            target: job.target,
+            verdict,
+            timing: Timing {
+                total_us: after_ms as u32 * 1_000,
+                ..Timing::default()
+            },
+            learnt: (verdict == Verdict::Alive).then_some(Learnt {
+                status: 200,
+                content_type: None,
+            }),
+            own: None,
+        };
+        let end = self.now_ms + after_ms;
+        self.shards[shard].controls.push((end, record));
     }
 
     fn start_probes(&mut self, shard: usize) {
@@ -244,10 +254,15 @@ impl Simulation {
         {
             let number = number(job.address.ip());
             self.probes.push((number, self.now_ms));
-            let (verdict, after_ms) = (self.behaviour)(number, self.now_ms);
+            let behaviour = &mut self.behaviour;
+            let (verdict, works, after_ms) = behaviour(number, job.protocols, self.now_ms);
+            let alive = Protocol::ALL.into_iter();
+            let mut alive = alive.filter(|&p| !works.by(p).is_empty());
             let end = self.now_ms + after_ms;
             let record = Record {
                 attempts: 1,
+                works,
+                first: alive.next().filter(|_| verdict == Verdict::Alive),
                 timing: Timing {
                     total_us: after_ms as u32 * 1_000,
                     connect_us: 1,
@@ -275,16 +290,18 @@ impl Simulation {
         let now = self.now_ms;
         let busy = &mut self.shards[shard];
         let ended: Vec<(u64, Record)> = busy.ended.extract_if(.., |(end, _)| *end <= now).collect();
+        let controls = busy.controls.extract_if(.., |(end, _)| *end <= now);
+        let controls = controls.map(|(_, record)| record).collect();
         let mut tally = Tally::default();
         let records: Vec<Record> = ended.into_iter().map(|(_, record)| record).collect();
         for record in &records {
-            assert!(self.out.remove(&record.id));
+            assert!(self.out.remove(&(record.id as u32)));
             tally.record(record.verdict, record.timing.total_us);
         }
         let report = Report {
             shard,
             records,
-            controls: Vec::new(),
+            controls,
             tally,
             in_flight: busy.lanes.len(),
             queued: busy.queue.len(),
@@ -295,6 +312,7 @@ impl Simulation {
 
     /// Lets time pass until `until_ms`.
     pub(crate) fn run_until(&mut self, until_ms: u64) {
+        let mut idle_turns = 0;
         while self.now_ms < until_ms {
             for shard in 0..self.shards.len() {
                 self.start_probes(shard);
@@ -307,6 +325,12 @@ impl Simulation {
             let end = ends.map(|Reverse((end, _))| *end).min();
             let next = [Some(wake), Some(self.report_ms), end, Some(until_ms)];
             let next = next.into_iter().flatten().min().unwrap();
+            idle_turns = if next > self.now_ms {
+                0
+            } else {
+                idle_turns + 1
+            };
+            assert!(idle_turns < 50, "it spins at {} ms", self.now_ms);
             self.now_ms = next.max(self.now_ms);
             self.end_probes();
             if self.report_ms <= self.now_ms {

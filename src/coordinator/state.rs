@@ -1,17 +1,20 @@
 //! What the coordinator knows: events in, actions out, with the time as an argument.
 
-use super::event::{Action, Event, Now, unix};
+use super::event::{Action, Event, Now, Purpose};
+use super::fresh::{Freshness, Outage};
 use super::names::Names;
 use super::publish::Publisher;
+use super::rounds::{Door, Held, doors, every, warn_of_weak_targets};
 use super::saves::Saves;
 use super::sources::Origins;
 use crate::config::Config;
+use crate::control::Control;
 use crate::dispatch::Dispatch;
 use crate::ledger::Ledger;
 use crate::schedule::{Rules, Schedule};
-use crate::snapshot::{ShardStat, Stat, Sweep};
+use crate::snapshot::{ShardStat, Sweep};
 use crate::store::Image;
-use proxy_shards::{Candidate, Tally};
+use proxy_shards::{Candidate, Tally, Targets};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -55,6 +58,14 @@ pub struct State {
     /// Names that are being looked up: a shard of its own, as it were.
     pub(super) lookups: Dispatch,
     pub(super) names: Names,
+    /// Whether the targets answer, and the verdicts that wait for it.
+    pub(super) control: Control<Held>,
+    /// Where each target is.
+    pub(super) doors: Vec<Door>,
+    /// The targets that did not answer when that was last logged.
+    pub(super) missing: Targets,
+    pub(super) outage: Outage,
+    pub(super) freshness: Freshness,
     pub(super) origins: Origins,
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
@@ -79,6 +90,11 @@ impl State {
                 .paced(),
             lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
             names: Names::default(),
+            control: Control::new(config.checker.policy.clone(), every(&config)),
+            doors: doors(&config.checker.policy),
+            missing: Targets::NONE,
+            outage: Outage::default(),
+            freshness: Freshness::default(),
             origins,
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
@@ -89,6 +105,8 @@ impl State {
             stopping: false,
             config,
         };
+        warn_of_weak_targets(&state.config);
+        state.ledger.aim(&state.config.checker.policy);
         for entry in start.restored.entries {
             if state.may_dial(&entry.candidate)
                 && let Some(index) = state.ledger.restore(entry)
@@ -104,7 +122,7 @@ impl State {
     pub fn handle(&mut self, event: Event, now: Now, route: Route<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Report(report) => self.report(&report, now),
+            Event::Report(report) => self.report(report, now, &mut actions),
             Event::Configure { reload, config } => {
                 self.configure(reload, config, now, &mut actions);
             }
@@ -115,13 +133,19 @@ impl State {
             } if reload == self.sweep.id => self.source(source, outcome, now),
             // A list of a configuration that is no longer in force.
             Event::Source { .. } => {}
-            Event::Resolved { id, ip } => self.resolved(id, ip, now, route),
-            Event::Asked(_question) => todo!(),
+            Event::Resolved { purpose, ip } => match purpose {
+                Purpose::Proxy(id) => self.resolved(id, ip, now, route),
+                Purpose::Target { id, .. } => self.target_resolved(id, ip, now, &mut actions),
+            },
+            Event::Asked(question) => self.answer(question, now),
             Event::Saved(outcome) => self.saves.ended(outcome),
             Event::Stop => self.stopping = true,
             Event::Tick => {}
         }
         self.take_in(now, route);
+        if !self.stopping {
+            self.tend(now, &mut actions);
+        }
         self.note_sweep(now);
         self.publish(now, &mut actions);
         if !self.stopping {
@@ -146,8 +170,12 @@ impl State {
             .filter_map(|(queue, _)| self.schedule.due_at(queue, self.unproven_max(queue)))
             .min()
             .map(|due| due.max(self.fed_ms + FEED_PAUSE_MS));
-        let due = due.filter(|_| !self.stopping);
-        let wakes = [publish, save, due].into_iter().flatten();
+        let due = due.filter(|_| self.control.allows_probes());
+        let round = self.round_due_at();
+        let [due, round] = [due, round].map(|due| due.filter(|_| !self.stopping));
+        let stale_end = self.freshness.ends_at(self.stale_max_ms());
+        let stale_end = stale_end.filter(|_| self.control.allows_probes());
+        let wakes = [publish, save, due, round, stale_end].into_iter().flatten();
         wakes.min().unwrap_or(now.clock_ms + 1_000)
     }
 
@@ -155,6 +183,7 @@ impl State {
     pub fn finish(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         self.note_sweep(now);
+        self.note_freshness(now);
         actions.push(self.publication(now));
         actions.push(Action::Save(self.image(now)));
         actions
@@ -169,22 +198,6 @@ impl State {
     /// Jobs that are out.
     pub fn outstanding(&self) -> usize {
         self.dispatch.outstanding()
-    }
-
-    fn configure(&mut self, reload: u64, config: Arc<Config>, now: Now, actions: &mut Vec<Action>) {
-        let kept = self.origins.replace(&config.aggregator.sources);
-        let allowed = self.allowed;
-        self.ledger.reorder_sources(&kept, |candidate: &Candidate| {
-            candidate.host.ip().is_none_or(|ip| allowed(&config, ip))
-        });
-        self.schedule.set_rules(rules(&config));
-        actions.push(Action::Policy(config.checker.policy.clone()));
-        actions.push(Action::Lanes(config.checker.concurrency));
-        self.config = config;
-        self.forget_over();
-        self.schedule.sweep(now.clock_ms);
-        self.sweep = begun(reload, now);
-        self.publisher.note_pool();
     }
 
     pub(super) fn may_dial(&self, candidate: &Candidate) -> bool {
@@ -224,39 +237,6 @@ impl State {
         }
     }
 
-    fn publish(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let due = self.publisher.due_at(&self.ledger);
-        if due.is_some_and(|due| due <= now.clock_ms) {
-            actions.push(self.publication(now));
-        }
-    }
-
-    fn publication(&mut self, now: Now) -> Action {
-        let view = self.publisher.take(&self.ledger, now.clock_ms);
-        let last_check_ms = self.ledger.last_check_ms();
-        let stat = Stat {
-            total_scraped: self.ledger.len() as u64,
-            total_alive: self.ledger.total_alive(),
-            total_dead: self.ledger.total_dead(),
-            last_check: (last_check_ms > 0).then(|| unix(last_check_ms)),
-            verdicts: *self.ledger.verdicts(),
-            probes: self.probes.clone(),
-            sources: self.origins.all.iter().map(|o| o.stat.clone()).collect(),
-            sweep: self.sweep,
-            targets: Vec::new(),
-            stale: None,
-            held: 0,
-            shards: self.shards.clone(),
-            latency_ms_p50: view.latency_ms_p50,
-            latency_ms_p95: view.latency_ms_p95,
-        };
-        Action::Publish {
-            pool: view.pool,
-            stat: Arc::new(stat),
-            stale: false,
-        }
-    }
-
     fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
         let due = self.saves.due_at(self.persist_ms());
         if due.is_some_and(|due| due <= now.clock_ms) {
@@ -272,19 +252,23 @@ impl State {
         }
     }
 
+    pub(super) fn stale_max_ms(&self) -> u64 {
+        to_ms(self.config.snapshot.stale_max)
+    }
+
     fn persist_ms(&self) -> u64 {
         to_ms(self.config.storage.persist_interval)
     }
 }
 
-fn rules(config: &Config) -> Rules {
+pub(super) fn rules(config: &Config) -> Rules {
     Rules {
         interval_ms: to_ms(config.aggregator.interval),
         backoff_max_ms: to_ms(config.checker.backoff_max),
     }
 }
 
-fn begun(id: u64, now: Now) -> Sweep {
+pub(super) fn begun(id: u64, now: Now) -> Sweep {
     Sweep {
         id,
         started: Some(now.system()),

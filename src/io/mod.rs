@@ -13,10 +13,11 @@ mod tests;
 
 use crate::api::ReloadRequest;
 use crate::config::{Config, Source};
-use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup};
+use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup, Purpose};
 use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
+use proxy_shards::TARGETS_MAX;
 use reloads::{Place, Reloads};
 use round::{Occasion, Round};
 use std::io;
@@ -33,7 +34,7 @@ use watch::Watch;
 /// How often the configuration file is looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// Threads for what blocks: lookups, and the configuration file.
-const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 4;
+const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + 4;
 
 /// What came of fetching a source; the text of a failure is fit to be shown.
 pub type Outcome = Result<Fetched, Box<str>>;
@@ -114,6 +115,8 @@ struct Io {
     lookups: mpsc::UnboundedReceiver<Lookup>,
     events: Sender<Event>,
     resolver: Resolver,
+    /// For the names of targets, which must not wait behind those of proxies.
+    target_resolver: Resolver,
     reloads: Reloads<Plan>,
     round: Option<Round>,
     /// By source: whether its last fetch failed.
@@ -136,7 +139,8 @@ impl Io {
             requests: start.requests,
             lookups: start.lookups,
             events: start.events,
-            resolver: Resolver::new(names::system),
+            resolver: Resolver::new(names::system, LOOKUPS_MAX.get()),
+            target_resolver: Resolver::new(names::system, 2 * TARGETS_MAX),
             reloads: Reloads::started(),
             round: None,
             failing: Vec::new(),
@@ -258,15 +262,20 @@ impl Io {
         }
     }
 
-    fn look_up(&self, lookup: Lookup) {
-        let (resolver, events) = (self.resolver.clone(), self.events.clone());
+    fn look_up(&self, Lookup { purpose, name }: Lookup) {
+        let resolver = match purpose {
+            Purpose::Proxy(_) => self.resolver.clone(),
+            Purpose::Target { .. } => self.target_resolver.clone(),
+        };
+        let events = self.events.clone();
         let (allowed, config) = (self.allowed, self.plan.config.clone());
         tokio::spawn(async move {
-            let ip = resolver
-                .resolve(lookup.name, |ip| allowed(&config, ip))
-                .await;
+            let ip = match purpose {
+                Purpose::Proxy(_) => resolver.resolve(name, 0, |ip| allowed(&config, ip)).await,
+                Purpose::Target { turn, .. } => resolver.resolve(name, turn, |_| true).await,
+            };
             // The coordinator is gone: the process ends.
-            let _ = events.send(Event::Resolved { id: lookup.id, ip });
+            let _ = events.send(Event::Resolved { purpose, ip });
         });
     }
 

@@ -1,6 +1,5 @@
 //! Looks host names up, a bounded number at once, each for a bounded time.
 
-use crate::coordinator::LOOKUPS_MAX;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -28,21 +27,24 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
-    pub(super) fn new(look_up: LookUp) -> Resolver {
+    /// At most `most` names are looked up at once.
+    pub(super) fn new(look_up: LookUp, most: usize) -> Resolver {
         Resolver {
             look_up,
-            free: Arc::new(Semaphore::new(LOOKUPS_MAX.get())),
+            free: Arc::new(Semaphore::new(most)),
         }
     }
 
-    /// The first address of `name` that may be dialled, IPv4 before IPv6 and the lowest first, so
-    /// that a name with several addresses stays with one.
+    /// The address of `name` whose `turn` it is among those that may be dialled: IPv4 before IPv6
+    /// and the lowest first, so that a name with several addresses stays with one while the turn
+    /// stays.
     ///
     /// The system's resolver cannot be interrupted: a lookup that takes too long is given up, but
     /// holds its place until it ends.
     pub(super) async fn resolve(
         &self,
         name: Box<str>,
+        turn: usize,
         allowed: impl Fn(IpAddr) -> bool,
     ) -> Option<IpAddr> {
         let place = self.free.clone().acquire_owned().await.ok()?;
@@ -54,7 +56,11 @@ impl Resolver {
         });
         let found = timeout(TIMEOUT, lookup).await.ok()?.ok()?.ok()?;
         let usable = found.into_iter().map(|ip| ip.to_canonical());
-        usable.filter(|&ip| allowed(ip)).min()
+        let mut usable: Vec<IpAddr> = usable.filter(|&ip| allowed(ip)).collect();
+        usable.sort_unstable();
+        usable.dedup();
+        let place = turn.checked_rem(usable.len())?;
+        usable.get(place).copied()
     }
 }
 
@@ -62,7 +68,7 @@ impl Resolver {
 mod tests {
     use super::*;
 
-    fn resolve(name: &str, allowed: fn(IpAddr) -> bool) -> Option<String> {
+    fn resolve(name: &str, turn: usize, allowed: fn(IpAddr) -> bool) -> Option<String> {
         let look_up: LookUp = |name| match name {
             "none.test" => Err(io::Error::other("no such name")),
             "empty.test" => Ok(vec![]),
@@ -75,23 +81,31 @@ mod tests {
             .enable_time()
             .build()
             .unwrap();
-        let found = runtime.block_on(Resolver::new(look_up).resolve(name.into(), allowed));
+        let found = runtime.block_on(Resolver::new(look_up, 1).resolve(name.into(), turn, allowed));
         found.map(|ip| ip.to_string())
     }
 
     #[test]
     fn the_lowest_address_that_may_be_dialled_is_taken() {
-        let found = resolve("a.test", |ip| !ip.is_loopback());
+        let found = resolve("a.test", 0, |ip| !ip.is_loopback());
         assert_eq!(found.as_deref(), Some("8.8.8.8"));
-        let found = resolve("a.test", |ip| ip.is_ipv6());
+        let found = resolve("a.test", 0, |ip| ip.is_ipv6());
         assert_eq!(found.as_deref(), Some("2001:db8::1"));
     }
 
     #[test]
+    fn each_address_of_a_name_has_its_turn() {
+        let found = [0, 1, 2, 3, 4].map(|turn| resolve("a.test", turn, |_| true).unwrap());
+        let expected = ["8.8.8.8", "9.9.9.9", "127.0.0.1", "2001:db8::1", "8.8.8.8"];
+        assert_eq!(found, expected);
+        assert_eq!(resolve("a.test", usize::MAX, |_| false), None);
+    }
+
+    #[test]
     fn a_name_without_an_address_that_may_be_dialled_has_none() {
-        assert_eq!(resolve("a.test", |_| false), None);
+        assert_eq!(resolve("a.test", 0, |_| false), None);
         for name in ["none.test", "empty.test", "panics.test"] {
-            assert_eq!(resolve(name, |_| true), None, "{name}");
+            assert_eq!(resolve(name, 0, |_| true), None, "{name}");
         }
     }
 }

@@ -244,17 +244,23 @@ fn a_changed_file_is_a_reload() {
 }
 
 #[test]
-fn names_are_looked_up_and_addresses_that_may_not_be_dialled_are_none() {
+fn names_are_looked_up_and_only_a_target_may_be_where_no_proxy_is_dialled() {
     let bench = Bench::start(plan(&[], &Arc::default()), None);
-    for (id, name, expected) in [
-        (5, "9.0.0.77", candidate(77).host.ip()),
-        (6, "127.0.0.1", None),
+    let target = Purpose::Target { id: 5, turn: 0 };
+    for (purpose, name, expected) in [
+        (Purpose::Proxy(5), "9.0.0.77", candidate(77).host.ip()),
+        (Purpose::Proxy(6), "127.0.0.1", None),
+        (target, "127.0.0.1", Some([127, 0, 0, 1].into())),
     ] {
         let name = name.into();
-        bench.lookups.send(Lookup { id, name }).unwrap();
-        let Event::Resolved { id: answered, ip } = bench.event() else {
+        bench.lookups.send(Lookup { purpose, name }).unwrap();
+        let Event::Resolved {
+            purpose: answered,
+            ip,
+        } = bench.event()
+        else {
             panic!("not an answer");
         };
-        assert_eq!((answered, ip), (id, expected as Option<IpAddr>));
+        assert_eq!((answered, ip), (purpose, expected as Option<IpAddr>));
     }
 }

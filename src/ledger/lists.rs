@@ -40,6 +40,15 @@ impl Ledger {
         matches!(list, Some(Some(_)))
     }
 
+    /// The sources that list `index`, by their places.
+    pub fn listed_by(&self, index: u32) -> impl Iterator<Item = usize> + '_ {
+        let lists = self.lists.by_source.iter().enumerate();
+        lists.filter_map(move |(source, list)| {
+            let listed = list.as_deref()?.binary_search(&index).is_ok();
+            listed.then_some(source)
+        })
+    }
+
     /// Replaces the list of `source` by `indexes`, which it admitted before. Those that stood on
     /// the old one only are then listed by the next source that has them, or by none.
     pub fn set_list(&mut self, source: u16, mut indexes: Vec<u32>) {

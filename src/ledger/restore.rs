@@ -1,8 +1,8 @@
 //! The ledger from and to what a store keeps.
 
-use super::row::{Row, UNCLAIMED};
+use super::row::{Life, Row, UNCLAIMED};
 use super::{Entry, Ledger};
-use proxy_shards::{Timing, Verdict, Works};
+use proxy_shards::Verdict;
 
 impl Ledger {
     /// Takes in what was saved about a candidate and returns its index; `None` if it is known
@@ -13,15 +13,16 @@ impl Ledger {
         }
         self.last_check_ms = self.last_check_ms.max(entry.checked_at_ms);
         let verdict = entry.verdict.filter(|v| !v.is_local());
-        let index = self.insert(Row {
-            candidate: entry.candidate,
+        let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
+        let row = Row {
             checked_at_ms: entry.checked_at_ms,
             alive_at_ms: entry.alive_at_ms,
-            latency_us: entry.timing.total_us,
+            life: was_alive.then(|| Box::new(Life::new(&entry))),
             failures: entry.failures,
-            source: UNCLAIMED,
             verdict,
-        });
+            ..Row::new(entry.candidate, UNCLAIMED)
+        };
+        let index = self.insert(row);
         if verdict == Some(Verdict::Alive) {
             self.alive.insert(index);
         }
@@ -31,20 +32,20 @@ impl Ledger {
     /// What is known of the candidate at `index`.
     pub fn entry(&self, index: u32) -> Entry {
         let row = self.row(index);
-        Entry {
-            candidate: row.candidate.clone(),
+        let mut entry = Entry {
             verdict: row.verdict,
-            works: Works::default(),
-            exit: None,
-            timing: Timing {
-                total_us: row.latency_us,
-                ..Timing::default()
-            },
-            history: Box::default(),
             checked_at_ms: row.checked_at_ms,
             alive_at_ms: row.alive_at_ms,
             failures: row.failures,
+            ..Entry::new(row.candidate.clone())
+        };
+        if let Some(life) = &row.life {
+            entry.works = life.works;
+            entry.exit = life.exit;
+            entry.timing = life.timing;
+            entry.history = life.history();
         }
+        entry
     }
 
     /// Everything that is known, in the order of the indexes.

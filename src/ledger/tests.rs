@@ -1,5 +1,9 @@
 use super::*;
-use proxy_shards::Timing;
+use proxy_shards::policy::PolicyOptions;
+use proxy_shards::target::TargetOptions;
+use proxy_shards::{Exit, ProbePolicy, Protocol, Protocols, Require, Timing};
+
+const ALL: Targets = Targets::first(1);
 
 fn candidate(n: u32) -> Candidate {
     let [_, b, c, d] = n.to_be_bytes();
@@ -52,7 +56,7 @@ fn assert_counted(ledger: &Ledger) {
         }
     }
     assert_eq!(&verdicts, ledger.verdicts());
-    assert_eq!(ledger.alive().len() as u64, ledger.total_alive());
+    assert_eq!(ledger.alive().count() as u64, ledger.total_alive());
     assert_eq!(ledger.entries().len(), ledger.len());
 }
 
@@ -77,10 +81,10 @@ fn a_candidate_is_admitted_once() {
 #[test]
 fn a_local_failure_changes_nothing_that_is_known() {
     let mut ledger = ledger(1);
-    ledger.apply(0, &ended(Verdict::Alive), 50);
+    ledger.apply(0, &ended(Verdict::Alive), ALL, 50);
     let before = ledger.entry(0);
     for verdict in Verdict::ALL.into_iter().filter(|v| v.is_local()) {
-        assert_eq!(ledger.apply(0, &ended(verdict), 99), Change::Local);
+        assert_eq!(ledger.apply(0, &ended(verdict), ALL, 99), Change::Local);
         assert_eq!(ledger.entry(0), before);
     }
     assert_eq!(ledger.last_check_ms(), 50);
@@ -105,7 +109,7 @@ fn a_verdict_says_what_it_changed() {
     ];
     assert_eq!(ledger.standing(0), Standing::New);
     for (at, (verdict, change, standing)) in (1u64..).zip(steps) {
-        assert_eq!(ledger.apply(0, &ended(verdict), at), change);
+        assert_eq!(ledger.apply(0, &ended(verdict), ALL, at), change);
         assert_eq!(ledger.standing(0), standing);
         assert_counted(&ledger);
     }
@@ -117,18 +121,18 @@ fn a_verdict_says_what_it_changed() {
 #[test]
 fn a_candidate_that_left_its_list_is_over_unless_it_is_alive() {
     let mut ledger = ledger(3);
-    ledger.apply(0, &ended(Verdict::Alive), 1);
-    ledger.apply(1, &ended(Verdict::Refused), 1);
+    ledger.apply(0, &ended(Verdict::Alive), ALL, 1);
+    ledger.apply(1, &ended(Verdict::Refused), ALL, 1);
     ledger.set_list(0, vec![]);
     assert_eq!([0, 1, 2].map(|i| ledger.is_over(i)), [false, true, true]);
-    ledger.apply(0, &ended(Verdict::Refused), 2);
+    ledger.apply(0, &ended(Verdict::Refused), ALL, 2);
     assert!(ledger.is_over(0));
 }
 
 #[test]
 fn a_forgotten_index_is_given_to_the_next_candidate() {
     let mut ledger = ledger(2);
-    ledger.apply(1, &ended(Verdict::Alive), 1);
+    ledger.apply(1, &ended(Verdict::Alive), ALL, 1);
     ledger.set_list(0, vec![0]);
     ledger.forget(1);
     assert_counted(&ledger);
@@ -152,7 +156,7 @@ fn the_first_source_that_lists_a_candidate_is_its_source() {
         let (Ok(index) | Err(index)) = ledger.admit(candidate(0), source);
         ledger.set_list(source, vec![index]);
     }
-    ledger.apply(0, &ended(Verdict::Alive), 1);
+    ledger.apply(0, &ended(Verdict::Alive), ALL, 1);
     assert_eq!(source_of(&ledger), Some(0));
     ledger.set_list(0, vec![]);
     assert_eq!(source_of(&ledger), Some(1));
@@ -192,7 +196,7 @@ fn a_restored_candidate_that_goes_on_failing_does_not_wait_for_a_broken_source()
     let mut ledger = Ledger::new(1);
     let index = ledger.restore(restored(Some(Verdict::Refused), 7)).unwrap();
     assert!(!ledger.is_over(index));
-    ledger.apply(index, &ended(Verdict::Refused), 2_000);
+    ledger.apply(index, &ended(Verdict::Refused), ALL, 2_000);
     assert!(ledger.is_over(index));
 }
 
@@ -202,7 +206,7 @@ fn what_was_saved_comes_back() {
     let entry = restored(Some(Verdict::Alive), 0);
     ledger.restore(entry.clone());
     assert_eq!(ledger.entries(), [entry]);
-    assert_eq!(ledger.alive().len(), 1);
+    assert_eq!(ledger.alive().count(), 1);
     assert_eq!(ledger.last_check_ms(), 1_000);
     assert_counted(&ledger);
 }
@@ -216,7 +220,7 @@ fn counters_agree_with_the_rows_after_a_random_life() {
         let n = rng.u32(..200);
         let (Ok(index) | Err(index)) = ledger.admit(candidate(n), 0);
         let verdict = Verdict::ALL[rng.usize(..Verdict::COUNT)];
-        ledger.apply(index, &ended(verdict), at);
+        ledger.apply(index, &ended(verdict), ALL, at);
         if at % 100 == 0 {
             let keep: Vec<u32> = ledger.indexes().filter(|i| i % 3 != 0).collect();
             let all: Vec<u32> = ledger.indexes().collect();
@@ -228,4 +232,107 @@ fn counters_agree_with_the_rows_after_a_random_life() {
     }
     assert!(ledger.len() > 50, "seed {seed}");
     assert_counted(&ledger);
+}
+
+/// A policy of these targets.
+fn policy(names: &[&str], require: Require) -> ProbePolicy {
+    let target = |name: &&str| TargetOptions {
+        name: (*name).to_owned(),
+        url: format!("http://{name}.example/generate_204"),
+        ..TargetOptions::default()
+    };
+    ProbePolicy::new(PolicyOptions {
+        targets: names.iter().map(target).collect(),
+        require,
+        ..PolicyOptions::default()
+    })
+    .unwrap()
+}
+
+fn reached(protocol: Protocol, targets: Targets) -> Record {
+    let mut record = ended(Verdict::Alive);
+    record.works.set(protocol, targets);
+    record.first = Some(protocol);
+    record
+}
+
+#[test]
+fn one_that_was_never_alive_has_no_heap_and_one_that_was_has_its_last_checks() {
+    let mut ledger = ledger(1);
+    ledger.apply(0, &ended(Verdict::Refused), ALL, 1_000);
+    assert!(ledger.row(0).life.is_none());
+    for second in 2..=40u32 {
+        let mut record = match second % 2 {
+            0 => reached(Protocol::Http, ALL),
+            _ => ended(Verdict::Closed),
+        };
+        record.timing.total_us = second;
+        ledger.apply(0, &record, ALL, u64::from(second) * 1_000);
+    }
+    let entry = ledger.entry(0);
+    let seconds: Vec<u32> = entry.history.iter().map(|check| check.at_s).collect();
+    assert_eq!(seconds, (25..=40).collect::<Vec<_>>());
+    assert_eq!(entry.timing.total_us, 40);
+    let percentiles = [50, 95, 100].map(|percent| entry.latency_percentile(percent));
+    assert_eq!(percentiles, [Some(32), Some(40), Some(40)]);
+    assert_eq!(Entry::new(candidate(1)).latency_percentile(50), None);
+}
+
+#[test]
+fn what_a_judge_saw_stays_while_the_judge_does_not_answer() {
+    let mut ledger = ledger(1);
+    ledger.aim(&policy(&["judge", "b"], Require::Any));
+    let both = Targets::first(2);
+    let exit = Some(Exit {
+        ip: [9, 9, 9, 9].into(),
+        anonymity: proxy_shards::Anonymity::Elite,
+    });
+    let record = Record {
+        exit,
+        ..reached(Protocol::Http, both)
+    };
+    ledger.apply(0, &record, both, 1);
+    let only_b = reached(Protocol::Http, Targets::NONE.with(1));
+    ledger.apply(0, &only_b, Targets::NONE.with(1), 2);
+    assert_eq!(ledger.entry(0).exit, exit);
+    assert_eq!(ledger.entry(0).works.by(Protocol::Http), both);
+    ledger.apply(0, &only_b, both, 3);
+    assert_eq!(ledger.entry(0).exit, None);
+}
+
+#[test]
+fn a_failure_that_may_be_a_targets_is_remembered_as_such_until_the_next_check() {
+    let mut ledger = ledger(3);
+    ledger.aim(&policy(&["a", "b"], Require::Any));
+    let (a, both) = (Targets::first(1), Targets::first(2));
+    for index in 0..3 {
+        let change = ledger.apply(index, &ended(Verdict::Closed), a, 1);
+        assert_eq!(change, Change::Failed);
+    }
+    ledger.apply(1, &ended(Verdict::Closed), both, 2);
+    ledger.set_list(0, vec![0, 1]);
+    ledger.forget(2);
+    assert_eq!(ledger.take_doubtful(), [0]);
+    assert!(ledger.take_doubtful().is_empty());
+    ledger.apply(0, &ended(Verdict::Closed), a, 3);
+    assert_eq!(ledger.doubtful, 1);
+}
+
+#[test]
+fn other_targets_take_nothing_from_the_pool_until_the_next_check() {
+    let mut ledger = ledger(1);
+    ledger.aim(&policy(&["a", "b"], Require::All));
+    ledger.apply(
+        0,
+        &reached(Protocol::Http, Targets::first(2)),
+        Targets::first(2),
+        1,
+    );
+    assert_eq!(ledger.working(0), Protocols::only(Protocol::Http));
+    ledger.aim(&policy(&["c", "b"], Require::All));
+    assert!(ledger.working(0).is_empty(), "it is asked for everything");
+    let targets = ledger.alive().next().map(|alive| alive.targets);
+    assert_eq!(targets, Some(Targets::NONE.with(1)));
+    ledger.aim(&policy(&["b"], Require::All));
+    assert_eq!(ledger.working(0), Protocols::only(Protocol::Http));
 }

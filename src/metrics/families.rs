@@ -39,7 +39,12 @@ families! {
     SWEEP_PROGRESS: "sweep_progress_ratio" GAUGE [] "Part of the current sweep that has a verdict, 0 to 1.";
     GENERATION: "snapshot_generation" GAUGE [] "Number of the published snapshot; 0 before the first.";
     AGE: "snapshot_age_seconds" GAUGE [] "Time since the snapshot was published, or since the start if none was.";
-    STALE: "snapshot_stale" GAUGE [] "1 while the last good snapshot is held because verdicts cannot be trusted.";
+    STALE: "snapshot_stale" GAUGE [] "1 while the last good snapshot is served because verdicts cannot be trusted or nothing is alive any more.";
+    BY_PROTOCOL: "proxies_by_protocol" GAUGE ["protocol"] "Proxies served under a protocol; one that speaks several is counted under each.";
+    REACHED: "proxies_reached" GAUGE ["target"] "Alive candidates that reach the target.";
+    CONTROL_UP: "control_up" GAUGE ["target"] "1 if the target answered its last probe without a proxy as it should; absent before the first.";
+    CONTROL_DURATION: "control_duration_seconds" GAUGE ["target"] "Time that the last probe of the target without a proxy took; absent before the first.";
+    HELD: "verdicts_held" GAUGE [] "Verdicts that wait until the targets have answered without a proxy.";
     SCRAPED: "proxies_scraped_total" COUNTER ["source"] "Candidates found in the lists of a source, added up over the lists seen at scrapes.";
     SOURCE_UP: "source_up" GAUGE ["source"] "1 if the last fetch of the source gave a list; absent before the first.";
     SOURCE_CANDIDATES: "source_candidates" GAUGE ["source"] "Candidates in the last good list of the source.";

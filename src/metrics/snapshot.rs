@@ -3,9 +3,9 @@
 use super::families as row;
 use super::lists::{self, Lists};
 use super::page::Page;
-use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep};
+use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep, TargetStat};
 use proxy_shards::tally::LATENCY_BUCKETS_MS;
-use proxy_shards::{Tally, Verdict};
+use proxy_shards::{Protocol, Tally, Verdict};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -20,6 +20,7 @@ pub(super) fn put_all(
     put_probes(page, &snapshot.stat.probes);
     put_shards(page, &snapshot.stat, lanes_per_shard);
     put_sources(page, &snapshot.stat.sources, lists);
+    put_targets(page, &snapshot.stat.targets);
     let age = now.duration_since(snapshot.published).unwrap_or_default();
     page.put_one(&row::ALIVE, snapshot.stat.total_alive as f64);
     page.put_one(&row::DEAD, snapshot.stat.total_dead as f64);
@@ -27,6 +28,11 @@ pub(super) fn put_all(
     page.put_one(&row::GENERATION, snapshot.generation as f64);
     page.put_one(&row::AGE, age.as_secs_f64());
     page.put_one(&row::STALE, f64::from(u8::from(snapshot.stale)));
+    page.put_one(&row::HELD, snapshot.stat.held as f64);
+    page.put(
+        &row::BY_PROTOCOL,
+        Protocol::ALL.map(|p| ([p.label()], snapshot.pool.of(p).len() as f64)),
+    );
     page.put(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
 }
 
@@ -77,6 +83,25 @@ fn put_shards(page: &mut Page, stat: &Stat, lanes_per_shard: u64) {
             shards().map(|(name, _)| ([name], lanes_per_shard as f64)),
         );
     }
+}
+
+fn put_targets(page: &mut Page, targets: &[TargetStat]) {
+    let tried = || {
+        let tried = targets.iter();
+        tried.filter_map(|target| Some((&*target.name, target.control?, target.latency_ms)))
+    };
+    page.put(
+        &row::REACHED,
+        targets.iter().map(|t| ([&*t.name], t.reached as f64)),
+    );
+    page.put(
+        &row::CONTROL_UP,
+        tried().map(|(name, verdict, _)| ([name], f64::from(u8::from(verdict == Verdict::Alive)))),
+    );
+    page.put(
+        &row::CONTROL_DURATION,
+        tried().map(|(name, _, ms)| ([name], f64::from(ms) / 1000.0)),
+    );
 }
 
 /// Sources that differ only in what a label masks share their samples.

@@ -1,8 +1,8 @@
 //! The page as a scraper sees it.
 
 use super::*;
-use crate::snapshot::{Pool, ShardStat, SourceStat, Stat, Sweep};
-use proxy_shards::Verdict;
+use crate::snapshot::{Pool, Proxy, ShardStat, SourceStat, Stat, Sweep, TargetStat};
+use proxy_shards::{Protocol, Targets, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -46,6 +46,12 @@ fn full() -> (Metrics, Snapshot) {
             done: 5,
             ..Sweep::default()
         },
+        targets: vec![
+            target("judge", Some(Verdict::Alive)),
+            target("other", Some(Verdict::Refused)),
+            target("untried", None),
+        ],
+        held: 6,
         ..Stat::default()
     };
     stat.probes.record(Verdict::Alive, 4_000);
@@ -53,6 +59,15 @@ fn full() -> (Metrics, Snapshot) {
     stat.probes.record(Verdict::OwnPage, 60_000_001);
     stat.probes.record(Verdict::LocalPorts, 1);
     (metrics, snapshot(stat))
+}
+
+fn target(name: &str, control: Option<Verdict>) -> TargetStat {
+    TargetStat {
+        name: name.into(),
+        control,
+        latency_ms: 250,
+        reached: 9,
+    }
 }
 
 fn render(metrics: &Metrics, snapshot: &Snapshot) -> String {
@@ -117,6 +132,7 @@ fn the_page_of_the_first_second_is_valid_too() {
     assert_eq!(samples["proxychecker_sweep_progress_ratio"], 0.0);
     assert!(!page.contains("storage_last_save"), "nothing was saved yet");
     assert!(!page.contains("source_up"), "no source was fetched yet");
+    assert!(!page.contains("control_up"), "no target was tried yet");
 }
 
 #[test]
@@ -174,6 +190,45 @@ fn the_figures_of_a_snapshot_are_read_at_the_scrape() {
         1.0
     );
     assert_eq!(samples[r#"proxychecker_lanes{shard="0"}"#], 1700.0);
+}
+
+#[test]
+fn a_target_is_up_or_down_once_it_was_tried() {
+    let (metrics, snapshot) = full();
+    let page = render(&metrics, &snapshot);
+    let samples = samples(&page);
+    let of = |family: &str, target: &str| {
+        let key = format!(r#"proxychecker_{family}{{target="{target}"}}"#);
+        samples.get(&*key).copied()
+    };
+    let up = ["judge", "other", "untried"].map(|name| of("control_up", name));
+    assert_eq!(up, [Some(1.0), Some(0.0), None]);
+    assert_eq!(of("control_duration_seconds", "judge"), Some(0.25));
+    assert_eq!(of("proxies_reached", "untried"), Some(9.0));
+    assert_eq!(samples["proxychecker_verdicts_held"], 6.0);
+}
+
+#[test]
+fn a_proxy_is_counted_under_each_protocol_that_it_is_served_under() {
+    let (metrics, mut snapshot) = full();
+    let proxy = |protocol| Proxy {
+        candidate: "auto://9.9.9.9:1080".parse().unwrap(),
+        protocol,
+        targets: Targets::first(1),
+        exit: None,
+        latency_ms: 5,
+        last_check: now(),
+        source: None,
+    };
+    let proxies = [Protocol::Http, Protocol::Socks5, Protocol::Http].map(proxy);
+    snapshot.pool = Arc::new(Pool::new(proxies.to_vec()));
+    let page = render(&metrics, &snapshot);
+    let samples = samples(&page);
+    let of = |protocol: Protocol| {
+        let label = protocol.label();
+        samples[&*format!(r#"proxychecker_proxies_by_protocol{{protocol="{label}"}}"#)]
+    };
+    assert_eq!(Protocol::ALL.map(of), [2.0, 0.0, 0.0, 1.0]);
 }
 
 #[test]

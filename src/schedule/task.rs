@@ -84,10 +84,13 @@ pub(super) enum Place {
     Out,
     /// Came back, not yet put back.
     Back,
+    /// Came back, and what came back is not believed yet.
+    Held,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Task {
+    /// When it is due; while it is not waiting, when it was handed out.
     pub(super) due_ms: u64,
     /// Number of the last hand-out.
     pub(super) turn: u32,
@@ -100,6 +103,8 @@ pub(super) struct Task {
     pub(super) in_sweep: bool,
     /// The sweep began while it was out.
     pub(super) again: bool,
+    /// It was handed out under rules that no longer hold.
+    pub(super) outdated: bool,
 }
 
 impl Task {

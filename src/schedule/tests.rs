@@ -289,3 +289,63 @@ fn nothing_is_lost_and_nothing_is_doubled() {
     assert_eq!(indexes, known, "seed {seed}");
     assert_eq!(last.len(), known.len(), "seed {seed}");
 }
+
+#[test]
+fn what_is_held_is_neither_due_nor_out_until_it_is_released() {
+    let mut schedule = schedule();
+    schedule.add_to_sweep(0, 0, Standing::New, 0);
+    let ticket = schedule.next(0, 40, 1).unwrap();
+    assert_eq!(schedule.back(ticket), Some(0));
+    assert_eq!(schedule.handed_out_ms(0), 40);
+    schedule.hold(0);
+    schedule.add(1, 0, Standing::New, 0);
+    assert!(schedule.next(0, 50, 1).is_some(), "its place is free");
+    assert!(schedule.is_held(0) && !schedule.remove(0));
+    assert_eq!((schedule.waiting(), schedule.back(ticket)), (0, None));
+    schedule.sweep(60);
+    assert_eq!(schedule.progress().total, 2);
+    assert!(schedule.release(0) && !schedule.release(0));
+    schedule.put_back(0, 0, Outcome::Checked(Standing::Alive), 70);
+    assert_eq!(
+        schedule.waits_until(0),
+        Some(70),
+        "the sweep has not had it"
+    );
+    assert!(schedule.is_in_sweep(0));
+}
+
+#[test]
+fn what_was_handed_out_before_the_rules_changed_is_outdated_once() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::New, 0);
+    schedule.add(1, 0, Standing::New, 0);
+    let first = schedule.next(0, 0, usize::MAX).unwrap();
+    schedule.outdate();
+    let second = schedule.next(0, 0, usize::MAX).unwrap();
+    for (ticket, outdated) in [(first, true), (second, false)] {
+        let index = schedule.back(ticket).unwrap();
+        assert_eq!(schedule.is_outdated(index), outdated);
+        schedule.put_back(index, 0, Outcome::Local(Standing::New), 0);
+    }
+    for ticket in drain(&mut schedule, 60_000) {
+        let index = schedule.back(ticket).unwrap();
+        assert!(!schedule.is_outdated(index));
+    }
+}
+
+#[test]
+fn what_is_hastened_is_due_now_and_once() {
+    let mut schedule = schedule();
+    schedule.add(0, 0, Standing::New, 0);
+    let ticket = schedule.next(0, 0, usize::MAX).unwrap();
+    finish(&mut schedule, ticket, Standing::Dead { times: 9 }, 0);
+    assert!(schedule.waits_until(0) > Some(1_000_000));
+    schedule.hasten(0, 500);
+    schedule.hasten(0, 600);
+    assert_eq!(
+        (schedule.waits_until(0), schedule.waiting()),
+        (Some(500), 1)
+    );
+    assert_eq!(drain(&mut schedule, 500).len(), 1);
+    assert!(drain(&mut schedule, u64::MAX).is_empty());
+}

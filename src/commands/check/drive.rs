@@ -1,25 +1,23 @@
-//! The loop of a check: keeps every shard topped up, turns what comes back into rows, and knows
-//! when it is over.
+//! The loop of a check: keeps every shard topped up, turns what comes back into rows, holds what
+//! the targets have not vouched for yet, and knows when it is over.
 
-use super::list::List;
-use super::progress::{self, Counts};
-use super::rows::Rows;
-use crate::dispatch::{Dispatch, Shards};
+use super::book::Check;
+use super::direct::{self, Addresses};
+use super::feed::Feed;
+use crate::control::{Control, Health, Round};
+use crate::dispatch::Shards;
 use crossbeam_channel::{Receiver, select, tick};
-use indicatif::ProgressBar;
-use proxy_shards::{Job, Record, Report, Verdict};
+use proxy_shards::{ControlJob, Record, Report, Verdict};
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
-use std::time::Duration;
-use std::vec;
+use std::time::{Duration, Instant};
 
-/// Rows wait for their reader at most this long.
+/// Rows wait for their reader at most this long, and the targets for their next round.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
-/// Upper bound of the jobs handed to a shard at once.
-const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+/// Rounds in which the targets may fail to answer before the first proxy is probed.
+const FIRST_ROUNDS_MAX: u32 = 2;
 
 /// How a check came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// Every candidate has its verdict.
     Complete,
@@ -27,170 +25,264 @@ pub(super) enum End {
     Interrupted,
     /// The shards are gone, which is a bug; candidates without a verdict are `local_fault`.
     Lost,
+    /// The targets did not answer without a proxy, for this reason; nothing was probed.
+    Unreached(String),
+    /// They went away in the middle and did not come back; candidates without a verdict are
+    /// `local_target`.
+    Gone(String),
 }
 
-/// A check under way: what has ended, and where its rows go.
-pub(super) struct Check<'a, W: Write> {
-    list: &'a List,
-    rows: Rows<W>,
-    bar: ProgressBar,
-    counts: Counts,
-    /// By index: whether the candidate has its verdict.
-    ended: Vec<bool>,
+/// How long one waits for targets that do not answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Before the first proxy: no second round is begun after this.
+    pub(super) first: Duration,
+    /// In the middle.
+    pub(super) down: Duration,
 }
 
-impl<'a, W: Write> Check<'a, W> {
-    pub(super) fn new(list: &'a List, rows: Rows<W>, bar: ProgressBar) -> Check<'a, W> {
-        Check {
-            list,
-            rows,
-            bar,
-            counts: Counts::default(),
-            ended: vec![false; list.len()],
-        }
-    }
-
-    /// Takes the verdict of one candidate; a second one for it would be a second row.
-    fn end(&mut self, record: &Record) -> io::Result<()> {
-        let Ok(index) = u32::try_from(record.id) else {
-            return Ok(());
-        };
-        match self.ended.get_mut(index as usize) {
-            Some(ended @ false) => *ended = true,
-            Some(true) | None => return Ok(()),
-        }
-        self.counts.add(record.verdict);
-        self.rows.push(self.list, index, record)
-    }
-
-    /// Gives every candidate that has none yet the same verdict, unprobed.
-    pub(super) fn end_rest(&mut self, verdict: Verdict) -> io::Result<()> {
-        for index in 0..self.ended.len() {
-            self.end(&Record::unprobed(index as u64, verdict))?;
-        }
-        Ok(())
-    }
-
-    fn absorb(&mut self, report: &Report) -> io::Result<()> {
-        report
-            .records
-            .iter()
-            .try_for_each(|record| self.end(record))
-    }
-
-    fn tick(&mut self) -> io::Result<()> {
-        progress::show(&self.bar, &self.counts);
-        self.rows.flush()
-    }
-
-    /// Writes what waited for the end, with the bar out of the way.
-    pub(super) fn finish(self) -> io::Result<Counts> {
-        self.bar.finish_and_clear();
-        self.rows.finish(self.list)?;
-        Ok(self.counts)
-    }
-
-    fn complete(&self) -> bool {
-        self.counts.total() == self.ended.len() as u64
-    }
-}
-
-/// What each shard still has to be given, as indexes: a full shard never blocks another.
-struct Waiting {
-    by_shard: Vec<vec::IntoIter<u32>>,
-    dispatch: Dispatch,
-}
-
-impl Waiting {
-    /// Deals the candidates out to the shards, evenly: nothing is checked twice here, so it does not
-    /// matter which shard checks it, and lanes of one shard never idle while another has a queue.
-    /// Those that cannot be dialled have their verdict at once.
-    fn new<W: Write>(check: &mut Check<'_, W>, shards: &impl Shards) -> io::Result<Waiting> {
-        let mut by_shard = vec![Vec::new(); shards.shards()];
-        let mut next = (0..by_shard.len()).cycle();
-        for (index, candidate) in check.list.iter() {
-            match check.list.address(candidate) {
-                Ok(_) => by_shard[next.next().unwrap_or_default()].push(index),
-                Err(verdict) => check.end(&Record::unprobed(index.into(), verdict))?,
-            }
-        }
-        Ok(Waiting {
-            by_shard: by_shard.into_iter().map(Vec::into_iter).collect(),
-            dispatch: Dispatch::new(shards.shards(), shards.lanes_per_shard(), BATCH_SIZE),
-        })
-    }
-
-    /// Hands `shard` what it has room for.
-    fn top_up(&mut self, shard: usize, list: &List, shards: &impl Shards) {
-        loop {
-            let room = self.dispatch.room(shard);
-            let indexes = self.by_shard[shard].by_ref().take(room);
-            let jobs: Vec<Job> = indexes.filter_map(|index| job(list, index)).collect();
-            if jobs.is_empty() {
-                return;
-            }
-            self.dispatch.took(shard, jobs.len());
-            shards.submit(shard, jobs);
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            first: Duration::from_secs(10),
+            down: Duration::from_secs(60),
         }
     }
 }
 
-fn job(list: &List, index: u32) -> Option<Job> {
-    let candidate = list.candidate(index);
-    Some(Job {
-        id: index.into(),
-        protocols: candidate.scheme.protocols(),
-        // Only candidates with an address wait for a shard.
-        address: list.address(candidate).ok()?,
-        credentials: candidate.credentials.clone(),
-    })
+/// The targets without a proxy, and who hears of it.
+pub(super) struct Direct<'e> {
+    pub(super) control: Control<Record>,
+    pub(super) addresses: Addresses,
+    pub(super) patience: Patience,
+    pub(super) err: &'e mut dyn Write,
 }
 
-/// Probes every candidate, until each has its verdict or an interrupt comes. The shards have ended
-/// when it returns, and every candidate has exactly one verdict. `Err`: rows could not be written.
+/// Probes every candidate, until each has its verdict, an interrupt comes, or the targets stay away.
+/// The shards have ended when it returns, and every candidate has exactly one verdict unless nothing
+/// was probed at all. `Err`: rows could not be written.
 pub(super) fn drive<W: Write>(
     shards: impl Shards,
     check: &mut Check<'_, W>,
+    direct: Direct<'_>,
     interrupts: &Receiver<()>,
 ) -> io::Result<End> {
-    let end = probe_all(&shards, check, interrupts);
+    let mut drive = Drive::new(&shards, check, direct);
+    let end = drive.probe_all(interrupts);
+    let every_record_counts = !drive.controlled;
     // Also after an error: probes under way end here, not behind our back.
     let rest = shards.stop(Duration::ZERO);
     let end = end?;
-    for report in rest.try_iter() {
-        check.absorb(&report)?;
+    let records = rest.try_iter().flat_map(|report| report.records);
+    // The targets cannot vouch for what failed any more.
+    for record in records.filter(|r| every_record_counts || r.verdict == Verdict::Alive) {
+        check.end(&record)?;
     }
     match end {
-        End::Complete => {}
+        End::Complete | End::Unreached(_) => {}
         End::Interrupted => check.end_rest(Verdict::LocalCancelled)?,
         End::Lost => check.end_rest(Verdict::LocalFault)?,
+        End::Gone(_) => check.end_rest(Verdict::LocalTarget)?,
     }
     Ok(end)
 }
 
-fn probe_all<W: Write>(
-    shards: &impl Shards,
-    check: &mut Check<'_, W>,
-    interrupts: &Receiver<()>,
-) -> io::Result<End> {
-    let mut waiting = Waiting::new(check, shards)?;
-    for shard in 0..shards.shards() {
-        waiting.top_up(shard, check.list, shards);
-    }
-    let ticks = tick(FLUSH_EVERY);
-    while !check.complete() {
-        select! {
-            recv(shards.reports()) -> report => {
-                let Ok(report) = report else {
-                    return Ok(End::Lost);
-                };
-                waiting.dispatch.ended(report.shard, report.records.len());
-                waiting.top_up(report.shard, check.list, shards);
-                check.absorb(&report)?;
-            }
-            recv(ticks) -> _ => check.tick()?,
-            recv(interrupts) -> _ => return Ok(End::Interrupted),
+struct Drive<'d, 'a, 'e, S: Shards, W: Write> {
+    shards: &'d S,
+    check: &'d mut Check<'a, W>,
+    control: Control<Record>,
+    /// Whether the targets are reached without a proxy at all.
+    controlled: bool,
+    addresses: Addresses,
+    patience: Patience,
+    err: &'e mut dyn Write,
+    feed: Feed,
+    started: Instant,
+    /// Rounds in which the targets did not answer, before they ever did.
+    first_rounds: u32,
+    /// Since when the targets have not answered, once they had.
+    down_since: Option<Instant>,
+}
+
+impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
+    fn new(
+        shards: &'d S,
+        check: &'d mut Check<'a, W>,
+        direct: Direct<'e>,
+    ) -> Drive<'d, 'a, 'e, S, W> {
+        Drive {
+            feed: Feed::new(shards, 0, std::iter::empty()),
+            shards,
+            check,
+            controlled: direct.control.health() == Health::Unknown,
+            control: direct.control,
+            addresses: direct.addresses,
+            patience: direct.patience,
+            err: direct.err,
+            started: Instant::now(),
+            first_rounds: 0,
+            down_since: None,
         }
     }
-    Ok(End::Complete)
+
+    fn probe_all(&mut self, interrupts: &Receiver<()>) -> io::Result<End> {
+        let count = self.check.list.len();
+        let diallable = self.check.end_undiallable()?;
+        self.feed = Feed::new(self.shards, count, diallable.into_iter());
+        let ticks = tick(FLUSH_EVERY);
+        while !self.check.complete() {
+            self.reach_targets()?;
+            if let Some(end) = self.given_up() {
+                return Ok(end);
+            }
+            if self.control.allows_probes() {
+                self.feed.top_up(self.check.list, self.shards);
+            }
+            if self.check.complete() {
+                break;
+            }
+            select! {
+                recv(self.shards.reports()) -> report => match report {
+                    Ok(report) => self.absorb(report)?,
+                    Err(_) => return Ok(End::Lost),
+                },
+                recv(ticks) -> _ => self.check.tick()?,
+                recv(interrupts) -> _ => return Ok(End::Interrupted),
+            }
+        }
+        Ok(End::Complete)
+    }
+
+    fn absorb(&mut self, report: Report) -> io::Result<()> {
+        self.feed.ended(report.shard, report.records.len());
+        for record in &report.records {
+            self.take(record)?;
+        }
+        for control in report.controls {
+            if let Some(round) = self.control.ended(control) {
+                self.conclude(round)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A record is a row, is held, or is void.
+    fn take(&mut self, record: &Record) -> io::Result<()> {
+        let Some(back) = self.feed.back(record.id) else {
+            return Ok(());
+        };
+        let alive = record.verdict == Verdict::Alive;
+        // Without a network the targets cannot be reached either, and then it is probed again.
+        let network = record.verdict == Verdict::LocalNetwork;
+        match () {
+            () if back.suspect && !alive => self.again(back.index),
+            () if self.control.is_proof(record) && !(network && self.controlled) => {
+                self.check.end(record)
+            }
+            () => {
+                let now_ms = self.now_ms();
+                self.control.hold(*record, now_ms);
+                Ok(())
+            }
+        }
+    }
+
+    fn again(&mut self, index: u32) -> io::Result<()> {
+        if self.feed.again(index) {
+            return Ok(());
+        }
+        let record = Record::unprobed(index.into(), Verdict::LocalTarget);
+        self.check.end(&record)
+    }
+
+    /// Starts a round if one is due: at once, when nothing is left but what is held.
+    fn reach_targets(&mut self) -> io::Result<()> {
+        let now_ms = self.now_ms();
+        let idle = self.feed.is_idle();
+        let last = idle && self.control.held() > 0;
+        let due = self.control.due_at(!idle).is_some_and(|at| at <= now_ms);
+        if !last && !due {
+            return Ok(());
+        }
+        if let Some(round) = self.control.give_up(now_ms) {
+            return self.conclude(round);
+        }
+        for id in self.control.start(now_ms) {
+            let Some(target) = self.control.target_of(id) else {
+                continue;
+            };
+            if let Some(address) = self.addresses.of(target) {
+                let shard = target % self.shards.shards().max(1);
+                let job = ControlJob {
+                    id,
+                    target,
+                    address,
+                };
+                self.shards.control(shard, job);
+            } else if let Some(round) = self.control.unresolved(id) {
+                self.conclude(round)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude(&mut self, round: Round<Record>) -> io::Result<()> {
+        if let Some(policy) = round.policy {
+            self.shards.set_policy(policy);
+        }
+        self.addresses.turn(round.reached);
+        match (self.control.health(), round.changed_from) {
+            (Health::Down, Some(Health::Fine)) => {
+                self.feed.suspect_all();
+                self.down_since = Some(Instant::now());
+                let missing = direct::missing(&self.control);
+                self.say(&format!(
+                    "warning: the target does not answer without a proxy any more: {missing}; nothing is probed until it does, and what failed meanwhile will be probed again"
+                ));
+            }
+            (Health::Fine, Some(Health::Down)) if self.down_since.take().is_some() => {
+                self.say("the target answers again: the check goes on");
+            }
+            (Health::Down, _) if self.down_since.is_none() => self.first_rounds += 1,
+            _ => {}
+        }
+        for record in &round.settled {
+            self.check.end(record)?;
+        }
+        for record in round.void {
+            if let Ok(index) = u32::try_from(record.id) {
+                self.again(index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one has waited long enough for the targets.
+    fn given_up(&self) -> Option<End> {
+        if self.control.health() != Health::Down {
+            return None;
+        }
+        let missing = || direct::missing(&self.control);
+        let remedies = || direct::remedies(&self.control);
+        if let Some(since) = self.down_since {
+            let gone = since.elapsed() >= self.patience.down;
+            return gone.then(|| End::Gone(missing()));
+        }
+        let often = self.first_rounds >= FIRST_ROUNDS_MAX;
+        let long = self.first_rounds > 0 && self.started.elapsed() >= self.patience.first;
+        (often || long).then(|| End::Unreached(format!("{}. Remedy: {}", missing(), remedies())))
+    }
+
+    fn say(&mut self, text: &str) {
+        let err = &mut self.err;
+        // Without stderr there is nobody to tell.
+        let _ = self
+            .check
+            .bar
+            .suspend(|| writeln!(err, "proxy-checker: {text}"));
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
 }

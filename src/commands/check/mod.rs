@@ -2,10 +2,13 @@
 //! does; warnings, progress and the summary go to standard error.
 
 mod args;
+mod book;
+pub(super) mod direct;
 mod drive;
+mod feed;
 mod interrupts;
 mod list;
-mod names;
+pub(super) mod names;
 mod progress;
 mod rows;
 
@@ -14,16 +17,20 @@ mod tests;
 
 pub use args::CheckArgs;
 
+use super::probe::{Probing, environment};
 use crate::commands::status::{EXIT_INTERRUPTED, Failure};
+use crate::control::Control;
 use crate::sources::input::{Input, InputError, Inputs, Limits};
 use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
-use drive::{Check, End};
+use book::Check;
+use direct::Addresses;
+use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
 use progress::Counts;
-use proxy_shards::{Candidate, Engine, EngineOptions, ProbePolicy, Verdict};
-use rows::Rows;
+use proxy_shards::{Candidate, Engine, EngineOptions, Record, Verdict};
+use rows::{Goals, Rows};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::num::NonZeroUsize;
@@ -31,29 +38,44 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-const WEAK: &str = "a status alone proves little, a captive portal has it too: add --expect-body or --expect-sha256, or use a test URL that answers 204";
-
 /// Checks what `args` name: rows to `out`, the rest to `err`. Returns the exit status: 0 if it ran,
 /// also when the reader of `out` went away, 130 if it was interrupted.
+///
+/// # Errors
+/// Why it could not run, or not to its end.
 pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8, Failure> {
-    let policy = args.policy()?;
-    if policy.is_weak() {
-        warn(err, WEAK);
+    let probing = args.probing(&environment)?;
+    for warning in &probing.warnings {
+        warn(err, warning);
     }
     let addresses = args.lists.addresses();
     let watch = Watch::start().map_err(|e| failed("cannot watch for signals", e))?;
     let mut list = read(args, err)?;
     let interrupts = watch.lists_read();
     let started = Instant::now();
-    let end = match names::resolve(list.host_names(), names::system, &interrupts) {
+    let goals = Goals::new(&probing.policy);
+    let mut names = list.host_names();
+    if probing.control.is_some() {
+        names.extend(direct::host_names(&probing.policy));
+        names.sort_unstable();
+        names.dedup();
+    }
+    let end = match names::resolve(names, names::system, &interrupts) {
         Some(found) => {
+            let targets = Addresses::new(&probing.policy, &found);
             list.resolved(found, |ip| addresses.allows(ip));
-            let engine = start(args, policy, list.len(), err)?;
-            print(args, &list, out, |check| {
-                drive::drive(engine, check, &interrupts)
+            let (engine, control) = start(args, probing, list.len(), err)?;
+            let direct = Direct {
+                control,
+                addresses: targets,
+                patience: Patience::default(),
+                err,
+            };
+            print(args, &list, goals, out, |check| {
+                drive::drive(engine, check, direct, &interrupts)
             })
         }
-        None => print(args, &list, out, |check| {
+        None => print(args, &list, goals, out, |check| {
             check.end_rest(Verdict::LocalCancelled)?;
             Ok(End::Interrupted)
         }),
@@ -93,16 +115,17 @@ fn unreadable(input: &Input, error: &InputError) -> String {
 /// Starts the shards, no more of them and no more lanes than there are candidates.
 fn start(
     args: &CheckArgs,
-    policy: ProbePolicy,
+    probing: Probing,
     candidates: usize,
     err: &mut dyn Write,
-) -> Result<Engine, Failure> {
+) -> Result<(Engine, Control<Record>), Failure> {
     let (lanes, shards) = sizes(args, candidates);
     let options = EngineOptions {
         shards: Some(shards),
         lanes,
     };
-    let engine = Engine::start(options, Arc::new(policy)).map_err(|e| failed("cannot probe", e))?;
+    let policy = Arc::new(probing.policy);
+    let engine = Engine::start(options, policy.clone()).map_err(|e| failed("cannot probe", e))?;
     let granted = engine.lanes_per_shard().saturating_mul(engine.shards());
     if granted < lanes.get() {
         warn(
@@ -112,7 +135,7 @@ fn start(
             ),
         );
     }
-    Ok(engine)
+    Ok((engine, Control::new(policy, probing.control)))
 }
 
 /// Lanes and shards for so many candidates: no more lanes than can have work.
@@ -131,6 +154,7 @@ fn sizes(args: &CheckArgs, candidates: usize) -> (NonZeroUsize, NonZeroUsize) {
 fn print<W: Write>(
     args: &CheckArgs,
     list: &List,
+    goals: Goals,
     out: W,
     work: impl FnOnce(&mut Check<'_, progress::Beside<W>>) -> io::Result<End>,
 ) -> io::Result<(End, Counts)> {
@@ -139,7 +163,7 @@ fn print<W: Write>(
         bar: bar.clone(),
         out,
     };
-    let rows = Rows::new(args.format, args.all, beside)?;
+    let rows = Rows::new(args.format, args.all, goals, beside)?;
     let mut check = Check::new(list, rows, bar);
     let end = work(&mut check)?;
     Ok((end, check.finish()?))
@@ -157,6 +181,11 @@ fn conclude(
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
         Err(error) => return Err(failed("cannot write results to standard output", error)),
     };
+    if let End::Unreached(targets) = end {
+        return Err(Failure::Failed(format!(
+            "nothing was checked, because the target does not answer as it should without a proxy: {targets}"
+        )));
+    }
     let summary = progress::summary(&counts, started.elapsed());
     let interrupted = if end == End::Interrupted {
         "interrupted; "
@@ -165,10 +194,16 @@ fn conclude(
     };
     // Without stderr there is nobody to tell.
     let _ = writeln!(err, "proxy-checker: {interrupted}{summary}");
+    if let Some(hint) = progress::hint(&counts) {
+        warn(err, hint);
+    }
     match end {
         End::Complete => Ok(0),
         End::Interrupted => Ok(EXIT_INTERRUPTED),
         End::Lost => Err(Failure::Failed(LOST.into())),
+        End::Unreached(targets) | End::Gone(targets) => Err(Failure::Failed(format!(
+            "the target went away and did not come back: {targets}; what could not be checked is local_target: check it again when the target answers"
+        ))),
     }
 }
 

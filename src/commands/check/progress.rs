@@ -1,7 +1,7 @@
 //! What a person sees while and after a check, on standard error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressState, ProgressStyle};
-use proxy_shards::Verdict;
+use proxy_shards::{Protocol, Protocols, Verdict};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,21 +9,32 @@ use std::time::Duration;
 /// Redraws a second.
 const REDRAW_HZ: u8 = 8;
 
-/// Candidates by how they ended, `verdict as usize`.
+/// Candidates by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts([u64; Verdict::COUNT]);
+pub(super) struct Counts {
+    /// `verdict as usize`
+    verdicts: [u64; Verdict::COUNT],
+    /// The alive by what they speak, `protocol as usize`; one that speaks several is in each.
+    protocols: [u64; Protocol::ALL.len()],
+}
 
 impl Counts {
     pub(super) fn add(&mut self, verdict: Verdict) {
-        self.0[verdict as usize] += 1;
+        self.verdicts[verdict as usize] += 1;
+    }
+
+    pub(super) fn add_protocols(&mut self, works: Protocols) {
+        for protocol in Protocol::ALL {
+            self.protocols[protocol as usize] += u64::from(works.contains(protocol));
+        }
     }
 
     pub(super) fn of(&self, verdict: Verdict) -> u64 {
-        self.0[verdict as usize]
+        self.verdicts[verdict as usize]
     }
 
     pub(super) fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.verdicts.iter().sum()
     }
 }
 
@@ -73,22 +84,24 @@ impl<W: Write> Write for Beside<W> {
     }
 }
 
-/// The one line at the end: how many were checked, how they ended, the alive first, then the most
-/// frequent. Those that an interrupt kept from being checked are not among the checked.
+/// The one line at the end: how many were checked, how they ended, the alive first with what they
+/// speak, then the most frequent. Those that an interrupt or a lost target kept from being checked
+/// are not among the checked.
 pub(super) fn summary(counts: &Counts, took: Duration) -> impl fmt::Display {
     let mut verdicts: Vec<Verdict> = Verdict::ALL
         .into_iter()
         .filter(|v| counts.of(*v) > 0)
         .collect();
     verdicts.sort_by_key(|v| (*v != Verdict::Alive, std::cmp::Reverse(counts.of(*v))));
-    let (total, cancelled) = (counts.total(), counts.of(Verdict::LocalCancelled));
-    let of_total = match cancelled {
+    let total = counts.total();
+    let unchecked = counts.of(Verdict::LocalCancelled) + counts.of(Verdict::LocalTarget);
+    let of_total = match unchecked {
         0 => String::new(),
         _ => format!(" of {total}"),
     };
     let mut line = format!(
         "{}{of_total} checked in {:.1} s: ",
-        total - cancelled,
+        total - unchecked,
         took.as_secs_f64()
     );
     if counts.of(Verdict::Alive) == 0 {
@@ -96,10 +109,36 @@ pub(super) fn summary(counts: &Counts, took: Duration) -> impl fmt::Display {
     }
     for verdict in verdicts {
         // Writing into a String cannot fail.
-        let _ = write!(line, "{} {}, ", counts.of(verdict), verdict.label());
+        let _ = write!(line, "{} {}", counts.of(verdict), verdict.label());
+        if verdict == Verdict::Alive {
+            line.push_str(&by_protocol(counts));
+        }
+        line.push_str(", ");
     }
     line.truncate(line.trim_end_matches(", ").len());
     line
+}
+
+/// ` (http 3, socks5 2)`; nothing if no protocol is known.
+fn by_protocol(counts: &Counts) -> String {
+    let of = |protocol: Protocol| counts.protocols[protocol as usize];
+    let spoken = Protocol::ALL.into_iter().filter(|p| of(*p) > 0);
+    let words: Vec<String> = spoken.map(|p| format!("{} {}", p.label(), of(p))).collect();
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", words.join(", ")),
+    }
+}
+
+/// What the counts suggest, if they suggest anything: certificates that nobody can verify are more
+/// often a missing authority than an interceptor in front of every proxy.
+pub(super) fn hint(counts: &Counts) -> Option<&'static str> {
+    use Verdict::{Alive, OwnPage, Redirected, Tampered, TlsIntercepted, TooLarge, WrongStatus};
+    let beyond = [Alive, OwnPage, Redirected, Tampered, TooLarge, WrongStatus];
+    let none = beyond.into_iter().all(|verdict| counts.of(verdict) == 0);
+    (none && counts.of(TlsIntercepted) > 0).then_some(
+        "not one certificate could be verified: if the target's is signed by an authority of your own, name that with --ca-file",
+    )
 }
 
 #[cfg(test)]
@@ -127,6 +166,31 @@ mod tests {
             ],
             "8 checked in 1.2 s: 1 alive, 5 own_page, 2 refused",
         );
+    }
+
+    #[test]
+    fn the_summary_says_what_the_alive_speak() {
+        let mut counts = Counts::default();
+        let (http, socks) = (Protocol::Http, Protocol::Socks5);
+        for works in [[http, http], [http, socks]] {
+            counts.add(Verdict::Alive);
+            counts.add_protocols(works.into_iter().collect());
+        }
+        counts.add(Verdict::Closed);
+        let summary = summary(&counts, Duration::from_secs(1)).to_string();
+        let expected = "3 checked in 1.0 s: 2 alive (http 2, socks5 1), 1 closed";
+        assert_eq!(summary, expected);
+    }
+
+    #[test]
+    fn when_no_certificate_could_be_verified_the_authority_may_be_missing() {
+        let mut counts = Counts::default();
+        counts.add(Verdict::Refused);
+        assert_eq!(hint(&counts), None);
+        counts.add(Verdict::TlsIntercepted);
+        assert!(hint(&counts).is_some_and(|hint| hint.contains("--ca-file")));
+        counts.add(Verdict::Alive);
+        assert_eq!(hint(&counts), None);
     }
 
     #[test]

@@ -2,17 +2,20 @@
 
 use super::args::Format;
 use super::list::List;
-use proxy_shards::{Candidate, Record, Verdict};
+use proxy_shards::{
+    Candidate, ProbePolicy, Protocol, Protocols, Record, Require, Targets, Verdict,
+};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
 
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// One candidate and how it ended. The names of the fields are the keys of a JSON line and the
-/// header of a CSV file.
+/// header of a CSV file. `L` is how a list is written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Row {
+struct Row<L> {
     proxy: String,
     address: String,
     protocol: &'static str,
@@ -20,9 +23,17 @@ struct Row {
     latency_ms: Option<f64>,
     connect_ms: Option<f64>,
     attempts: u8,
+    url: Option<String>,
+    protocols: L,
+    targets: L,
+    exit: Option<IpAddr>,
+    anonymity: Option<&'static str>,
+    handshake_ms: Option<f64>,
+    tls_ms: Option<f64>,
+    first_byte_ms: Option<f64>,
 }
 
-const HEADER: [&str; 7] = [
+const HEADER: [&str; 15] = [
     "proxy",
     "address",
     "protocol",
@@ -30,20 +41,79 @@ const HEADER: [&str; 7] = [
     "latency_ms",
     "connect_ms",
     "attempts",
+    "url",
+    "protocols",
+    "targets",
+    "exit",
+    "anonymity",
+    "handshake_ms",
+    "tls_ms",
+    "first_byte_ms",
 ];
 
-impl Row {
-    fn new(candidate: &Candidate, record: &Record) -> Row {
+/// What rows need to know of the policy.
+#[derive(Clone, Debug)]
+pub(super) struct Goals {
+    names: Vec<Box<str>>,
+    require: Require,
+}
+
+impl Goals {
+    pub(super) fn new(policy: &ProbePolicy) -> Goals {
+        Goals {
+            names: policy.targets.iter().map(|t| t.name.clone()).collect(),
+            require: policy.require,
+        }
+    }
+
+    /// By which protocols a proxy works: none that is not alive.
+    fn protocols(&self, record: &Record) -> Protocols {
+        if record.verdict != Verdict::Alive {
+            return Protocols::NONE;
+        }
+        let enough = record.works.enough(self.require, self.names.len());
+        record.first.map_or(enough, |first| enough.with(first))
+    }
+
+    fn row<'a, L>(
+        &'a self,
+        candidate: &Candidate,
+        record: &Record,
+        list: impl Fn(Vec<&'a str>) -> L,
+    ) -> Row<L> {
         let alive = record.verdict == Verdict::Alive;
+        let first = record.first.filter(|_| alive);
+        let protocols = self.protocols(record).in_order(candidate.port);
+        let reached = first.map_or(Targets::NONE, |first| record.works.by(first));
+        let names = reached.iter().filter_map(|place| self.names.get(place));
+        let timing = &record.timing;
+        let part = |us: u32| (us > 0).then(|| ms(us));
         Row {
             proxy: candidate.url().to_string(),
             address: candidate.address().to_string(),
-            protocol: candidate.scheme.label(),
+            protocol: first.map_or(candidate.scheme.label(), Protocol::label),
             verdict: record.verdict.label(),
-            latency_ms: alive.then(|| ms(record.timing.total_us)),
-            connect_ms: (record.timing.connect_us > 0).then(|| ms(record.timing.connect_us)),
+            latency_ms: alive.then(|| ms(timing.total_us)),
+            connect_ms: part(timing.connect_us),
             attempts: record.attempts,
+            url: alive.then(|| usable(candidate, first)),
+            protocols: list(protocols.map(Protocol::label).collect()),
+            targets: list(names.map(|name| &**name).collect()),
+            exit: record.exit.map(|exit| exit.ip),
+            anonymity: record.exit.map(|exit| exit.anonymity.label()),
+            handshake_ms: part(timing.handshake_us),
+            tls_ms: part(timing.tls_us),
+            first_byte_ms: part(timing.first_byte_us),
         }
+    }
+}
+
+/// How an alive proxy is used: by the first protocol that works. In connect-only mode none is known,
+/// and it is as listed.
+fn usable(candidate: &Candidate, first: Option<Protocol>) -> String {
+    match first {
+        Some(first) => candidate.url_by(first).to_string(),
+        None => candidate.url().to_string(),
     }
 }
 
@@ -54,6 +124,7 @@ fn ms(us: u32) -> f64 {
 /// Where rows go. Each candidate is given to it exactly once.
 pub(super) struct Rows<W: Write> {
     form: Form<W>,
+    goals: Goals,
     /// Whether the dead have rows too.
     all: bool,
 }
@@ -74,10 +145,12 @@ struct Kept {
     verdict: Verdict,
     total_us: u32,
     index: u32,
+    /// By what the alive are used.
+    first: Option<Protocol>,
 }
 
 impl<W: Write> Rows<W> {
-    pub(super) fn new(format: Format, all: bool, out: W) -> io::Result<Rows<W>> {
+    pub(super) fn new(format: Format, all: bool, goals: Goals, out: W) -> io::Result<Rows<W>> {
         let form = match format {
             Format::Txt => Form::Txt {
                 kept: Vec::new(),
@@ -93,7 +166,12 @@ impl<W: Write> Rows<W> {
                 Form::Csv(Box::new(out))
             }
         };
-        Ok(Rows { form, all })
+        Ok(Rows { form, goals, all })
+    }
+
+    /// By which protocols the proxy of `record` works.
+    pub(super) fn protocols(&self, record: &Record) -> Protocols {
+        self.goals.protocols(record)
     }
 
     /// Takes how the candidate `record.id` ended.
@@ -101,22 +179,23 @@ impl<W: Write> Rows<W> {
         if record.verdict != Verdict::Alive && !self.all {
             return Ok(());
         }
-        let row = || Row::new(list.candidate(index), record);
+        let (candidate, goals) = (list.candidate(index), &self.goals);
+        let alive = record.verdict == Verdict::Alive;
         match &mut self.form {
             Form::Txt { kept, .. } => kept.push(Kept {
                 verdict: record.verdict,
-                total_us: if record.verdict == Verdict::Alive {
-                    record.timing.total_us
-                } else {
-                    0
-                },
+                total_us: if alive { record.timing.total_us } else { 0 },
                 index,
+                first: record.first,
             }),
             Form::Jsonl(out) => {
-                serde_json::to_writer(&mut *out, &row())?;
+                serde_json::to_writer(&mut *out, &goals.row(candidate, record, |list| list))?;
                 out.write_all(b"\n")?;
             }
-            Form::Csv(out) => out.serialize(row()).map_err(io_error)?,
+            Form::Csv(out) => {
+                let row = goals.row(candidate, record, |list| list.join(";"));
+                out.serialize(row).map_err(io_error)?;
+            }
         }
         Ok(())
     }
@@ -150,7 +229,8 @@ fn write_line(
     line: &Kept,
     all: bool,
 ) -> io::Result<()> {
-    write!(out, "{}", candidate.url())?;
+    let first = line.first.filter(|_| line.verdict == Verdict::Alive);
+    out.write_all(usable(candidate, first).as_bytes())?;
     if all {
         write!(out, "\t{}\t", line.verdict.label())?;
         if line.verdict == Verdict::Alive {

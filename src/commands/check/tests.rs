@@ -1,115 +1,50 @@
 //! The loop of a check, and its rows, with simulated shards.
 
 use super::args::Format;
-use super::drive::{Check, End, drive};
+use super::book::Check;
+use super::direct::Addresses;
+use super::drive::{Direct, End, Patience, drive};
 use super::list::List;
 use super::progress::Counts;
-use super::rows::Rows;
+use super::rows::{Goals, Rows};
+use crate::control::Control;
 use crate::dispatch::Shards;
-use crossbeam_channel::{Receiver, Sender, bounded, never, unbounded};
+use crossbeam_channel::{Receiver, bounded, never};
 use indicatif::ProgressBar;
+use proxy_shards::policy::PolicyOptions;
 use proxy_shards::{
-    Candidate, ControlJob, Job, ProbePolicy, Record, Report, Tally, Timing, Verdict,
+    Candidate, ControlRecord, Job, ProbePolicy, Protocol, Record, Targets, Timing, Verdict, Works,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind, Write};
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Shards that answer as `answer` says; jobs for which it says nothing stay under way until the
-/// stop.
-struct Simulated<A> {
-    shards: usize,
-    answer: A,
-    under_way: RefCell<Vec<u64>>,
-    /// Taken away to let the shards be lost.
-    tell: RefCell<Option<Sender<Report>>>,
-    reports: Receiver<Report>,
-    /// Whether they were stopped, for the test that keeps a clone.
-    stopped: Rc<RefCell<bool>>,
+mod control;
+mod rows;
+mod simulated;
+mod verdicts;
+
+use simulated::{Simulated, Target, fares, record, tell};
+
+fn policy() -> ProbePolicy {
+    let url = "http://192.0.2.99/generate_204";
+    ProbePolicy::new(PolicyOptions {
+        targets: vec![url.into()],
+        ..PolicyOptions::default()
+    })
+    .unwrap()
 }
 
-impl<A: Fn(&Job) -> Option<Verdict>> Simulated<A> {
-    fn new(shards: usize, answer: A) -> Simulated<A> {
-        let (tell, reports) = unbounded();
-        Simulated {
-            shards,
-            answer,
-            under_way: RefCell::default(),
-            tell: RefCell::new(Some(tell)),
-            reports,
-            stopped: Rc::default(),
-        }
-    }
-
-    fn report(&self, shard: usize, records: Vec<Record>) {
-        let report = Report {
-            shard,
-            records,
-            controls: Vec::new(),
-            tally: Tally::default(),
-            in_flight: 0,
-            queued: 0,
-            restarts: 0,
-        };
-        if let Some(tell) = &*self.tell.borrow() {
-            tell.send(report).unwrap();
-        }
-    }
-}
-
-fn record(id: u64, verdict: Verdict) -> Record {
-    Record {
-        attempts: 1,
-        timing: Timing {
-            total_us: 2_500,
-            connect_us: 1_000,
-            ..Timing::default()
-        },
-        ..Record::unprobed(id, verdict)
-    }
-}
-
-impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
-    fn shards(&self) -> usize {
-        self.shards
-    }
-    fn lanes_per_shard(&self) -> usize {
-        2
-    }
-    fn shard_of(&self, _address: SocketAddr) -> usize {
-        0
-    }
-    fn submit(&self, shard: usize, jobs: Vec<Job>) {
-        let mut records = Vec::new();
-        for job in jobs {
-            match (self.answer)(&job) {
-                Some(verdict) => records.push(record(job.id, verdict)),
-                None => self.under_way.borrow_mut().push(job.id),
-            }
-        }
-        if !records.is_empty() {
-            self.report(shard, records);
-        }
-    }
-    fn control(&self, _shard: usize, _job: ControlJob) {
-        todo!()
-    }
-    fn reports(&self) -> &Receiver<Report> {
-        &self.reports
-    }
-    fn set_policy(&self, _policy: Arc<ProbePolicy>) {}
-    fn set_lanes(&mut self, _lanes: NonZeroUsize) {}
-    fn stop(self, _grace: Duration) -> Receiver<Report> {
-        *self.stopped.borrow_mut() = true;
-        let cancelled = |id| record(id, Verdict::LocalCancelled);
-        let records = self.under_way.take().into_iter().map(cancelled).collect();
-        self.report(0, records);
-        self.reports
+/// How the targets are reached without a proxy: every `every`, or never.
+fn direct(policy: ProbePolicy, every: Option<Duration>, err: &mut dyn Write) -> Direct<'_> {
+    Direct {
+        addresses: Addresses::new(&policy, &HashMap::new()),
+        control: Control::new(Arc::new(policy), every),
+        patience: Patience::default(),
+        err,
     }
 }
 
@@ -134,9 +69,16 @@ fn check(
     interrupts: &Receiver<()>,
 ) -> (End, Counts, String) {
     let mut out = Vec::new();
-    let rows = Rows::new(format, true, &mut out).unwrap();
+    let rows = Rows::new(format, true, Goals::new(&policy()), &mut out).unwrap();
     let mut check = Check::new(list, rows, ProgressBar::hidden());
-    let end = drive(shards, &mut check, interrupts).unwrap();
+    let mut err = io::sink();
+    let end = drive(
+        shards,
+        &mut check,
+        direct(policy(), None, &mut err),
+        interrupts,
+    )
+    .unwrap();
     let counts = check.finish().unwrap();
     (end, counts, String::from_utf8(out).unwrap())
 }
@@ -263,86 +205,12 @@ fn a_reader_that_went_away_ends_the_check_and_stops_the_shards() {
         // Only the first ever answers, so the check can end for one reason only.
         let shards = Simulated::new(1, |job: &Job| (job.id == 0).then_some(Verdict::Alive));
         let stopped = shards.stopped.clone();
-        let rows = Rows::new(format, false, Gone).unwrap();
+        let rows = Rows::new(format, false, Goals::new(&policy()), Gone).unwrap();
         let mut check = Check::new(&list, rows, ProgressBar::hidden());
-        let error = drive(shards, &mut check, &never()).unwrap_err();
+        let mut err = io::sink();
+        let direct = direct(policy(), None, &mut err);
+        let error = drive(shards, &mut check, direct, &never()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{format:?}");
         assert!(*stopped.borrow(), "{format:?}");
     }
-}
-
-/// Prints one record for each verdict, in the given order.
-fn print(format: Format, all: bool, rows: &[(&str, Record)]) -> String {
-    let list = list(rows.iter().map(|(url, _)| url.to_string()));
-    let mut out = Vec::new();
-    let mut printed = Rows::new(format, all, &mut out).unwrap();
-    for (index, (_, record)) in (0..).zip(rows) {
-        printed.push(&list, index, record).unwrap();
-    }
-    printed.finish(&list).unwrap();
-    String::from_utf8(out).unwrap()
-}
-
-fn alive(total_us: u32) -> Record {
-    let mut record = record(0, Verdict::Alive);
-    record.timing.total_us = total_us;
-    record
-}
-
-fn silent() -> Record {
-    Record {
-        attempts: 3,
-        timing: Timing::default(),
-        ..record(0, Verdict::ConnectTimeout)
-    }
-}
-
-#[test]
-fn text_is_the_alive_with_the_fastest_first() {
-    let rows = [
-        ("http://192.0.2.1:80", alive(9_000)),
-        ("socks5://192.0.2.2:80", silent()),
-        ("socks5://u:p%3A@192.0.2.3:80", alive(1_234)),
-        ("http://[2001:db8::1]:80", alive(5_000)),
-    ];
-    let urls = "socks5://u:p%3A@192.0.2.3:80\nhttp://[2001:db8::1]:80\nhttp://192.0.2.1:80\n";
-    assert_eq!(print(Format::Txt, false, &rows), urls);
-    let with_verdicts = "\
-        socks5://u:p%3A@192.0.2.3:80\talive\t1.234\n\
-        http://[2001:db8::1]:80\talive\t5\n\
-        http://192.0.2.1:80\talive\t9\n\
-        socks5://192.0.2.2:80\tconnect_timeout\t-\n";
-    assert_eq!(print(Format::Txt, true, &rows), with_verdicts);
-}
-
-#[test]
-fn a_json_line_has_every_key_and_null_for_what_was_not_measured() {
-    let rows = [
-        ("socks5://u:p@192.0.2.3:80", alive(1_234)),
-        ("http://192.0.2.2:80", silent()),
-    ];
-    let expected = concat!(
-        r#"{"proxy":"socks5://u:p@192.0.2.3:80","address":"192.0.2.3:80","protocol":"socks5","#,
-        r#""verdict":"alive","latency_ms":1.234,"connect_ms":1.0,"attempts":1}"#,
-        "\n",
-        r#"{"proxy":"http://192.0.2.2:80","address":"192.0.2.2:80","protocol":"http","#,
-        r#""verdict":"connect_timeout","latency_ms":null,"connect_ms":null,"attempts":3}"#,
-        "\n",
-    );
-    assert_eq!(print(Format::Jsonl, true, &rows), expected);
-}
-
-#[test]
-fn csv_has_a_header_even_without_a_row() {
-    let header = "proxy,address,protocol,verdict,latency_ms,connect_ms,attempts\n";
-    let rows = [
-        ("socks5://u:p@192.0.2.3:80", alive(1_234)),
-        ("http://192.0.2.2:80", silent()),
-    ];
-    assert_eq!(print(Format::Csv, false, &rows[1..]), header);
-    let expected = format!(
-        "{header}socks5://u:p@192.0.2.3:80,192.0.2.3:80,socks5,alive,1.234,1.0,1\n\
-         http://192.0.2.2:80,192.0.2.2:80,http,connect_timeout,,,3\n"
-    );
-    assert_eq!(print(Format::Csv, true, &rows), expected);
 }

@@ -45,7 +45,7 @@ fn options(folder: &Path, arguments: &[&str]) -> ListArgs {
 fn each_proxy_is_written_in_url_form() {
     let (exit, stdout, stderr) = parse(&["two"]);
     assert_eq!(exit, Exit::Done);
-    assert_eq!(stdout, "http://1.2.3.4:80\nsocks5://u:p@1.2.3.5:1080\n");
+    assert_eq!(stdout, "auto://1.2.3.4:80\nsocks5://u:p@1.2.3.5:1080\n");
     assert_eq!(stderr, "two: 2 proxies, 1 skipped (noise 1)\n");
 }
 
@@ -53,7 +53,7 @@ fn each_proxy_is_written_in_url_form() {
 fn duplicates_across_lists_are_written_once() {
     let (exit, stdout, stderr) = parse(&["two", "more"]);
     assert_eq!(exit, Exit::Done);
-    let expected = "http://1.2.3.4:80\nsocks5://u:p@1.2.3.5:1080\nhttp://1.2.3.7:80\n";
+    let expected = "auto://1.2.3.4:80\nsocks5://u:p@1.2.3.5:1080\nauto://1.2.3.7:80\n";
     assert_eq!(stdout, expected);
     let expected = "\
         two: 2 proxies, 1 skipped (noise 1)\n\

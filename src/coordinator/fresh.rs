@@ -1,0 +1,201 @@
+//! Whether what readers see is fresh: pure.
+
+use super::event::Now;
+use crate::control::Health;
+use crate::snapshot::Stale;
+use proxy_shards::Verdict;
+
+/// How long every probe must have failed for want of a network before the network counts as gone, in
+/// milliseconds.
+const OFFLINE_MS: u64 = 3_000;
+
+/// Notices from the verdicts that this host's network is gone, where no target is probed that would
+/// tell.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    /// Since when every probe failed for want of a network.
+    since_ms: Option<u64>,
+}
+
+impl Outage {
+    /// A job came back. Only one that says something about its proxy tells that there is a network.
+    pub(super) fn note(&mut self, verdict: Verdict, now_ms: u64) {
+        if verdict == Verdict::LocalNetwork {
+            self.since_ms.get_or_insert(now_ms);
+        } else if !verdict.is_local() {
+            self.since_ms = None;
+        }
+    }
+
+    /// Whether the network is gone.
+    pub(super) fn lasts(&self, now_ms: u64) -> bool {
+        let since = self.since_ms;
+        since.is_some_and(|since| since + OFFLINE_MS <= now_ms)
+    }
+}
+
+/// Why the snapshot is stale, if it is.
+#[derive(Debug, Default)]
+pub(super) struct Freshness {
+    /// The reason, and since when by the Unix clock.
+    stale: Option<(Stale, u64)>,
+    /// Since when nothing is alive though the targets answer.
+    nothing_since_ms: Option<u64>,
+}
+
+/// What decides on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight {
+    pub(super) health: Health,
+    /// Candidates that are alive.
+    pub(super) alive: u64,
+    /// Proxies in the pool that is served.
+    pub(super) served: usize,
+    /// How long a pool is served when nothing is alive any more.
+    pub(super) stale_max_ms: u64,
+}
+
+impl Freshness {
+    /// The reason, and since when, in milliseconds since the Unix epoch.
+    pub(super) fn stale(&self) -> Option<(Stale, u64)> {
+        self.stale
+    }
+
+    /// When the pool of what is no longer alive is to be dropped.
+    pub(super) fn ends_at(&self, stale_max_ms: u64) -> Option<u64> {
+        let nothing_alive = matches!(self.stale, Some((Stale::NothingAlive, _)));
+        let since = self.nothing_since_ms.filter(|_| nothing_alive)?;
+        Some(since.saturating_add(stale_max_ms))
+    }
+
+    /// Looks anew; whether that makes a difference.
+    pub(super) fn look(&mut self, sight: Sight, now: Now) -> bool {
+        let before = self.stale.map(|(reason, _)| reason);
+        let reason = match sight.health {
+            // Not known yet: what was stale stays so, and nothing becomes it.
+            Health::Unknown => before,
+            Health::Down => {
+                self.nothing_since_ms = None;
+                Some(Stale::Control)
+            }
+            Health::Fine if sight.alive > 0 || sight.served == 0 => {
+                self.nothing_since_ms = None;
+                None
+            }
+            Health::Fine => {
+                let since = *self.nothing_since_ms.get_or_insert(now.clock_ms);
+                let lasts = now.clock_ms < since.saturating_add(sight.stale_max_ms);
+                lasts.then_some(Stale::NothingAlive)
+            }
+        };
+        if reason != before {
+            self.stale = reason.map(|reason| (reason, now.unix_ms));
+        }
+        reason != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Now {
+        Now {
+            clock_ms: ms,
+            unix_ms: 1_000_000 + ms,
+        }
+    }
+
+    /// The reason after each of these looks, one a second.
+    fn looks(sights: &[(Health, u64, usize)]) -> Vec<Option<Stale>> {
+        let mut freshness = Freshness::default();
+        let look = |(second, &(health, alive, served)): (u64, &(Health, u64, usize))| {
+            let sight = Sight {
+                health,
+                alive,
+                served,
+                stale_max_ms: 2_000,
+            };
+            freshness.look(sight, at(second * 1_000));
+            freshness.stale().map(|(reason, _)| reason)
+        };
+        (0..).zip(sights).map(look).collect()
+    }
+
+    #[test]
+    fn while_the_targets_do_not_answer_it_is_stale_without_end() {
+        let down = [(Health::Down, 0, 5); 100];
+        assert!(looks(&down).iter().all(|s| *s == Some(Stale::Control)));
+    }
+
+    #[test]
+    fn what_is_no_longer_alive_is_served_for_a_time() {
+        let sights = [
+            (Health::Fine, 5, 5),
+            (Health::Fine, 0, 5),
+            (Health::Fine, 0, 5),
+            (Health::Fine, 0, 5),
+            (Health::Fine, 0, 0),
+        ];
+        let stale = Some(Stale::NothingAlive);
+        assert_eq!(looks(&sights), [None, stale, stale, None, None]);
+    }
+
+    #[test]
+    fn an_outage_of_the_targets_does_not_use_that_time_up() {
+        let sights = [
+            (Health::Fine, 0, 5),
+            (Health::Down, 0, 5),
+            (Health::Down, 0, 5),
+            (Health::Down, 0, 5),
+            (Health::Fine, 0, 5),
+            (Health::Fine, 1, 5),
+        ];
+        let (control, nothing) = (Some(Stale::Control), Some(Stale::NothingAlive));
+        let expected = [nothing, control, control, control, nothing, None];
+        assert_eq!(looks(&sights), expected);
+    }
+
+    #[test]
+    fn before_the_targets_have_answered_it_is_as_it_was() {
+        let sights = [
+            (Health::Unknown, 5, 5),
+            (Health::Down, 5, 5),
+            (Health::Unknown, 5, 5),
+            (Health::Fine, 5, 5),
+        ];
+        let control = Some(Stale::Control);
+        assert_eq!(looks(&sights), [None, control, control, None]);
+    }
+
+    #[test]
+    fn it_has_an_end_only_when_nothing_is_alive() {
+        let mut freshness = Freshness::default();
+        let mut sight = Sight {
+            health: Health::Fine,
+            alive: 0,
+            served: 5,
+            stale_max_ms: 2_000,
+        };
+        assert!(freshness.look(sight, at(1_000)));
+        assert_eq!(freshness.ends_at(2_000), Some(3_000));
+        assert_eq!(freshness.stale(), Some((Stale::NothingAlive, 1_001_000)));
+        assert!(!freshness.look(sight, at(2_000)), "nothing new");
+        sight.health = Health::Down;
+        assert!(freshness.look(sight, at(2_500)));
+        assert_eq!(freshness.ends_at(2_000), None);
+    }
+
+    #[test]
+    fn the_network_is_gone_when_nothing_else_was_seen_for_seconds() {
+        let mut outage = Outage::default();
+        outage.note(Verdict::LocalNetwork, 1_000);
+        outage.note(Verdict::LocalPorts, 1_500);
+        outage.note(Verdict::LocalNetwork, 2_000);
+        assert!(!outage.lasts(3_999));
+        assert!(outage.lasts(4_000));
+        outage.note(Verdict::Refused, 4_000);
+        outage.note(Verdict::LocalNetwork, 4_001);
+        assert!(!outage.lasts(7_000));
+    }
+}

@@ -1,0 +1,64 @@
+//! Another configuration is in force.
+
+use super::event::{Action, Now};
+use super::rounds::{doors, every, warn_of_weak_targets};
+use super::state::{State, begun, rules};
+use crate::config::Config;
+use crate::ledger::moved;
+use proxy_shards::{Candidate, ProbePolicy};
+use std::sync::Arc;
+
+impl State {
+    /// A reload begins: everything is due, and nothing is handed out before the targets answer.
+    pub(super) fn configure(
+        &mut self,
+        reload: u64,
+        config: Arc<Config>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let kept = self.origins.replace(&config.aggregator.sources);
+        let allowed = self.allowed;
+        let allows = |candidate: &Candidate| {
+            let ip = candidate.host.ip();
+            ip.is_none_or(|ip| allowed(&config, ip))
+        };
+        self.ledger.reorder_sources(&kept, allows);
+        if self.ledger.total_alive() == 0 {
+            let places = moved(
+                &names_of(&self.config.checker.policy),
+                &names_of(&config.checker.policy),
+            );
+            self.publisher.follow(&places, allows);
+        }
+        self.schedule.set_rules(rules(&config));
+        self.change_policy(&config, now, actions);
+        actions.push(Action::Lanes(config.checker.concurrency));
+        self.config = config;
+        self.forget_over();
+        self.schedule.sweep(now.clock_ms);
+        self.sweep = begun(reload, now);
+        self.publisher.note_pool();
+    }
+
+    /// The targets are tried anew before anything is probed. What is out under other targets says
+    /// nothing about these.
+    fn change_policy(&mut self, config: &Config, now: Now, actions: &mut Vec<Action>) {
+        let (old, new) = (&self.config.checker.policy, &config.checker.policy);
+        let same = old.targets == new.targets && old.require == new.require && old.mode == new.mode;
+        if !same {
+            self.schedule.outdate();
+        }
+        self.ledger.aim(new);
+        self.doors = doors(new);
+        for held in self.control.replace(new.clone(), every(config)) {
+            self.give_held_back(&held, now);
+        }
+        warn_of_weak_targets(config);
+        actions.push(Action::Policy(self.control.policy().clone()));
+    }
+}
+
+fn names_of(policy: &ProbePolicy) -> Vec<Box<str>> {
+    policy.targets.iter().map(|t| t.name.clone()).collect()
+}

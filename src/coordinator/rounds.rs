@@ -1,0 +1,246 @@
+//! The targets, reached without a proxy: rounds out, what comes of them in.
+
+use super::event::{Action, Lookup, Now, Purpose};
+use super::state::State;
+use crate::config::Config;
+use crate::control::{Health, Round};
+use crate::schedule::Ticket;
+use crate::snapshot::TargetStat;
+use proxy_shards::policy::Mode;
+use proxy_shards::{ControlJob, ControlRecord, ProbePolicy, Record, Target, Targets, Verdict};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How long the address of a target that answers is used before its name is asked for again, in
+/// milliseconds.
+const FRESH_MS: u64 = 60_000;
+
+/// A verdict that waits until the targets have answered.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) shard: usize,
+    pub(super) record: Record,
+}
+
+/// The address of one target, as its name was last resolved.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Door {
+    known: Option<IpAddr>,
+    resolved_ms: Option<u64>,
+    /// Failures so far: each is followed by another address of the name.
+    turn: usize,
+}
+
+/// How often the targets are reached without a proxy; never if proxies are not asked for them.
+pub(super) fn every(config: &Config) -> Option<Duration> {
+    match config.checker.policy.mode {
+        Mode::FullHttp => config.checker.control,
+        Mode::ConnectOnly => None,
+    }
+}
+
+/// A blank door for each target.
+pub(super) fn doors(policy: &ProbePolicy) -> Vec<Door> {
+    vec![Door::default(); policy.targets.len()]
+}
+
+impl State {
+    /// When the targets are to be tried again, or given up.
+    pub(super) fn round_due_at(&self) -> Option<u64> {
+        let busy = self.dispatch.outstanding() > 0;
+        self.control.due_at(busy)
+    }
+
+    /// Starts a round if one is due, and gives one up that is never answered.
+    pub(super) fn tend(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if let Some(round) = self.control.give_up(now.clock_ms) {
+            self.conclude(round, now, actions);
+        }
+        if self.round_due_at().is_none_or(|due| due > now.clock_ms) {
+            return;
+        }
+        for id in self.control.start(now.clock_ms) {
+            self.approach(id, now, actions);
+        }
+    }
+
+    /// Reaches the target of a probe, or has its name resolved first.
+    fn approach(&mut self, id: u64, now: Now, actions: &mut Vec<Action>) {
+        let Some(place) = self.control.target_of(id) else {
+            return;
+        };
+        let host = &self.control.policy().targets[place].host;
+        let door = &self.doors[place];
+        let is_fresh = |at: u64| now.clock_ms.saturating_sub(at) <= FRESH_MS;
+        let known = door
+            .known
+            .filter(|_| door.resolved_ms.is_some_and(is_fresh));
+        match host.parse().ok().or(known) {
+            Some(ip) => self.reach(id, place, ip, actions),
+            None => {
+                let (turn, name) = (door.turn, host.clone());
+                let purpose = Purpose::Target { id, turn };
+                actions.push(Action::Lookup(Lookup { purpose, name }));
+            }
+        }
+    }
+
+    fn reach(&self, id: u64, place: usize, ip: IpAddr, actions: &mut Vec<Action>) {
+        let port = self.control.policy().targets[place].port;
+        let job = ControlJob {
+            id,
+            target: place,
+            address: SocketAddr::new(ip, port),
+        };
+        // The round's number, so that each shard has its turn.
+        let shard = ((id >> 8) as usize + place) % self.dispatch.shards();
+        actions.push(Action::Control { shard, job });
+    }
+
+    /// The name of a target was looked up. If that failed, the address that it had may still do:
+    /// proxies resolve names by themselves.
+    pub(super) fn target_resolved(
+        &mut self,
+        id: u64,
+        ip: Option<IpAddr>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(place) = self.control.target_of(id) else {
+            return;
+        };
+        let door = &mut self.doors[place];
+        if ip.is_some() {
+            door.known = ip;
+            door.resolved_ms = Some(now.clock_ms);
+        }
+        match door.known {
+            Some(ip) => self.reach(id, place, ip, actions),
+            None => {
+                if let Some(round) = self.control.unresolved(id, now.clock_ms) {
+                    self.conclude(round, now, actions);
+                }
+            }
+        }
+    }
+
+    /// A target was reached, or was not.
+    pub(super) fn target_ended(
+        &mut self,
+        record: ControlRecord,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(place) = self.control.target_of(record.id) else {
+            return;
+        };
+        if record.verdict != Verdict::Alive {
+            let door = &mut self.doors[place];
+            door.turn = door.turn.wrapping_add(1);
+            door.resolved_ms = None;
+        }
+        if let Some(round) = self.control.ended(record, now.clock_ms) {
+            self.conclude(round, now, actions);
+        }
+    }
+
+    /// A round is over: what was held counts or is void.
+    fn conclude(&mut self, round: Round<Held>, now: Now, actions: &mut Vec<Action>) {
+        self.publisher.note_figures();
+        self.tell_of(round.reached);
+        if let Some(policy) = round.policy {
+            actions.push(Action::Policy(policy));
+        }
+        if round.relearnt {
+            self.schedule.outdate();
+        }
+        for (held, trusted) in round.settled {
+            if let Some(index) = self.release(&held) {
+                self.settle(index, held.shard, &held.record, trusted, now);
+            }
+        }
+        for held in round.void {
+            self.give_held_back(&held, now);
+        }
+        let regained = round.reached.and(round.missed_before);
+        if !regained.is_empty() || self.missing.is_empty() {
+            for index in self.ledger.take_doubtful() {
+                self.schedule.hasten(index, now.clock_ms);
+            }
+        }
+    }
+
+    /// A held verdict says nothing: its candidate is tried again after a short pause.
+    pub(super) fn give_held_back(&mut self, held: &Held, now: Now) {
+        if let Some(index) = self.release(held) {
+            self.give_back(index, held.shard, now);
+        }
+    }
+
+    fn release(&mut self, held: &Held) -> Option<u32> {
+        let index = Ticket::from_id(held.record.id).index();
+        self.schedule.release(index).then_some(index)
+    }
+
+    /// One line when a target begins to fail, and one when they all answer again.
+    fn tell_of(&mut self, reached: Targets) {
+        let missing = Targets::first(self.doors.len()).without(reached);
+        if missing == std::mem::replace(&mut self.missing, missing) {
+            return;
+        }
+        if missing.is_empty() {
+            tracing::info!("every target answers without a proxy again");
+            return;
+        }
+        let verdict = |place| self.control.seen(place).map_or("none", |(v, _)| v.label());
+        let name = |place: usize| &self.control.policy().targets[place].name;
+        let targets: Vec<String> = missing
+            .iter()
+            .map(|place| format!("{}: {}", name(place), verdict(place)))
+            .collect();
+        let meaning = match self.control.health() {
+            Health::Fine => "that proxies miss it is not held against them",
+            Health::Unknown | Health::Down => {
+                "no proxy is judged and the last good ones are served, marked stale, until it answers"
+            }
+        };
+        let targets = targets.join(", ");
+        tracing::warn!(%targets, "a target does not answer as it should without a proxy: {meaning}");
+    }
+
+    /// The targets as readers see them; `reached` by how many candidates each.
+    pub(super) fn target_stats(&self, reached: &[u64]) -> Vec<TargetStat> {
+        let stat = |(place, target): (usize, &Target)| {
+            let seen = self.control.seen(place);
+            TargetStat {
+                name: target.name.clone(),
+                control: seen.map(|(verdict, _)| verdict),
+                latency_ms: seen.map_or(0, |(_, us)| us.saturating_add(500) / 1_000),
+                reached: reached.get(place).copied().unwrap_or(0),
+            }
+        };
+        let targets = self.control.policy().targets.iter();
+        targets.enumerate().map(stat).collect()
+    }
+}
+
+/// One warning if what is expected of a target has to be learnt from it, and can be met by accident.
+pub(super) fn warn_of_weak_targets(config: &Config) {
+    let policy = &config.checker.policy;
+    let weak = policy.targets.iter().filter(|t| t.learns() && t.is_weak());
+    let names: Vec<&str> = weak.map(|target| &*target.name).collect();
+    if policy.mode == Mode::ConnectOnly || names.is_empty() {
+        return;
+    }
+    let passes = match every(config) {
+        Some(_) => "any page of the status and type that the target has without a proxy passes",
+        None => {
+            "any answer below 400 that is no redirection passes, as no probe without a proxy tells more"
+        }
+    };
+    tracing::warn!(
+        targets = names.join(", "),
+        "nothing is expected of a target, so its verdicts are weak: {passes}; expect a part of its body, \
+         use a generate_204 URL, an https URL or a judge"
+    );
+}

@@ -1,0 +1,157 @@
+//! The alive, as they are published: one row for each protocol that works, none twice.
+
+use super::Ledger;
+use super::row::{Row, UNCLAIMED};
+use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets};
+
+/// An alive candidate, as it is published.
+#[derive(Clone, Copy, Debug)]
+pub struct Alive<'a> {
+    /// Its index.
+    pub index: u32,
+    /// The candidate.
+    pub candidate: &'a Candidate,
+    /// A protocol that it speaks; each has its own row.
+    pub protocol: Protocol,
+    /// The targets that it reached by that.
+    pub targets: Targets,
+    /// What a judge saw of it.
+    pub exit: Option<Exit>,
+    /// Microseconds of its last probe that ended alive.
+    pub latency_us: u32,
+    /// When its last verdict arrived, in milliseconds since the Unix epoch.
+    pub checked_at_ms: u64,
+    /// The first source that lists it.
+    pub source: Option<u16>,
+}
+
+impl Ledger {
+    /// The alive, ordered by index: an order that does not change while they live. Each has a row
+    /// for every protocol by which it works, the usual one of its port first. What one list names
+    /// and another leaves open is there once, as the one that names it.
+    pub fn alive(&self) -> impl Iterator<Item = Alive<'_>> + '_ {
+        self.alive.iter().flat_map(move |&index| {
+            let row = self.row(index);
+            let protocols = self.served(row).in_order(row.candidate.port);
+            let once = protocols.filter(move |&protocol| !self.is_served_by_name(row, protocol));
+            once.map(move |protocol| Alive {
+                index,
+                candidate: &row.candidate,
+                protocol,
+                targets: row.works().by(protocol),
+                exit: row.life.as_ref().and_then(|life| life.exit),
+                latency_us: row.life.as_ref().map_or(0, |life| life.timing.total_us),
+                checked_at_ms: row.checked_at_ms,
+                source: (row.source < UNCLAIMED).then_some(row.source),
+            })
+        })
+    }
+
+    /// The protocols by which an alive candidate reached enough targets when it was last checked;
+    /// none of another.
+    pub fn working(&self, index: u32) -> Protocols {
+        self.working_of(self.row(index))
+    }
+
+    fn working_of(&self, row: &Row) -> Protocols {
+        match row.is_alive() {
+            true => row.works().enough(self.goal.require, self.goal.count),
+            false => Protocols::NONE,
+        }
+    }
+
+    /// The protocols under which an alive candidate is served. One whose protocols are not known –
+    /// it was saved by an older version, or other targets were required then – is served under the
+    /// most likely of its scheme until it is checked, which is at once.
+    fn served(&self, row: &Row) -> Protocols {
+        let working = self.working_of(row);
+        if !working.is_empty() || !row.is_alive() {
+            return working;
+        }
+        let named = row.candidate.scheme.protocols();
+        let likely = named.in_order(row.candidate.port).next();
+        likely.map_or(named, Protocols::only)
+    }
+
+    /// Whether the same proxy is alive by `protocol` as a candidate whose list says more about it.
+    fn is_served_by_name(&self, row: &Row, protocol: Protocol) -> bool {
+        let by_name = Scheme::from(protocol);
+        let better: &[Scheme] = match (row.candidate.scheme, protocol) {
+            (Scheme::Auto, Protocol::Http) => &[Scheme::Http, Scheme::Https],
+            (Scheme::Auto, _) | (Scheme::Https, Protocol::Http) => &[by_name],
+            _ => &[],
+        };
+        better.iter().any(|&scheme| {
+            let named = Candidate {
+                scheme,
+                ..row.candidate.clone()
+            };
+            let index = self.find(&named);
+            index.is_some_and(|index| self.served(self.row(index)).contains(protocol))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxy_shards::{Record, Verdict, Works};
+
+    /// A ledger of these candidates, each alive by these protocols.
+    fn served(alive: &[(&str, &[Protocol])]) -> Vec<String> {
+        let mut ledger = Ledger::new(1);
+        for (text, protocols) in alive {
+            let index = ledger.admit(text.parse().unwrap(), 0).unwrap();
+            let mut works = Works::default();
+            protocols
+                .iter()
+                .for_each(|&p| works.set(p, Targets::first(1)));
+            let record = Record {
+                works,
+                first: protocols.first().copied(),
+                ..Record::unprobed(0, Verdict::Alive)
+            };
+            ledger.apply(index, &record, Targets::first(1), 1);
+        }
+        let url = |alive: Alive<'_>| alive.candidate.url_by(alive.protocol).to_string();
+        ledger.alive().map(url).collect()
+    }
+
+    #[test]
+    fn a_proxy_is_served_under_every_protocol_that_works() {
+        use Protocol::{Http, Socks4, Socks5};
+        let all = served(&[("auto://9.9.9.9:1080", &[Http, Socks4, Socks5])]);
+        let urls = ["socks5", "http", "socks4"].map(|p| format!("{p}://9.9.9.9:1080"));
+        assert_eq!(all, urls);
+    }
+
+    #[test]
+    fn what_two_lists_call_by_different_schemes_is_served_once() {
+        use Protocol::{Http, Https, Socks5};
+        let all = served(&[
+            ("auto://9.9.9.9:80", &[Http, Https, Socks5]),
+            ("https://9.9.9.9:80", &[Http, Https]),
+            ("http://9.9.9.9:80", &[Http]),
+            ("auto://u:p@9.9.9.9:80", &[Http]),
+        ]);
+        let urls = [
+            "socks5://9.9.9.9:80",
+            "https://9.9.9.9:80",
+            "http://9.9.9.9:80",
+            "http://u:p@9.9.9.9:80",
+        ];
+        assert_eq!(all, urls);
+    }
+
+    #[test]
+    fn a_candidate_of_which_no_protocol_is_known_is_served_under_the_likely_one() {
+        assert_eq!(
+            served(&[("https://9.9.9.9:8080", &[])]),
+            ["http://9.9.9.9:8080"]
+        );
+        assert_eq!(
+            served(&[("auto://9.9.9.9:1080", &[])]),
+            ["socks5://9.9.9.9:1080"]
+        );
+    }
+}

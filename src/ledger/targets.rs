@@ -1,0 +1,64 @@
+//! The targets that the bits of a candidate stand for.
+
+use super::Ledger;
+use super::judge::Goal;
+use proxy_shards::{ProbePolicy, Protocol, Targets, Works};
+
+impl Ledger {
+    /// These are the targets from now on. What was reached of those that were there before, by name,
+    /// is still known.
+    pub fn aim(&mut self, policy: &ProbePolicy) {
+        self.goal = Goal {
+            require: policy.require,
+            count: policy.targets.len(),
+        };
+        let names: Vec<Box<str>> = policy.targets.iter().map(|t| t.name.clone()).collect();
+        let old = std::mem::replace(&mut self.targets, names);
+        let names = &self.targets;
+        if old.is_empty() || old == *names {
+            return;
+        }
+        let places = moved(&old, names);
+        for life in self
+            .rows
+            .iter_mut()
+            .flatten()
+            .filter_map(|row| row.life.as_mut())
+        {
+            let mut works = Works::default();
+            for protocol in Protocol::ALL {
+                works.set(protocol, renumbered(life.works.by(protocol), &places));
+            }
+            life.works = works;
+        }
+    }
+}
+
+/// For each new name, the place that it had, if it had one.
+pub(crate) fn moved(old: &[Box<str>], new: &[Box<str>]) -> Vec<Option<usize>> {
+    let place = |name| old.iter().position(|old| old == name);
+    new.iter().map(place).collect()
+}
+
+/// `targets` by their new places.
+pub(crate) fn renumbered(targets: Targets, places: &[Option<usize>]) -> Targets {
+    let had = |(_, place): &(usize, &Option<usize>)| place.is_some_and(|p| targets.contains(p));
+    let kept = places.iter().enumerate().filter(had);
+    kept.fold(Targets::NONE, |kept, (new, _)| kept.with(new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_follow_the_names_of_their_targets() {
+        let names = |text: &str| -> Vec<Box<str>> { text.split(' ').map(Box::from).collect() };
+        let places = moved(&names("a b c"), &names("c x a"));
+        let bits = |bits| renumbered(Targets::from_bits(bits), &places).bits();
+        assert_eq!(
+            [0b001, 0b010, 0b100, 0b111].map(bits),
+            [0b100, 0, 0b001, 0b101]
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! Candidates that came back with something that is not believed yet, and what is known of a hand-out.
+
+use super::Schedule;
+use super::task::{Class, Place};
+
+impl Schedule {
+    /// Keeps what [`Schedule::back`] took: it is on no queue until [`Schedule::release`].
+    pub fn hold(&mut self, index: u32) {
+        let task = &mut self.tasks[index as usize];
+        if task.place == Place::Back {
+            task.place = Place::Held;
+        }
+    }
+
+    /// Gives back what is held, to be put back or removed. `false`: it is not held.
+    pub fn release(&mut self, index: u32) -> bool {
+        let task = &mut self.tasks[index as usize];
+        let held = task.place == Place::Held;
+        if held {
+            task.place = Place::Back;
+        }
+        held
+    }
+
+    /// Whether it is held.
+    pub fn is_held(&self, index: u32) -> bool {
+        self.place(index) == Place::Held
+    }
+
+    /// When a candidate that came back was handed out.
+    pub fn handed_out_ms(&self, index: u32) -> u64 {
+        self.tasks[index as usize].due_ms
+    }
+
+    /// When a candidate that waits is due.
+    pub fn waits_until(&self, index: u32) -> Option<u64> {
+        (self.place(index) == Place::Waiting).then(|| self.tasks[index as usize].due_ms)
+    }
+
+    /// Whether it belongs to the sweep and was not checked yet.
+    pub fn is_in_sweep(&self, index: u32) -> bool {
+        self.tasks[index as usize].in_sweep
+    }
+
+    /// The rules are others now: what comes back of what is out answers other questions.
+    pub fn outdate(&mut self) {
+        for task in &mut self.tasks {
+            task.outdated |= task.place == Place::Out;
+        }
+    }
+
+    /// Whether a candidate that came back was handed out under rules that no longer hold.
+    pub fn is_outdated(&self, index: u32) -> bool {
+        self.tasks[index as usize].outdated
+    }
+
+    /// A candidate that waits is due now.
+    pub fn hasten(&mut self, index: u32, now_ms: u64) {
+        let task = &self.tasks[index as usize];
+        let (queue, class) = (usize::from(task.queue), task.class);
+        if task.place != Place::Waiting || task.due_ms <= now_ms || class == Class::New {
+            return;
+        }
+        self.stale += 1;
+        self.waiting -= 1;
+        self.wait(index, queue, class, now_ms);
+        self.drop_stale();
+    }
+
+    fn place(&self, index: u32) -> Place {
+        let task = self.tasks.get(index as usize);
+        task.map_or(Place::Absent, |task| task.place)
+    }
+}
