@@ -7,7 +7,7 @@ use super::feed::Feed;
 use crate::control::{Control, Health, Round};
 use crate::dispatch::Shards;
 use crossbeam_channel::{Receiver, select, tick};
-use proxy_shards::{ControlJob, Record, Report, Verdict};
+use proxy_shards::{ControlJob, Protocols, Record, Report, Targets, Verdict};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -102,6 +102,9 @@ struct Drive<'d, 'a, 'e, S: Shards, W: Write> {
     first_rounds: u32,
     /// Since when the targets have not answered, once they had.
     down_since: Option<Instant>,
+    /// When something else was last learnt of the targets, in milliseconds of the check: who was
+    /// asked before and failed was asked for the wrong thing.
+    relearnt_ms: u64,
 }
 
 impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
@@ -122,6 +125,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             started: Instant::now(),
             first_rounds: 0,
             down_since: None,
+            relearnt_ms: 0,
         }
     }
 
@@ -136,7 +140,8 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
                 return Ok(end);
             }
             if self.control.allows_probes() {
-                self.feed.top_up(self.check.list, self.shards);
+                self.feed
+                    .top_up(self.check.list, self.shards, self.now_ms());
             }
             if self.check.complete() {
                 break;
@@ -159,7 +164,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             self.take(record)?;
         }
         for control in report.controls {
-            if let Some(round) = self.control.ended(control) {
+            if let Some(round) = self.control.ended(control, self.now_ms()) {
                 self.conclude(round)?;
             }
         }
@@ -175,24 +180,35 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         // Without a network the targets cannot be reached either, and then it is probed again.
         let network = record.verdict == Verdict::LocalNetwork;
         match () {
-            () if back.suspect && !alive => self.again(back.index),
-            () if self.control.is_proof(record) && !(network && self.controlled) => {
+            () if !alive && back.began_ms < self.relearnt_ms => self.void(record),
+            () if self.control.is_proof(record, Protocols::NONE)
+                && !(network && self.controlled) =>
+            {
                 self.check.end(record)
             }
             () => {
                 let now_ms = self.now_ms();
-                self.control.hold(*record, now_ms);
+                self.control.hold(*record, back.began_ms, now_ms);
                 Ok(())
             }
         }
     }
 
-    fn again(&mut self, index: u32) -> io::Result<()> {
-        if self.feed.again(index) {
-            return Ok(());
+    /// Has a candidate probed again, or ends it with `last` if that was done often enough.
+    fn again(&mut self, index: u32, last: &Record) -> io::Result<()> {
+        match self.feed.again(index) {
+            true => Ok(()),
+            false => self.check.end(last),
         }
-        let record = Record::unprobed(index.into(), Verdict::LocalTarget);
-        self.check.end(&record)
+    }
+
+    /// The verdict says nothing: a target was down meanwhile.
+    fn void(&mut self, record: &Record) -> io::Result<()> {
+        let Ok(index) = u32::try_from(record.id) else {
+            return Ok(());
+        };
+        let last = Record::unprobed(record.id, Verdict::LocalTarget);
+        self.again(index, &last)
     }
 
     /// Starts a round if one is due: at once, when nothing is left but what is held.
@@ -219,7 +235,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
                     address,
                 };
                 self.shards.control(shard, job);
-            } else if let Some(round) = self.control.unresolved(id) {
+            } else if let Some(round) = self.control.unresolved(id, now_ms) {
                 self.conclude(round)?;
             }
         }
@@ -233,7 +249,6 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         self.addresses.turn(round.reached);
         match (self.control.health(), round.changed_from) {
             (Health::Down, Some(Health::Fine)) => {
-                self.feed.suspect_all();
                 self.down_since = Some(Instant::now());
                 let missing = direct::missing(&self.control);
                 self.say(&format!(
@@ -246,15 +261,18 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             (Health::Down, _) if self.down_since.is_none() => self.first_rounds += 1,
             _ => {}
         }
-        for record in &round.settled {
-            self.check.end(record)?;
+        if round.relearnt {
+            self.relearnt_ms = self.now_ms();
         }
-        for record in round.void {
-            if let Ok(index) = u32::try_from(record.id) {
-                self.again(index)?;
+        let all = Targets::first(self.control.policy().targets.len());
+        for (record, trusted) in &round.settled {
+            // A failure while one of several targets was away may be that one's.
+            match record.verdict == Verdict::Alive || *trusted == all {
+                true => self.check.end(record)?,
+                false => self.again(record.id as u32, record)?,
             }
         }
-        Ok(())
+        round.void.iter().try_for_each(|record| self.void(record))
     }
 
     /// Whether one has waited long enough for the targets.

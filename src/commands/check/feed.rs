@@ -16,10 +16,8 @@ const AGAIN_MAX: u8 = 3;
 enum Stand {
     /// Not handed out, or back.
     Here,
-    /// With a shard.
-    Out,
-    /// The same, and a target was down meanwhile: a failure says nothing.
-    Suspect,
+    /// With a shard, since then, in milliseconds of the check.
+    Out { began_ms: u64 },
 }
 
 /// A candidate that came back from its shard.
@@ -27,8 +25,8 @@ enum Stand {
 pub(super) struct Back {
     /// Its index.
     pub(super) index: u32,
-    /// Whether a target was down while it was probed.
-    pub(super) suspect: bool,
+    /// When it was handed out, in milliseconds of the check.
+    pub(super) began_ms: u64,
 }
 
 /// What each shard still has to be given, as indexes: a full shard never blocks another.
@@ -68,13 +66,13 @@ impl Feed {
     }
 
     /// Hands every shard what it has room for.
-    pub(super) fn top_up(&mut self, list: &List, shards: &impl Shards) {
+    pub(super) fn top_up(&mut self, list: &List, shards: &impl Shards, now_ms: u64) {
         for shard in 0..self.queues.len() {
-            self.top_up_one(shard, list, shards);
+            self.top_up_one(shard, list, shards, now_ms);
         }
     }
 
-    fn top_up_one(&mut self, shard: usize, list: &List, shards: &impl Shards) {
+    fn top_up_one(&mut self, shard: usize, list: &List, shards: &impl Shards, now_ms: u64) {
         loop {
             let queue = &mut self.queues[shard];
             let room = self.dispatch.room(shard).min(queue.len());
@@ -84,7 +82,7 @@ impl Feed {
                 return;
             }
             for index in indexes {
-                self.stands[index as usize] = Stand::Out;
+                self.stands[index as usize] = Stand::Out { began_ms: now_ms };
             }
             self.dispatch.took(shard, jobs.len());
             shards.submit(shard, jobs);
@@ -100,20 +98,9 @@ impl Feed {
     pub(super) fn back(&mut self, id: u64) -> Option<Back> {
         let index = u32::try_from(id).ok()?;
         let stand = self.stands.get_mut(index as usize)?;
-        let suspect = match std::mem::replace(stand, Stand::Here) {
-            Stand::Here => return None,
-            Stand::Out => false,
-            Stand::Suspect => true,
-        };
-        Some(Back { index, suspect })
-    }
-
-    /// A target is down: who is being probed now and fails is not to blame.
-    pub(super) fn suspect_all(&mut self) {
-        for stand in &mut self.stands {
-            if *stand == Stand::Out {
-                *stand = Stand::Suspect;
-            }
+        match std::mem::replace(stand, Stand::Here) {
+            Stand::Here => None,
+            Stand::Out { began_ms } => Some(Back { index, began_ms }),
         }
     }
 
