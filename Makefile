@@ -1,10 +1,10 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# demo and show also Python 3.
+# demo, show and truth also Python 3.
 
 CARGO ?= cargo
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint show release
+.PHONY: help run demo test lint show truth release
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -28,6 +28,9 @@ lint: ## Hold the formatting and clippy without a warning
 
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release
+
+truth: release ## Hold every verdict over 20 000 mock proxies against what is true of them
+	$(PYTHON) scripts/truth.py --bin-dir target/release
 
 release:
 	$(CARGO) build --release --workspace --locked

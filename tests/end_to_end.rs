@@ -2,7 +2,7 @@
 
 mod support;
 
-use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions};
+use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions, Listing};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -136,10 +136,14 @@ fn text(mix: &Mix) -> String {
     mix.iter().map(|(proxy, _)| format!("{proxy}\n")).collect()
 }
 
+/// How those that work are served: by the protocol that works, which may not be the listed one.
 fn alive(mix: &Mix) -> BTreeSet<String> {
-    let is_alive = |b: &Behaviour| b.verdict(Expect::NoContent) == "alive";
-    let alive = mix.iter().filter(|(_, behaviour)| is_alive(behaviour));
-    alive.map(|(proxy, _)| proxy.clone()).collect()
+    let url = |(proxy, behaviour): &(String, Behaviour)| {
+        let rest = proxy.split_once("://").expect("a scheme").1.to_owned();
+        let works = behaviour.protocols(Expect::NoContent, Listing::Schemed);
+        works.into_iter().map(move |by| format!("{by}://{rest}"))
+    };
+    mix.iter().flat_map(url).collect()
 }
 
 #[test]

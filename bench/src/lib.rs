@@ -1,5 +1,6 @@
 //! The farm: mock proxies whose behaviour, and the verdict it must get, is chosen by address; and
-//! the comparison of a checker's results with that truth. Shares no code with the engine it judges.
+//! the comparison of a checker's results with that truth. Shares no code with the engine it measures, but
+//! for the page of the judge (`farm/judge.rs`).
 
 pub mod farm;
 

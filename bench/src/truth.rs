@@ -1,30 +1,74 @@
 //! The truth file: a JSON line for each proxy, with its behaviour and the verdict it must get.
 
-use crate::farm::{Behaviour, Expect};
+use crate::farm::{Aim, Behaviour, Farm, Listing};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
+use std::net::IpAddr;
 
 /// What is true of one proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
-    /// Its URL, as in the list.
+    /// As in the list.
     pub proxy: String,
     /// The label of what it does.
     pub behaviour: String,
-    /// The label of the verdict it must get.
-    pub verdict: String,
+    /// The labels of the verdicts that are right, mostly one.
+    pub verdicts: Vec<String>,
+    /// The labels of the protocols that must be found to work.
+    #[serde(default)]
+    pub protocols: Vec<String>,
+    /// The address that a judge must see, if one is asked and reached.
+    #[serde(default)]
+    pub exit: Option<IpAddr>,
+    /// How much of its client a judge must see, if one is asked and reached.
+    #[serde(default)]
+    pub anonymity: Option<String>,
+    /// Least latency that is possible, in milliseconds.
+    #[serde(default)]
+    pub latency_ms_min: u64,
 }
 
 impl Truth {
-    /// The truth about a farm's proxy under an expectation.
-    pub fn new(proxy: &str, behaviour: Behaviour, expect: Expect) -> Truth {
+    /// The truth about a farm's proxy for a check that aims at `aim`.
+    ///
+    /// # Panics
+    /// As [`Farm::proxy`].
+    pub fn new(
+        farm: &Farm,
+        behaviour: Behaviour,
+        number: u32,
+        aim: Aim,
+        listing: Listing,
+    ) -> Truth {
+        let texts = |labels: Vec<&str>| labels.into_iter().map(str::to_owned).collect();
+        let verdicts: Vec<String> = texts(behaviour.verdicts(aim, listing));
+        let anonymity = behaviour.anonymity(aim).filter(|_| verdicts == [ALIVE]);
         Truth {
-            proxy: proxy.to_owned(),
+            proxy: farm.proxy_in(behaviour, number, listing),
             behaviour: behaviour.label().to_owned(),
-            verdict: behaviour.verdict(expect).to_owned(),
+            protocols: match aim {
+                // What it speaks is not asked.
+                Aim::ConnectOnly => Vec::new(),
+                _ => texts(behaviour.protocols(aim, listing)),
+            },
+            exit: anonymity.map(|_| farm.address(behaviour, number).into()),
+            anonymity: anonymity.map(str::to_owned),
+            latency_ms_min: match aim {
+                Aim::ConnectOnly => 0,
+                _ => u64::try_from(behaviour.thinks().as_millis()).unwrap_or(u64::MAX),
+            },
+            verdicts,
         }
     }
+
+    /// Whether it works.
+    pub fn is_alive(&self) -> bool {
+        self.verdicts == [ALIVE]
+    }
 }
+
+/// The verdict on those that work.
+pub(crate) const ALIVE: &str = "alive";
 
 /// Why a file of JSON lines cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +127,13 @@ pub(crate) fn lines<T: for<'a> Deserialize<'a>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::farm::FarmOptions;
 
     #[test]
     fn what_is_written_is_read_back() {
-        let truths = Behaviour::ALL.map(|b| Truth::new("http://127.4.0.0:1", b, Expect::KnownBody));
+        let farm = Farm::start(FarmOptions::default()).expect("a farm");
+        let count = Behaviour::COUNT;
+        let truths = farm.truths(count, &Behaviour::ALL, Aim::Judge, Listing::Auto);
         let mut file = Vec::new();
         write(&mut file, truths.clone()).expect("written");
         let read: Result<Vec<Truth>, _> = lines("truth", file.as_slice()).collect();

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-const TRUTH: &str = r#"{"proxy":"http://127.4.0.0:1","behaviour":"forwards","verdict":"alive"}"#;
+const TRUTH: &str = r#"{"proxy":"http://127.4.0.0:1","behaviour":"forwards","verdicts":["alive"]}"#;
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-bench"));
@@ -38,8 +38,8 @@ fn a_farm_writes_its_list_and_its_truth_and_ends_with_its_input() {
         "6",
         "--behaviour",
         "forwards,own_page,socks5",
-        "--expect",
-        "body",
+        "--aim",
+        "page",
         "--list",
         text(&list),
         "--truth",
@@ -76,6 +76,80 @@ fn a_farm_writes_its_list_and_its_truth_and_ends_with_its_input() {
             .any(|l| l.split_whitespace().eq(["forwards", "1", "1"])),
         "{report}"
     );
+}
+
+#[test]
+fn a_list_without_schemes_has_its_own_truth_and_the_target_its_authority_and_secret() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let (list, truth, ca, secret) = (file("list"), file("truth"), file("ca"), file("secret"));
+    let (child, ready, _out) = serving(&mut command(&[
+        "farm",
+        "--count",
+        "2",
+        "--behaviour",
+        "forwards_auth,socks5_as_http",
+        "--aim",
+        "judge_tls",
+        "--auto",
+        "--list",
+        text(&list),
+        "--truth",
+        text(&truth),
+        "--ca-out",
+        text(&ca),
+        "--secret-out",
+        text(&secret),
+        "--until-eof",
+    ]));
+    assert!(
+        ready.contains("target https://127.0.0.1:") && ready.ends_with("/judge\n"),
+        "{ready}"
+    );
+    let list = fs::read_to_string(list).expect("a list");
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(
+        lines[0].starts_with("user:pass@127.") && lines[1].starts_with("127."),
+        "{list}"
+    );
+    let truth = fs::read_to_string(truth).expect("a truth");
+    assert!(
+        truth.contains(r#""verdicts":["alive"],"protocols":["socks5"]"#),
+        "{truth}"
+    );
+    let ca = fs::read_to_string(ca).expect("a certificate");
+    assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
+    assert_eq!(
+        fs::read_to_string(secret).expect("a secret"),
+        proxy_bench::farm::JUDGE_SECRET
+    );
+    assert!(child.wait_with_output().expect("the end").status.success());
+}
+
+#[test]
+fn a_signal_takes_the_target_away_and_the_next_brings_it_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = folder.path().join("list");
+    let (mut child, ready, mut out) = serving(&mut command(&["farm", "--list", text(&list)]));
+    let target = ready.trim_end().rsplit("http://").next().expect("a target");
+    let address = target.split('/').next().expect("an address").to_owned();
+    let process = rustix::process::Pid::from_child(&child);
+    let mut toggle = || {
+        rustix::process::kill_process(process, rustix::process::Signal::USR1).expect("sent");
+        let mut line = String::new();
+        out.read_line(&mut line).expect("a line");
+        let mut stream = TcpStream::connect(&address).expect("a connection");
+        let sent = stream.write_all(b"GET /generate_204 HTTP/1.0\r\nHost: t\r\n\r\n");
+        let answer = sent.and_then(|()| std::io::read_to_string(stream));
+        (
+            line,
+            answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 204 ")),
+        )
+    };
+    assert_eq!(toggle(), ("target: down\n".to_owned(), false));
+    assert_eq!(toggle(), ("target: up\n".to_owned(), true));
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("sent");
+    assert!(child.wait().expect("the end").success());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod client;
 
 use client::{GET_204, PATIENCE, address, ask, connect, expect_silence, farm, wait_until};
-use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions, TARGET_BODY};
+use proxy_bench::farm::{Aim, Behaviour, Farm, FarmOptions, TARGET_BODY};
 use proxy_bench::limits::raise_descriptors;
 use std::collections::HashSet;
 use std::io::Write;
@@ -40,7 +40,7 @@ fn a_port_that_is_taken_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_farm_on_chosen_ports_has_five_in_a_row() {
+fn a_farm_on_chosen_ports_has_six_in_a_row() {
     // Below the ports that the system gives to others; the first that are free.
     let mut firsts = (20_011..32_000).step_by(101);
     let farm = firsts.find_map(|port| {
@@ -50,9 +50,9 @@ fn a_farm_on_chosen_ports_has_five_in_a_row() {
         };
         Farm::start(options).ok()
     });
-    let farm = farm.expect("five free ports");
+    let farm = farm.expect("six free ports");
     let first = farm.ports()[0];
-    let expected: Vec<u16> = (first..first + 5).collect();
+    let expected: Vec<u16> = (first..first + 6).collect();
     let mut ports = farm.ports().to_vec();
     ports.sort_unstable();
     assert_eq!(ports, expected);
@@ -65,7 +65,7 @@ fn a_first_port_that_leaves_no_room_for_the_others_is_an_error() {
         ..FarmOptions::default()
     };
     let error = Farm::start(options).expect_err("no room").to_string();
-    assert!(error.contains("65531"), "{error}");
+    assert!(error.contains("65530"), "{error}");
 }
 
 #[test]
@@ -121,11 +121,11 @@ fn a_mix_is_even_interleaved_and_without_repeats() {
 #[test]
 fn the_target_answers_without_a_proxy() {
     let farm = farm();
-    let url = farm.target(Expect::NoContent);
+    let url = farm.target(Aim::NoContent);
     assert!(url.ends_with("/generate_204"));
     assert!(ask(&url, client::TUNNELLED_204).starts_with("HTTP/1.1 204 "));
     let page = client::TUNNELLED_204.replace("generate_204", "page");
-    assert!(ask(&farm.target(Expect::KnownBody), page).ends_with(TARGET_BODY));
+    assert!(ask(&farm.target(Aim::KnownBody), page).ends_with(TARGET_BODY));
     assert_eq!(farm.target_counts().served, 2);
 }
 

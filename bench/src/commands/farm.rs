@@ -1,11 +1,12 @@
 //! `proxy-bench farm`: serves a farm, and writes its list and its truth.
 
 use super::{Done, at};
-use clap::ValueEnum;
-use proxy_bench::farm::{Behaviour, Counts, Expect, Farm, FarmOptions, PROXIES_PER_BEHAVIOUR};
+use proxy_bench::farm::{
+    Aim, Behaviour, Counts, Farm, FarmOptions, JUDGE_SECRET, Listing, PROXIES_PER_BEHAVIOUR,
+};
 use proxy_bench::limits::raise_descriptors;
 use proxy_bench::truth::{self, Truth};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Serve mock proxies on 127.x.y.z until SIGTERM or SIGINT.
+///
+/// SIGUSR1 takes the target away, and brings it back the next time; a line says so each time.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// How many proxies to list
@@ -21,18 +24,27 @@ pub(crate) struct Options {
     /// What they do: labels with commas between, or `all`; `help` lists them
     #[arg(long, default_value = "all", value_parser = behaviours)]
     behaviour: Behaviours,
-    /// The first of five consecutive ports; 0: any that are free
+    /// The first of six consecutive ports; 0: any that are free
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Where to write the proxies, one URL a line
+    /// Where to write the proxies, one a line
     #[arg(long, value_name = "FILE")]
     list: PathBuf,
+    /// Leave the schemes out of the list, for a checker to find out
+    #[arg(long)]
+    auto: bool,
     /// Where to write the verdicts that they must get, as JSON lines
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
-    /// What the target's answer is expected to be
-    #[arg(long, value_enum, default_value_t = Expected::NoContent)]
-    expect: Expected,
+    /// What is fetched through them: 204, page, tunnel, https, judge, judge_tls or connect
+    #[arg(long, default_value = "204", value_parser = aim)]
+    aim: Aim,
+    /// Where to write the certificate of the target's authority, as PEM
+    #[arg(long, value_name = "FILE")]
+    ca_out: Option<PathBuf>,
+    /// Where to write the secret of the judge
+    #[arg(long, value_name = "FILE")]
+    secret_out: Option<PathBuf>,
     /// Serve the list over HTTP too
     #[arg(long)]
     serve_list: bool,
@@ -41,23 +53,11 @@ pub(crate) struct Options {
     until_eof: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Expected {
-    /// Status 204 and no body
-    #[value(name = "204")]
-    NoContent,
-    /// Status 200 and the farm's known body
-    #[value(name = "body")]
-    KnownBody,
-}
-
-impl From<Expected> for Expect {
-    fn from(expected: Expected) -> Expect {
-        match expected {
-            Expected::NoContent => Expect::NoContent,
-            Expected::KnownBody => Expect::KnownBody,
-        }
-    }
+fn aim(text: &str) -> Result<Aim, String> {
+    Aim::from_label(text).ok_or_else(|| {
+        let known: Vec<_> = Aim::ALL.iter().map(|aim| aim.label()).collect();
+        format!("{text:?} is no aim; these are: {}", known.join(", "))
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn behaviours(text: &str) -> Result<Behaviours, String> {
     let label = |label: &str| Behaviour::from_label(label.trim()).ok_or(label.to_owned());
     let found: Result<Vec<_>, _> = text.split(',').map(label).collect();
     found.map(Behaviours).map_err(|unknown| {
-        let line = |b: &Behaviour| format!("\n  {:<20} {}", b.label(), b.meaning());
+        let line = |b: &Behaviour| format!("\n  {:<24} {}", b.label(), b.meaning());
         let known: String = Behaviour::ALL.iter().map(line).collect();
         format!("{unknown:?} is no behaviour; these are:{known}")
     })
@@ -83,22 +83,25 @@ pub(crate) fn run(options: &Options) -> Done {
         return Err(format!("--count: these behaviours have {most} proxies at most").into());
     }
     // From here on a signal ends the farm in order, not the process.
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
     raise_descriptors()?;
     let farm = Farm::start(FarmOptions {
         port: options.port,
         ..FarmOptions::default()
     })?;
-    let mix = farm.mix(options.count, behaviours);
-    let expect = options.expect.into();
-    let list: String = mix.iter().map(|(proxy, _)| format!("{proxy}\n")).collect();
-    std::fs::write(&options.list, &list).map_err(at(&options.list))?;
-    if let Some(path) = &options.truth {
-        write_truth(path, &mix, expect).map_err(at(path))?;
-    }
+    let listing = match options.auto {
+        true => Listing::Auto,
+        false => Listing::Schemed,
+    };
+    let truths = farm.truths(options.count, behaviours, options.aim, listing);
+    let list: String = truths
+        .iter()
+        .map(|truth| format!("{}\n", truth.proxy))
+        .collect();
+    write_files(options, &farm, &list, truths)?;
     let list_url = options.serve_list.then(|| farm.serve_list(&list));
     drop(list);
-    announce(&farm, options.count, expect, list_url.as_deref())?;
+    announce(&farm, options, list_url.as_deref())?;
     if options.until_eof {
         let handle = signals.handle();
         std::thread::spawn(move || {
@@ -106,32 +109,58 @@ pub(crate) fn run(options: &Options) -> Done {
             handle.close();
         });
     }
-    signals.forever().next();
+    let mut target_is_up = true;
+    for signal in signals.forever() {
+        if signal != SIGUSR1 {
+            break;
+        }
+        target_is_up = !target_is_up;
+        farm.set_target(target_is_up);
+        say(if target_is_up {
+            "target: up"
+        } else {
+            "target: down"
+        })?;
+    }
     report(&farm)?;
     farm.stop()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_truth(path: &Path, mix: &[(String, Behaviour)], expect: Expect) -> io::Result<()> {
+fn write_files(options: &Options, farm: &Farm, list: &str, truths: Vec<Truth>) -> io::Result<()> {
+    let write = |path: &Path, text: &str| std::fs::write(path, text).map_err(at(path));
+    write(&options.list, list)?;
+    if let Some(path) = &options.truth {
+        write_truth(path, truths).map_err(at(path))?;
+    }
+    if let Some(path) = &options.ca_out {
+        write(path, farm.ca_pem())?;
+    }
+    if let Some(path) = &options.secret_out {
+        write(path, JUDGE_SECRET)?;
+    }
+    Ok(())
+}
+
+fn write_truth(path: &Path, truths: Vec<Truth>) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
-    let truths = mix.iter().map(|(proxy, b)| Truth::new(proxy, *b, expect));
     truth::write(&mut out, truths)?;
     out.flush()
 }
 
 /// The one line that says that all is there: whoever waits for it may begin.
-fn announce(farm: &Farm, count: usize, expect: Expect, list: Option<&str>) -> io::Result<()> {
+fn announce(farm: &Farm, options: &Options, list: Option<&str>) -> io::Result<()> {
     let ports: Vec<String> = farm.ports().iter().map(u16::to_string).collect();
-    let (ports, target) = (ports.join(" "), farm.target(expect));
+    let (count, ports, target) = (options.count, ports.join(" "), farm.target(options.aim));
+    let list = list.map(|url| format!(", list {url}")).unwrap_or_default();
+    say(&format!(
+        "ready: {count} proxies on ports {ports}, target {target}{list}"
+    ))
+}
+
+fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    write!(
-        out,
-        "ready: {count} proxies on ports {ports}, target {target}"
-    )?;
-    if let Some(url) = list {
-        write!(out, ", list {url}")?;
-    }
-    writeln!(out)?;
+    writeln!(out, "{line}")?;
     out.flush()
 }
 
@@ -139,15 +168,20 @@ fn report(farm: &Farm) -> io::Result<()> {
     let mut out = io::stderr().lock();
     writeln!(
         out,
-        "{:<20} {:>10} {:>10}",
+        "{:<24} {:>10} {:>10}",
         "behaviour", "accepted", "served"
     )?;
     let rows = Behaviour::ALL.map(|b| (b.label(), farm.counts(b)));
     for (label, counts) in rows.into_iter().chain([("(target)", farm.target_counts())]) {
         if counts != Counts::default() {
             let Counts { accepted, served } = counts;
-            writeln!(out, "{label:<20} {accepted:>10} {served:>10}")?;
+            writeln!(out, "{label:<24} {accepted:>10} {served:>10}")?;
         }
     }
-    Ok(())
+    let tls = farm.handshakes();
+    writeln!(
+        out,
+        "TLS handshakes: {} full, {} resumed",
+        tls.full, tls.resumed
+    )
 }

@@ -1,19 +1,19 @@
 //! Which behaviour lives at which address: `127.B.x.y`, with the behaviour in the second octet.
 //!
-//! The 24 bits after `127` are six of behaviour (its index + 1) and eighteen of the proxy's own
-//! number: the second octet is `4 * (behaviour + 1) + number / 65536`, the last two are
-//! `number % 65536`. So `127.0.0.0/14` is no proxy: there, and at every address without a
-//! behaviour, lives the plain target.
+//! The second octet is the behaviour's index + 1, the last two are the proxy's own number. So
+//! `127.0.0.0/16` is no proxy: there, and at every address without a behaviour, lives the plain
+//! target.
 
 use super::behaviour::Behaviour;
 use std::net::{IpAddr, Ipv4Addr};
 
-const NUMBER_BITS: u32 = 18;
+const NUMBER_BITS: u32 = 16;
 
-/// How many proxies of one behaviour there are: 262 144.
+/// How many proxies of one behaviour there are: 65 536.
 pub const PROXIES_PER_BEHAVIOUR: u32 = 1 << NUMBER_BITS;
 
-const _: () = assert!(Behaviour::COUNT < 64, "six bits of the address");
+// The last octet of all, 255, holds the broadcast address.
+const _: () = assert!(Behaviour::COUNT <= 250, "one octet of the address");
 
 /// The address of the proxy `number` of `behaviour`; `number` < [`PROXIES_PER_BEHAVIOUR`].
 pub(super) fn of(behaviour: Behaviour, number: u32) -> Ipv4Addr {
@@ -21,7 +21,7 @@ pub(super) fn of(behaviour: Behaviour, number: u32) -> Ipv4Addr {
         number < PROXIES_PER_BEHAVIOUR,
         "{number}: there are {PROXIES_PER_BEHAVIOUR} proxies of one behaviour"
     );
-    let low = ((behaviour as u32 + 1) << NUMBER_BITS) | number;
+    let low = ((behaviour.index() as u32 + 1) << NUMBER_BITS) | number;
     Ipv4Addr::from_bits((127 << 24) | low)
 }
 
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn every_address_leads_back_to_its_behaviour() {
         for behaviour in Behaviour::ALL {
-            for number in [0, 1, 65_535, 65_536, PROXIES_PER_BEHAVIOUR - 1] {
+            for number in [0, 1, 255, 256, PROXIES_PER_BEHAVIOUR - 1] {
                 let ip = of(behaviour, number);
                 assert_eq!(resident(ip.into()), Some(behaviour), "{ip}");
                 assert!(ip.is_loopback());
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_first_addresses_and_the_unused_ones_are_the_target() {
-        for ip in ["127.0.0.1", "127.3.255.255", "127.255.0.1"] {
+        for ip in ["127.0.0.1", "127.0.255.255", "127.255.0.1"] {
             let ip: Ipv4Addr = ip.parse().expect("an address");
             assert_eq!(resident(ip.into()), None);
         }
@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn the_text_of_an_address_shows_its_behaviour() {
-        assert_eq!(of(Behaviour::Forwards, 17).to_string(), "127.4.0.17");
-        assert_eq!(of(Behaviour::ForwardsAuth, 65_536).to_string(), "127.9.0.0");
+        let [first, second] = [Behaviour::ALL[0], Behaviour::ALL[1]];
+        assert_eq!(of(first, 17).to_string(), "127.1.0.17");
+        assert_eq!(of(second, 256).to_string(), "127.2.1.0");
     }
 }

@@ -1,175 +1,92 @@
-//! What a mock proxy does and the verdict it must get: one row for each behaviour.
+//! How a mock proxy behaves: a row of the table, and what is true of it.
 
-/// What a target's answer is expected to be; the truth about a behaviour may depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Expect {
-    /// Status 204 and an empty body.
-    NoContent,
-    /// Status 200 and [`super::TARGET_BODY`].
-    KnownBody,
-}
+use super::aim::{Aim, Listing};
+use super::table::{Door, ROWS, Row};
+use super::verdicts;
+use std::fmt;
+use std::time::Duration;
 
-/// How a mock proxy behaves. Closed set: the discriminant is part of the proxy's address, the label
-/// is the word in truth files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
+/// How a mock proxy behaves: what it speaks, how it is listed and what it does. Closed set; its
+/// number is part of the proxy's address, its label the word in truth files.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Behaviour(u8);
+
+/// Those that code asks for by name; [`Behaviour::meaning`] says what each does.
 #[expect(missing_docs, reason = "`Behaviour::meaning` says it, once")]
-pub enum Behaviour {
-    Forwards,
-    ForwardsAuth,
-    ForwardsAuthBare,
-    ForwardsAuthWrong,
-    Refuses,
-    Silent,
-    Mute,
-    ClosesAtOnce,
-    Resets,
-    Garbage,
-    OwnPage,
-    BadGateway,
-    Forbidden,
-    AsksAuth,
-    Redirects,
-    Late,
-    Drips,
-    EndlessHeaders,
-    EndlessBody,
-    BlackHole,
-    Socks5,
-    Socks5Auth,
-    Socks5AuthBare,
-    Socks5Denies,
-    Socks4,
-    Socks5AsHttp,
-    Socks4AsHttp,
-    HttpAsSocks5,
+#[expect(non_upper_case_globals, reason = "they stand for variants")]
+impl Behaviour {
+    pub const Forwards: Behaviour = named("forwards");
+    pub const ForwardsAuth: Behaviour = named("forwards_auth");
+    pub const ForwardsAuthBare: Behaviour = named("forwards_auth_bare");
+    pub const ForwardsAuthWrong: Behaviour = named("forwards_auth_wrong");
+    pub const Refuses: Behaviour = named("refuses");
+    pub const Silent: Behaviour = named("silent");
+    pub const Mute: Behaviour = named("mute");
+    pub const ClosesAtOnce: Behaviour = named("closes_at_once");
+    pub const Resets: Behaviour = named("resets");
+    pub const Garbage: Behaviour = named("garbage");
+    pub const OwnPage: Behaviour = named("own_page");
+    pub const BadGateway: Behaviour = named("bad_gateway");
+    pub const Forbidden: Behaviour = named("forbidden");
+    pub const AsksAuth: Behaviour = named("asks_auth");
+    pub const Redirects: Behaviour = named("redirects");
+    pub const Late: Behaviour = named("late");
+    pub const Drips: Behaviour = named("drips");
+    pub const EndlessHeaders: Behaviour = named("endless_headers");
+    pub const EndlessBody: Behaviour = named("endless_body");
+    pub const BlackHole: Behaviour = named("black_hole");
+    pub const GetOnly: Behaviour = named("get_only");
+    pub const Https: Behaviour = named("https");
+    pub const Socks5: Behaviour = named("socks5");
+    pub const Socks5Auth: Behaviour = named("socks5_auth");
+    pub const Socks5AuthBare: Behaviour = named("socks5_auth_bare");
+    pub const Socks5Denies: Behaviour = named("socks5_denies");
+    pub const Socks4: Behaviour = named("socks4");
+    pub const Socks5AsHttp: Behaviour = named("socks5_as_http");
+    pub const Socks4AsHttp: Behaviour = named("socks4_as_http");
+    pub const HttpAsSocks5: Behaviour = named("http_as_socks5");
+    pub const Mixed: Behaviour = named("mixed");
+    pub const Tampers: Behaviour = named("tampers");
+    pub const Transparent: Behaviour = named("transparent");
+    pub const Anonymous: Behaviour = named("anonymous");
+    pub const ImitatesJudge: Behaviour = named("imitates_judge");
+    pub const Intercepts: Behaviour = named("intercepts");
 }
 
-/// Which port a behaviour lives on: where the kernel itself must behave differently, another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Door {
-    /// Accepts at once.
-    Open,
-    /// Accepts too; those who stay for long must not crowd out the others.
-    Slow,
-    /// Lets connections stand in the kernel's queue.
-    Silent,
-    /// Its queue is full: SYNs are dropped.
-    BlackHole,
-    /// Bound, but nobody listens: SYNs are answered with RST.
-    Refuses,
-}
-
-impl Door {
-    pub(super) const COUNT: usize = 5;
-}
-
-/// How a proxy is written in a list: scheme and credentials.
-const HTTP: &str = "http://";
-const HTTP_USER: &str = "http://user:pass@";
-const HTTP_WRONG: &str = "http://user:wrong@";
-const SOCKS5: &str = "socks5://";
-const SOCKS5_USER: &str = "socks5://user:pass@";
-const SOCKS4: &str = "socks4://";
-
-struct Row {
-    label: &'static str,
-    meaning: &'static str,
-    door: Door,
-    listed_as: &'static str,
-    verdict: &'static str,
-}
-
-const fn row(
-    label: &'static str,
-    door: Door,
-    listed_as: &'static str,
-    verdict: &'static str,
-    meaning: &'static str,
-) -> Row {
-    Row {
-        label,
-        meaning,
-        door,
-        listed_as,
-        verdict,
+/// The behaviour of a label that is in the table; another one does not compile.
+const fn named(label: &str) -> Behaviour {
+    let mut index = 0;
+    while index < ROWS.len() {
+        if is_same(ROWS[index].label.as_bytes(), label.as_bytes()) {
+            return Behaviour(index as u8);
+        }
+        index += 1;
     }
+    panic!("no row has this label")
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 impl Behaviour {
-    /// Every behaviour, in declaration order: `ALL[b as usize] == b`.
-    pub const ALL: [Behaviour; 28] = {
-        use Behaviour::*;
-        [
-            Forwards,
-            ForwardsAuth,
-            ForwardsAuthBare,
-            ForwardsAuthWrong,
-            Refuses,
-            Silent,
-            Mute,
-            ClosesAtOnce,
-            Resets,
-            Garbage,
-            OwnPage,
-            BadGateway,
-            Forbidden,
-            AsksAuth,
-            Redirects,
-            Late,
-            Drips,
-            EndlessHeaders,
-            EndlessBody,
-            BlackHole,
-            Socks5,
-            Socks5Auth,
-            Socks5AuthBare,
-            Socks5Denies,
-            Socks4,
-            Socks5AsHttp,
-            Socks4AsHttp,
-            HttpAsSocks5,
-        ]
+    /// Every behaviour.
+    pub const ALL: [Behaviour; ROWS.len()] = {
+        let mut all = [Behaviour(0); ROWS.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = Behaviour(index as u8);
+            index += 1;
+        }
+        all
     };
 
     /// The number of behaviours.
-    pub const COUNT: usize = Self::ALL.len();
-
-    #[rustfmt::skip] // a table: one behaviour a line
-    const fn row(self) -> Row {
-        use Door::{BlackHole, Open, Refuses, Silent, Slow};
-        match self {
-            Self::Forwards => row("forwards", Open, HTTP, "alive", "an HTTP proxy as it should be, CONNECT included"),
-            Self::ForwardsAuth => row("forwards_auth", Open, HTTP_USER, "alive", "forwards for user:pass, which the list gives"),
-            Self::ForwardsAuthBare => row("forwards_auth_bare", Open, HTTP, "auth_required", "forwards for user:pass, listed without credentials"),
-            Self::ForwardsAuthWrong => row("forwards_auth_wrong", Open, HTTP_WRONG, "auth_required", "forwards for user:pass, listed with a wrong password"),
-            Self::Refuses => row("refuses", Refuses, HTTP, "refused", "nobody listens: the SYN is answered with RST"),
-            Self::Silent => row("silent", Silent, HTTP, "response_timeout", "the connection stands in the kernel's queue and is never served"),
-            Self::Mute => row("mute", Slow, HTTP, "response_timeout", "accepts and never reads nor answers"),
-            Self::ClosesAtOnce => row("closes_at_once", Open, HTTP, "closed", "sends FIN as soon as the connection stands"),
-            Self::Resets => row("resets", Open, HTTP, "reset", "answers the request with RST"),
-            Self::Garbage => row("garbage", Open, HTTP, "bad_protocol", "answers with bytes that are no protocol"),
-            Self::OwnPage => row("own_page", Open, HTTP, "own_page", "200 and a page of its own, whatever is asked"),
-            Self::BadGateway => row("bad_gateway", Open, HTTP, "wrong_status", "502 to every request"),
-            Self::Forbidden => row("forbidden", Open, HTTP, "wrong_status", "403 to every request"),
-            Self::AsksAuth => row("asks_auth", Open, HTTP, "auth_required", "407 to every request, whatever the credentials"),
-            Self::Redirects => row("redirects", Open, HTTP, "redirected", "302 to a login page"),
-            Self::Late => row("late", Open, HTTP, "alive", "forwards, but thinks for 1.5 s before the answer"),
-            Self::Drips => row("drips", Slow, HTTP, "response_timeout", "a byte a second of a head that never ends"),
-            Self::EndlessHeaders => row("endless_headers", Open, HTTP, "too_large", "header lines for ever, as fast as they are read"),
-            Self::EndlessBody => row("endless_body", Open, HTTP, "too_large", "200 and then a body for ever, as fast as it is read"),
-            Self::BlackHole => row("black_hole", BlackHole, HTTP, "connect_timeout", "the SYN is dropped"),
-            Self::Socks5 => row("socks5", Open, SOCKS5, "alive", "a SOCKS 5 proxy that wants no credentials, and takes user:pass"),
-            Self::Socks5Auth => row("socks5_auth", Open, SOCKS5_USER, "alive", "a SOCKS 5 proxy that wants user:pass, which the list gives"),
-            Self::Socks5AuthBare => row("socks5_auth_bare", Open, SOCKS5, "auth_required", "a SOCKS 5 proxy that wants user:pass, listed without"),
-            Self::Socks5Denies => row("socks5_denies", Open, SOCKS5, "denied", "a SOCKS 5 proxy whose rules allow no connection"),
-            Self::Socks4 => row("socks4", Open, SOCKS4, "alive", "a SOCKS 4 and 4a proxy"),
-            Self::Socks5AsHttp => row("socks5_as_http", Open, HTTP, "bad_protocol", "a SOCKS 5 proxy listed as an HTTP one"),
-            Self::Socks4AsHttp => row("socks4_as_http", Open, HTTP, "bad_protocol", "a SOCKS 4 proxy listed as an HTTP one"),
-            Self::HttpAsSocks5 => row("http_as_socks5", Open, SOCKS5, "bad_protocol", "an HTTP proxy listed as a SOCKS 5 one"),
-        }
-    }
+    pub const COUNT: usize = ROWS.len();
 
     /// The one word for this behaviour in truth files and on the command line.
     pub const fn label(self) -> &'static str {
@@ -186,44 +103,77 @@ impl Behaviour {
         self.row().meaning
     }
 
-    /// The verdict label that a probe of an `http` target must end with, in `full-http` mode, under
-    /// a deadline of more than 1.5 s (`late`) and caps that an endless answer passes before it
-    /// (`endless_*`).
-    pub const fn verdict(self, expect: Expect) -> &'static str {
-        match (self, expect) {
-            // The status decides at the head: the body is never asked for.
-            (Self::EndlessBody, Expect::NoContent) => "own_page",
-            _ => self.row().verdict,
-        }
+    /// The verdict label that a check for `aim` of this proxy, listed with its scheme, must end
+    /// with, under a deadline of more than 1.5 s (`late`) and caps that an endless answer passes
+    /// before it (`endless_*`).
+    pub fn verdict(self, aim: Aim) -> &'static str {
+        let verdicts = self.verdicts(aim, Listing::Schemed);
+        verdicts.first().copied().unwrap_or_default()
+    }
+
+    /// The same for any listing. There are several where each protocol that is tried ends in
+    /// another failure, and none of them says more than the others.
+    pub fn verdicts(self, aim: Aim, listing: Listing) -> Vec<&'static str> {
+        verdicts::of(self.row(), aim, listing)
+    }
+
+    /// The labels of the protocols that work.
+    pub fn protocols(self, aim: Aim, listing: Listing) -> Vec<&'static str> {
+        verdicts::protocols(self.row(), aim, listing)
+    }
+
+    /// How much of its client a judge sees, if the proxy works.
+    pub fn anonymity(self, aim: Aim) -> Option<&'static str> {
+        verdicts::anonymity(self.row(), aim)
+    }
+
+    /// Least time until the answer comes.
+    pub const fn thinks(self) -> Duration {
+        self.row().deed.thinks()
+    }
+
+    /// The place in [`Behaviour::ALL`].
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(super) const fn row(self) -> &'static Row {
+        &ROWS[self.index()]
     }
 
     pub(super) const fn door(self) -> Door {
-        self.row().door
+        self.row().door()
     }
 
-    /// Scheme and credentials, up to the host.
-    pub(super) const fn listed_as(self) -> &'static str {
-        self.row().listed_as
+    /// What stands before the host in a list: scheme and credentials.
+    pub(super) fn prefix(self, listing: Listing) -> String {
+        let userinfo = self.row().login.userinfo();
+        match listing {
+            Listing::Schemed => format!("{}://{userinfo}", self.row().scheme.label()),
+            Listing::Auto => userinfo.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn every_behaviour_is_found_by_its_index_and_by_its_label() {
+        let labels: HashSet<_> = Behaviour::ALL.iter().map(|b| b.label()).collect();
+        assert_eq!(labels.len(), Behaviour::COUNT);
         for (index, behaviour) in Behaviour::ALL.into_iter().enumerate() {
-            assert_eq!(behaviour as usize, index);
+            assert_eq!(behaviour.index(), index);
             assert_eq!(Behaviour::from_label(behaviour.label()), Some(behaviour));
             assert!(!behaviour.meaning().is_empty());
         }
-    }
-
-    #[test]
-    fn an_endless_body_is_too_large_only_where_a_body_is_expected() {
-        let verdict = |expect| Behaviour::EndlessBody.verdict(expect);
-        assert_eq!(verdict(Expect::NoContent), "own_page");
-        assert_eq!(verdict(Expect::KnownBody), "too_large");
     }
 }

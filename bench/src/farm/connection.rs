@@ -1,17 +1,23 @@
 //! One accepted connection: carries out what `play` decides, and says what to wait for.
 
+mod hearing;
+mod speech;
+
 use super::answers;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
 use super::lists::Lists;
-use super::play::{self, Act, Next, Role};
+use super::play::{self, Act, Next, Reach, Role};
+use super::stream::Stream;
+use super::table::Entry;
 use super::timers::{Alarm, Seat, Timers};
-use super::wire::{Wish, Words, read, send};
+use super::tls::Identities;
+use super::wire::{Wish, Words};
 use rustix::event::epoll::EventFlags;
-use rustix::net::{self, Shutdown, sockopt as option};
+use std::net::IpAddr;
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Bytes that one turn may put into a flood, so that a fast reader leaves time for the others.
 const FLOOD_BYTES_PER_TURN: usize = 64 * 1024;
@@ -31,7 +37,7 @@ enum Phase {
         next: Next,
     },
     /// The answer waits for [`Alarm::Late`].
-    Thinks { words: &'static [u8], next: Next },
+    Thinks { words: Words, next: Next },
     /// One byte at each [`Alarm::Drip`]: of `first`, and then the same for ever.
     Drips { first: &'static [u8] },
     /// `now`, and then `again` and again.
@@ -51,6 +57,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) scratch: &'a mut [u8],
     pub(super) lists: &'a Lists,
     pub(super) counters: &'a Counters,
+    pub(super) identities: &'a Identities,
+    pub(super) target: Reach,
     pub(super) timers: &'a mut Timers,
     pub(super) now: Instant,
 }
@@ -58,36 +66,53 @@ pub(super) struct Surroundings<'a> {
 /// One accepted connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) socket: OwnedFd,
+    pub(super) stream: Stream,
     /// Which listener it came from.
     pub(super) listener: usize,
     pub(super) serial: u64,
     /// What the poll watches it for at present, if it does.
     pub(super) watched: Option<EventFlags>,
     resident: Option<Behaviour>,
+    /// The addresses of this end and of the other.
+    local: IpAddr,
+    peer: IpAddr,
     phase: Phase,
     /// The beginning of a request that is not whole yet; it takes memory only then.
     held: Vec<u8>,
 }
 
+/// Whom a connection leads to, and by which listener it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) resident: Option<Behaviour>,
+    pub(super) local: IpAddr,
+    pub(super) peer: IpAddr,
+    pub(super) listener: usize,
+    pub(super) serial: u64,
+}
+
 impl Connection {
-    pub(super) fn new(
-        socket: OwnedFd,
-        resident: Option<Behaviour>,
-        listener: usize,
-        serial: u64,
-    ) -> Connection {
-        use Behaviour::{BlackHole, Mute, Refuses, Silent};
-        let phase = match resident {
-            Some(Mute | Silent | Refuses | BlackHole) => Phase::Deaf,
-            resident => Phase::Plays(play::role_of(resident)),
+    pub(super) fn new(socket: OwnedFd, arrival: Arrival) -> Connection {
+        let Arrival {
+            resident,
+            local,
+            peer,
+            listener,
+            serial,
+        } = arrival;
+        let entry = resident.map(|behaviour| behaviour.row().entry);
+        let phase = match entry {
+            Some(Entry::Silent | Entry::Refuses | Entry::BlackHole) => Phase::Deaf,
+            _ => Phase::Plays(play::role_of(resident)),
         };
         Connection {
-            socket,
+            stream: Stream::new(socket),
             listener,
             serial,
             watched: None,
             resident,
+            local,
+            peer,
             phase,
             held: Vec::new(),
         }
@@ -95,7 +120,8 @@ impl Connection {
 
     /// The first turn, right after the accept: the request is often there already.
     pub(super) fn begin(&mut self, around: &mut Surroundings<'_>) -> Wish {
-        if self.resident == Some(Behaviour::ClosesAtOnce) {
+        let entry = self.resident.map(|behaviour| behaviour.row().entry);
+        if entry == Some(Entry::ClosesAtOnce) {
             around.counters.served(self.resident);
             self.drain(around);
         }
@@ -105,8 +131,12 @@ impl Connection {
     /// Something that was watched for is so.
     pub(super) fn ready(&mut self, around: &mut Surroundings<'_>) -> Wish {
         match self.phase {
-            // These are watched for nothing but the end of the peer.
-            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => Wish::Close,
+            // With nothing left to send these are watched for nothing but the end of the peer.
+            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. }
+                if self.stream.is_flushed() =>
+            {
+                Wish::Close
+            }
             _ => self.turn(around),
         }
     }
@@ -114,8 +144,9 @@ impl Connection {
     /// An alarm that this connection set is due.
     pub(super) fn rung(&mut self, alarm: Alarm, around: &mut Surroundings<'_>) -> Wish {
         let step = match (alarm, &mut self.phase) {
-            (Alarm::Late, &mut Phase::Thinks { words, next }) => {
-                match self.say(Words::Fixed(words), next, around) {
+            (Alarm::Late, Phase::Thinks { words, next }) => {
+                let (words, next) = (words.clone(), *next);
+                match self.say(words, next, around) {
                     Continue(()) => self.catch_up(around),
                     gone => gone,
                 }
@@ -138,200 +169,33 @@ impl Connection {
     /// Goes on as far as the socket allows.
     fn turn(&mut self, around: &mut Surroundings<'_>) -> Wish {
         loop {
-            let step = match self.phase {
-                Phase::Plays(role) => self.listen(role, around),
-                Phase::Writes { .. } => self.write(around),
-                Phase::Floods { .. } => self.flood(),
-                Phase::Drains => self.read_to_end(around),
-                Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => {
-                    Break(Wish::Watch(EventFlags::RDHUP))
-                }
-            };
-            if let Break(wish) = step {
-                return wish;
+            match self.step(around) {
+                Continue(()) => {}
+                Break(Wish::Watch(flags)) => return self.stream.watch(flags),
+                Break(Wish::Close) => return Wish::Close,
             }
         }
     }
 
-    fn listen(&mut self, role: Role, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        let scratch = std::mem::take(&mut around.scratch);
-        let step = match read(&self.socket, scratch) {
-            Break(wish) => Break(wish),
-            Continue(count) if self.held.is_empty() => self.hear(role, &scratch[..count], around),
-            Continue(count) => {
-                let mut input = std::mem::take(&mut self.held);
-                input.extend_from_slice(&scratch[..count]);
-                self.hear(role, &input, around)
-            }
-        };
-        around.scratch = scratch;
-        step?;
+    fn step(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
+        self.stream.flush()?;
+        if !self.stream.is_flushed() {
+            return Break(Wish::Watch(EventFlags::OUT));
+        }
         match self.phase {
-            // One read a turn: who never stops talking must not keep the others waiting.
-            Phase::Plays(_) => Break(Wish::Watch(EventFlags::IN)),
-            _ => Continue(()),
-        }
-    }
-
-    /// Acts on `input`, which may hold a part of a request or more than one.
-    fn hear(
-        &mut self,
-        mut role: Role,
-        mut input: &[u8],
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        while !input.is_empty() {
-            let act = play::act(role, input);
-            if act == Act::More {
-                break;
-            }
-            if act.is_served(role) {
-                around.counters.served(self.resident);
-            }
-            input = &input[act.used()..];
-            self.carry_out(act, input.len(), around)?;
-            match self.phase {
-                Phase::Plays(next) => role = next,
-                // What is sent to those who no longer listen.
-                Phase::Drains | Phase::Drips { .. } | Phase::Floods { .. } => return Continue(()),
-                _ => break,
+            Phase::Plays(role) => self.listen(role, around),
+            Phase::Writes { .. } => self.write(around),
+            Phase::Floods { .. } => self.flood(),
+            Phase::Drains => self.read_to_end(around),
+            Phase::Deaf | Phase::Thinks { .. } | Phase::Drips { .. } => {
+                Break(Wish::Watch(EventFlags::RDHUP))
             }
         }
-        self.held.extend_from_slice(input);
-        Continue(())
-    }
-
-    /// Hears what was held back while an answer was under way.
-    fn catch_up(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        match self.phase {
-            Phase::Plays(role) => {
-                let input = std::mem::take(&mut self.held);
-                self.hear(role, &input, around)
-            }
-            _ => Continue(()),
-        }
-    }
-
-    fn carry_out(
-        &mut self,
-        act: Act,
-        unread: usize,
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        match act {
-            Act::More => {}
-            Act::Say { words, next, .. } => {
-                return self.say(Words::Fixed(words), next.with_unread(unread), around);
-            }
-            Act::List { number, next, .. } => {
-                let (words, next) = match around.lists.answer(number) {
-                    Some(list) => (Words::Shared(list), next.with_unread(unread)),
-                    None => (Words::Fixed(answers::NOT_FOUND.closes), Next::Drain),
-                };
-                return self.say(words, next, around);
-            }
-            Act::SayLate { words, next, .. } => {
-                let next = next.with_unread(unread);
-                self.phase = Phase::Thinks { words, next };
-                around.timers.set(around.now, self.seat(), Alarm::Late);
-            }
-            Act::Drip { first } => {
-                let (byte, first) = first.split_at(1);
-                self.phase = Phase::Drips { first };
-                return self.drip(byte, around);
-            }
-            Act::Flood { first, again } => {
-                // Only thrift: a flood in a larger buffer is as good.
-                option::set_socket_send_buffer_size(&self.socket, FLOOD_SEND_BUFFER).ok();
-                self.phase = Phase::Floods { now: first, again };
-            }
-            Act::Reset => {
-                // Where this fails the peer has gone already.
-                option::set_socket_linger(&self.socket, Some(Duration::ZERO)).ok();
-                return Break(Wish::Close);
-            }
-        }
-        Continue(())
-    }
-
-    fn say(
-        &mut self,
-        words: Words,
-        next: Next,
-        around: &mut Surroundings<'_>,
-    ) -> ControlFlow<Wish> {
-        let all = words.after(0);
-        let sent = send(&self.socket, all)?;
-        if sent == all.len() {
-            return self.go_on(next, around);
-        }
-        self.phase = Phase::Writes { words, sent, next };
-        Continue(())
-    }
-
-    fn write(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        let Phase::Writes { words, sent, next } = &mut self.phase else {
-            return Continue(());
-        };
-        let next = *next;
-        while !words.after(*sent).is_empty() {
-            match send(&self.socket, words.after(*sent))? {
-                0 => return Break(Wish::Watch(EventFlags::OUT)),
-                more => *sent += more,
-            }
-        }
-        self.go_on(next, around)?;
-        self.catch_up(around)
-    }
-
-    fn go_on(&mut self, next: Next, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        match next {
-            Next::Play(role) => self.phase = Phase::Plays(role),
-            Next::Close => return Break(Wish::Close),
-            Next::Drain => self.drain(around),
-        }
-        Continue(())
-    }
-
-    fn drain(&mut self, around: &mut Surroundings<'_>) {
-        // Where this fails the connection is gone, as the next read will say.
-        net::shutdown(&self.socket, Shutdown::Write).ok();
-        self.phase = Phase::Drains;
-        around.timers.set(around.now, self.seat(), Alarm::Linger);
-    }
-
-    fn read_to_end(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        read(&self.socket, around.scratch)?;
-        Break(Wish::Watch(EventFlags::IN))
-    }
-
-    fn drip(&mut self, byte: &[u8], around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        around.timers.set(around.now, self.seat(), Alarm::Drip);
-        send(&self.socket, byte).map_continue(|_| ())
-    }
-
-    fn flood(&mut self) -> ControlFlow<Wish> {
-        let Phase::Floods { now, again } = &mut self.phase else {
-            return Continue(());
-        };
-        let mut budget = FLOOD_BYTES_PER_TURN;
-        while budget > 0 {
-            let sent = send(&self.socket, now)?;
-            if sent == 0 {
-                break;
-            }
-            *now = &now[sent..];
-            if now.is_empty() {
-                *now = again;
-            }
-            budget = budget.saturating_sub(sent);
-        }
-        Break(Wish::Watch(EventFlags::OUT))
     }
 
     pub(super) fn seat(&self) -> Seat {
         Seat {
-            place: self.socket.as_raw_fd() as usize,
+            place: self.stream.socket.as_raw_fd() as usize,
             serial: self.serial,
         }
     }

@@ -1,6 +1,6 @@
 //! The farm's sockets that are listened on, or on purpose not.
 
-use super::behaviour::Door;
+use super::table::Door;
 use rustix::io::Errno;
 use rustix::net::{
     self, AddressFamily, Shutdown, SocketFlags, SocketType, ipproto, sockopt as option,
@@ -65,6 +65,7 @@ impl Doors {
             (Door::Open, OPEN_LISTENERS, half / OPEN_LISTENERS),
             (Door::Slow, SLOW_LISTENERS, half / SLOW_LISTENERS),
             (Door::Silent, SILENT_LISTENERS, SILENT_HEADS),
+            (Door::Target, 1, TARGET_OPEN_MAX),
         ] {
             let (port, sockets) = group(wanted(door)?, count)?;
             ports.by_door[door as usize] = port;
@@ -83,6 +84,9 @@ impl Doors {
         Ok((Doors { listeners, kept }, ports))
     }
 }
+
+/// Connections to the target without a proxy at a time.
+const TARGET_OPEN_MAX: usize = 1_024;
 
 /// How many of the oldest connections of a silent queue are accepted, only to see them end: what is
 /// closed by its peer stays in the queue until it is accepted, and would fill it in the long run.

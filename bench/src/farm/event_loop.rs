@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::address;
-use super::connection::{Connection, Surroundings};
+use super::connection::{Arrival, Connection, Surroundings};
 use super::doors::Listener;
 use super::timers::{Seat, Timers};
 use super::wire::Wish;
@@ -11,7 +11,7 @@ use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -130,11 +130,15 @@ impl EventLoop {
             let listener = &mut self.listeners[index];
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let accepted = match listener.open < listener.open_max {
-                true => net::accept_with(&listener.socket, flags),
+                true => net::acceptfrom_with(&listener.socket, flags),
                 false => Err(Errno::MFILE),
             };
             match accepted {
-                Ok(socket) => self.welcome(socket, index, now),
+                Ok((socket, peer)) => {
+                    if let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) {
+                        self.welcome(socket, peer.ip(), index, now);
+                    }
+                }
                 Err(Errno::AGAIN) => break,
                 Err(Errno::CONNABORTED | Errno::INTR) => {}
                 // No room, no descriptor, no memory: those who wait are served when there is.
@@ -148,7 +152,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn welcome(&mut self, socket: OwnedFd, index: usize, now: Instant) {
+    fn welcome(&mut self, socket: OwnedFd, peer: IpAddr, index: usize, now: Instant) {
         let local = net::getsockname(&socket).map(SocketAddr::try_from);
         let Ok(Ok(local)) = local else {
             return; // gone before it was here
@@ -162,7 +166,14 @@ impl EventLoop {
         if place >= self.connections.len() {
             self.connections.resize_with(place + 1, || None);
         }
-        self.connections[place] = Some(Connection::new(socket, resident, index, self.serial));
+        let arrival = Arrival {
+            resident,
+            local: local.ip(),
+            peer,
+            listener: index,
+            serial: self.serial,
+        };
+        self.connections[place] = Some(Connection::new(socket, arrival));
         self.give_turn(place, now, Connection::begin);
     }
 
@@ -179,6 +190,8 @@ impl EventLoop {
             scratch: &mut self.scratch,
             lists: &self.shared.lists,
             counters: &self.shared.counters,
+            identities: &self.shared.identities,
+            target: self.shared.target(),
             timers: &mut self.timers,
             now,
         };
@@ -188,8 +201,8 @@ impl EventLoop {
                 connection.watched == Some(flags) || {
                     let key = EventData::new_u64(place as u64);
                     let watched = match connection.watched.replace(flags) {
-                        None => epoll::add(&self.poll, &connection.socket, key, flags),
-                        Some(_) => epoll::modify(&self.poll, &connection.socket, key, flags),
+                        None => epoll::add(&self.poll, &connection.stream.socket, key, flags),
+                        Some(_) => epoll::modify(&self.poll, &connection.stream.socket, key, flags),
                     };
                     watched.is_ok()
                 }

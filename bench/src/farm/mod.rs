@@ -1,40 +1,64 @@
 //! The farm: one thread that plays thousands of proxies on `127.x.y.z`, each as its address says.
 //!
-//! A port is listened on for all of `127.0.0.0/8`; which behaviour answers is read from the address
-//! that was connected to (`address.rs`). Where the kernel itself must behave differently there is
-//! another port (`doors.rs`). What is said is decided without sockets (`play.rs`, `socks.rs`) and
-//! carried out by a connection (`connection.rs`) that the loop gives its turns (`event_loop.rs`).
+//! A behaviour is a row of a table (`table.rs`): what the proxy speaks, how its handshake goes and
+//! what it does then; what a checker must find follows from the row (`verdicts.rs`). A port is
+//! listened on for all of `127.0.0.0/8`; which behaviour answers is read from the address that was
+//! connected to (`address.rs`). Where the kernel itself must behave differently there is another
+//! port (`doors.rs`). What is said is decided without sockets (`play.rs`, `proxy.rs`, `socks.rs`,
+//! `target.rs`) and carried out by a connection (`connection.rs`), in as many layers of TLS as it
+//! takes (`stream.rs`, `tls.rs`), that the loop gives its turns (`event_loop.rs`). There is nobody
+//! behind a proxy: it plays the target too, in its place.
+
+mod aim;
+mod behaviour;
+mod table;
+mod verdicts;
 
 mod address;
 mod answers;
-mod behaviour;
+mod judge;
+mod play;
+mod proxy;
+mod request;
+mod socks;
+mod target;
+
 mod connection;
 mod counters;
 mod doors;
 mod event_loop;
 mod lists;
-mod play;
-mod request;
-mod socks;
+mod stream;
 mod timers;
+mod tls;
 mod wire;
 
 pub use address::PROXIES_PER_BEHAVIOUR;
-pub use answers::{TARGET_BODY, TARGET_BODY_SHA256};
-pub use behaviour::{Behaviour, Expect};
-pub use counters::Counts;
+pub use aim::{Aim, Listing};
+pub use answers::{TARGET_BODY, TARGET_BODY_SHA256, TARGET_NAME};
+pub use behaviour::Behaviour;
+pub use counters::{Counts, Handshakes};
+pub use judge::JUDGE_SECRET;
 
-use behaviour::Door;
+/// An [`Aim`], as those call it who only expect an answer.
+pub type Expect = Aim;
+
+use crate::truth::Truth;
 use doors::{Doors, Ports};
 use event_loop::EventLoop;
+use play::Reach;
 use rustix::event::EventfdFlags;
 use rustix::process::{Resource, getrlimit};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use table::Door;
+use tls::Identities;
 
 /// How long a `late` proxy thinks.
 pub const LATE: Duration = Duration::from_millis(1500);
@@ -42,10 +66,10 @@ pub const LATE: Duration = Duration::from_millis(1500);
 /// How a farm is set up.
 #[derive(Clone, Copy, Debug)]
 pub struct FarmOptions {
-    /// The first of five consecutive ports; 0: any that are free.
+    /// The first of six consecutive ports; 0: any that are free.
     pub port: u16,
-    /// How many connections are accepted at a time, half of them on the port of `mute` and
-    /// `drips`; more wait in the kernel's queues, as `silent` ones do always: 65 000 of those can
+    /// How many connections are accepted at a time, half of them on the port of those
+    /// that are mute or drip; more wait in the kernel's queues, as `silent` ones do always: 65 000 of those can
     /// stand at once where `net.core.somaxconn` is 4096. By default half the soft limit of
     /// descriptors.
     pub connections_max: usize,
@@ -62,10 +86,21 @@ impl Default for FarmOptions {
 }
 
 /// What the farm's thread and its owner both see.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     counters: counters::Counters,
     lists: lists::Lists,
+    identities: Identities,
+    target_is_down: AtomicBool,
+}
+
+impl Shared {
+    fn target(&self) -> Reach {
+        match self.target_is_down.load(Relaxed) {
+            true => Reach::Down,
+            false => Reach::Up,
+        }
+    }
 }
 
 /// A running farm. Dropping it ends the thread and closes every socket.
@@ -81,11 +116,16 @@ impl Farm {
     /// Opens the ports and starts the thread; what is returned serves already.
     ///
     /// # Errors
-    /// A port that is taken, or no descriptors.
+    /// A port that is taken, no descriptors, or no randomness for the certificates.
     pub fn start(options: FarmOptions) -> io::Result<Farm> {
         let (doors, ports) = Doors::open(options.port, options.connections_max)?;
         let stop = Arc::new(rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            counters: counters::Counters::default(),
+            lists: lists::Lists::default(),
+            identities: Identities::new()?,
+            target_is_down: AtomicBool::new(false),
+        });
         let event_loop = EventLoop::new(doors.listeners, stop.as_fd(), Arc::clone(&shared))?;
         let (kept, stop_of_thread) = (doors.kept, Arc::clone(&stop));
         let thread = std::thread::Builder::new()
@@ -107,9 +147,24 @@ impl Farm {
     /// # Panics
     /// If `number` is not below [`PROXIES_PER_BEHAVIOUR`].
     pub fn proxy(&self, behaviour: Behaviour, number: u32) -> String {
-        let ip = address::of(behaviour, number);
-        let port = self.port(behaviour.door());
-        format!("{}{ip}:{port}", behaviour.listed_as())
+        self.proxy_in(behaviour, number, Listing::Schemed)
+    }
+
+    /// The same in either kind of list: `user:pass@127.4.0.17:4000`.
+    ///
+    /// # Panics
+    /// If `number` is not below [`PROXIES_PER_BEHAVIOUR`].
+    pub fn proxy_in(&self, behaviour: Behaviour, number: u32, listing: Listing) -> String {
+        let (ip, port) = (self.address(behaviour, number), self.port(behaviour.door()));
+        format!("{}{ip}:{port}", behaviour.prefix(listing))
+    }
+
+    /// The address of the proxy `number` of `behaviour`, which is also the one that its target sees.
+    ///
+    /// # Panics
+    /// If `number` is not below [`PROXIES_PER_BEHAVIOUR`].
+    pub fn address(&self, behaviour: Behaviour, number: u32) -> Ipv4Addr {
+        address::of(behaviour, number)
     }
 
     /// A proxy on IPv6 that forwards, if this host has IPv6.
@@ -123,22 +178,45 @@ impl Farm {
     /// # Panics
     /// If `behaviours` is empty, or `count` more than [`PROXIES_PER_BEHAVIOUR`] of each.
     pub fn mix(&self, count: usize, behaviours: &[Behaviour]) -> Vec<(String, Behaviour)> {
-        let proxy = |index: usize| {
-            let behaviour = behaviours[index % behaviours.len()];
-            let number = u32::try_from(index / behaviours.len()).unwrap_or(u32::MAX);
-            (self.proxy(behaviour, number), behaviour)
-        };
-        (0..count).map(proxy).collect()
+        let proxy = |(behaviour, number)| (self.proxy(behaviour, number), behaviour);
+        turns(count, behaviours).map(proxy).collect()
     }
 
-    /// The URL of the target itself, without a proxy, that answers as `expect` says.
-    pub fn target(&self, expect: Expect) -> String {
-        let port = self.port(Door::Open);
-        let path = match expect {
-            Expect::NoContent => "generate_204",
-            Expect::KnownBody => "page",
-        };
-        format!("http://127.0.0.1:{port}/{path}")
+    /// What is true of the same proxies for a check that aims at `aim`.
+    ///
+    /// # Panics
+    /// As [`Farm::mix`].
+    pub fn truths(
+        &self,
+        count: usize,
+        behaviours: &[Behaviour],
+        aim: Aim,
+        listing: Listing,
+    ) -> Vec<Truth> {
+        let truth = |(behaviour, number)| Truth::new(self, behaviour, number, aim, listing);
+        turns(count, behaviours).map(truth).collect()
+    }
+
+    /// The URL of the target itself, which answers without a proxy too.
+    pub fn target(&self, aim: Aim) -> String {
+        let port = self.port(Door::Target);
+        format!("{}://127.0.0.1:{port}{}", aim.scheme(), aim.path())
+    }
+
+    /// Takes the target away, and brings it back. While it is down whoever asks it is reset, and
+    /// proxies that need it say what they say when theirs cannot be reached.
+    pub fn set_target(&self, up: bool) {
+        self.shared.target_is_down.store(!up, Relaxed);
+    }
+
+    /// The certificate in PEM of the authority that signed the target's.
+    pub fn ca_pem(&self) -> &str {
+        self.shared.identities.ca_pem()
+    }
+
+    /// The TLS handshakes so far.
+    pub fn handshakes(&self) -> Handshakes {
+        self.shared.counters.handshakes()
     }
 
     /// Serves `text` as a list of proxies; its URL.
@@ -197,6 +275,14 @@ impl Farm {
     fn port(&self, door: Door) -> u16 {
         self.ports.by_door[door as usize]
     }
+}
+
+/// `count` proxies by behaviour and number.
+fn turns(count: usize, behaviours: &[Behaviour]) -> impl Iterator<Item = (Behaviour, u32)> {
+    (0..count).map(|index| {
+        let number = u32::try_from(index / behaviours.len()).unwrap_or(u32::MAX);
+        (behaviours[index % behaviours.len()], number)
+    })
 }
 
 impl Drop for Farm {

@@ -1,22 +1,56 @@
-//! What each behaviour says to the bytes it was sent: pure, no socket, no clock.
+//! What each party says to the bytes it was sent: pure, no socket, no clock.
 
-use super::answers::{self as say, Answer};
+use super::answers::{self as say, Answer, End};
 use super::behaviour::Behaviour;
 use super::request::{self, Head, Request};
-use super::socks;
+use super::table::{Deed, Speaks};
+use super::tls::Identity;
+use super::wire::Words;
+use super::{proxy, socks, target};
+use std::net::IpAddr;
 
 /// Longest request head that is read, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// The first byte of a ClientHello: a handshake record (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Type, version and length of a record. As most servers do, the farm's proxies behind TLS wait for
+/// all of it, whatever the first byte is.
+const TLS_RECORD_HEAD_BYTES: usize = 5;
+
 /// What a connection plays now; it changes along a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
+    /// TLS, and then an HTTP proxy in it.
+    Sealed(Behaviour),
     /// An HTTP proxy, well or badly behaved.
     Proxy(Behaviour),
-    /// The target, at its own address or at the end of a tunnel.
-    Target,
+    /// An HTTP or a SOCKS 5 proxy, as the first byte wants it.
+    Mixed(Behaviour),
     /// A SOCKS server before, between and after its handshake's messages.
     Socks(socks::Wants, Behaviour),
+    /// The target, at its own address or behind a proxy; TLS if the first byte wants it.
+    Target(Option<Behaviour>),
+    /// The same inside TLS.
+    SealedTarget(Option<Behaviour>),
+}
+
+/// What an answer depends on beside the request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene {
+    /// The address that was connected to: a proxy's own, which its target sees.
+    pub(super) local: IpAddr,
+    /// The client's.
+    pub(super) peer: IpAddr,
+    pub(super) target: Reach,
+}
+
+/// Whether the target can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    Up,
+    Down,
 }
 
 /// What happens once the words of an [`Act`] are said.
@@ -42,20 +76,20 @@ impl Next {
 }
 
 /// What to do about the bytes so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Wait for more.
     More,
     /// `used` bytes are answered with these words.
     Say {
         used: usize,
-        words: &'static [u8],
+        words: Words,
         next: Next,
     },
     /// The same, after [`super::LATE`].
     SayLate {
         used: usize,
-        words: &'static [u8],
+        words: Words,
         next: Next,
     },
     /// A byte a second: `first`, and then for ever [`say::DRIP`].
@@ -71,6 +105,14 @@ pub(super) enum Act {
         number: usize,
         next: Next,
     },
+    /// TLS, of which these bytes are the beginning; in it, this role.
+    Tls {
+        identity: Identity,
+        deed: Deed,
+        role: Role,
+    },
+    /// Neither read nor write any more.
+    Deaf,
     /// Close with RST.
     Reset,
 }
@@ -80,14 +122,14 @@ impl Act {
     pub(super) fn used(&self) -> usize {
         match *self {
             Act::Say { used, .. } | Act::SayLate { used, .. } | Act::List { used, .. } => used,
-            Act::More | Act::Drip { .. } | Act::Flood { .. } | Act::Reset => 0,
+            _ => 0,
         }
     }
 
     /// Whether a request was acted upon, and not merely a step of a handshake of `role` done.
     pub(super) fn is_served(&self, role: Role) -> bool {
         match self {
-            Act::More => false,
+            Act::More | Act::Tls { .. } => false,
             Act::Say {
                 next: Next::Play(_),
                 ..
@@ -99,26 +141,38 @@ impl Act {
 
 /// Who answers at the address of `resident`.
 pub(super) fn role_of(resident: Option<Behaviour>) -> Role {
-    use Behaviour::{
-        Socks4, Socks4AsHttp, Socks5, Socks5AsHttp, Socks5Auth, Socks5AuthBare, Socks5Denies,
+    let Some(behaviour) = resident else {
+        return Role::Target(None);
     };
-    match resident {
-        None => Role::Target,
-        Some(b @ (Socks5 | Socks5Auth | Socks5AuthBare | Socks5Denies | Socks5AsHttp)) => {
-            Role::Socks(socks::Wants::Greeting, b)
-        }
-        Some(b @ (Socks4 | Socks4AsHttp)) => Role::Socks(socks::Wants::Request4, b),
-        Some(b) => Role::Proxy(b),
+    match behaviour.row().speaks {
+        Speaks::Http => Role::Proxy(behaviour),
+        Speaks::Https => Role::Sealed(behaviour),
+        Speaks::Socks4 => Role::Socks(socks::Wants::Request4, behaviour),
+        Speaks::Socks5 => Role::Socks(socks::Wants::Greeting, behaviour),
+        Speaks::Mixed => Role::Mixed(behaviour),
     }
 }
 
 /// What `role` does when it was sent `input`, which is not empty.
-pub(super) fn act(role: Role, input: &[u8]) -> Act {
+pub(super) fn act(role: Role, input: &[u8], scene: &Scene) -> Act {
     match role {
-        Role::Socks(wants, behaviour) => socks::act(wants, behaviour, input),
-        Role::Proxy(Behaviour::Garbage) => end(say::GARBAGE),
-        Role::Proxy(behaviour) => with_head(input, |r, used| proxy(behaviour, r, used)),
-        Role::Target => with_head(input, target),
+        Role::Sealed(_) if input.len() < TLS_RECORD_HEAD_BYTES => Act::More,
+        Role::Sealed(behaviour) => Act::Tls {
+            identity: Identity::Proxy,
+            deed: Deed::Forwards,
+            role: Role::Proxy(behaviour),
+        },
+        Role::Mixed(behaviour) if input[0] == socks::VERSION_5 => {
+            socks::act(socks::Wants::Greeting, behaviour, input, scene)
+        }
+        Role::Socks(wants, behaviour) => socks::act(wants, behaviour, input, scene),
+        Role::Proxy(behaviour) | Role::Mixed(behaviour) => with_head(input, |request, used| {
+            proxy::act(behaviour, request, used, scene)
+        }),
+        Role::Target(resident) if input[0] == TLS_HANDSHAKE => target::tls(resident, scene),
+        Role::Target(_) | Role::SealedTarget(_) => with_head(input, |request, used| {
+            target::act(role, request, used, scene)
+        }),
     }
 }
 
@@ -135,146 +189,33 @@ fn with_head(input: &[u8], answer: impl FnOnce(&Request<'_>, usize) -> Act) -> A
 pub(super) fn end(words: &'static [u8]) -> Act {
     Act::Say {
         used: 0,
-        words,
+        words: words.into(),
         next: Next::Drain,
     }
 }
 
-/// An HTTP proxy was asked this.
-fn proxy(behaviour: Behaviour, request: &Request<'_>, used: usize) -> Act {
-    use Behaviour as B;
-    let play_on = Role::Proxy(behaviour);
-    let answer = |answer: Answer| finish(request, used, answer, play_on);
-    match behaviour {
-        B::OwnPage => answer(say::OWN_PAGE),
-        B::BadGateway => answer(say::BAD_GATEWAY),
-        B::Forbidden => answer(say::FORBIDDEN),
-        B::AsksAuth => answer(say::ASKS_AUTH),
-        B::Redirects => answer(say::REDIRECT),
-        B::Resets => Act::Reset,
-        B::Drips => Act::Drip {
-            first: match is_generate_204(request.target) {
-                true => say::DRIP_HEAD_204,
-                false => say::DRIP_HEAD_200,
-            },
-        },
-        B::EndlessHeaders => Act::Flood {
-            first: say::FLOOD_HEADERS_HEAD,
-            again: &say::FLOOD_HEADERS,
-        },
-        B::EndlessBody => Act::Flood {
-            first: say::FLOOD_BODY_HEAD,
-            again: &say::FLOOD_BODY,
-        },
-        B::ForwardsAuth | B::ForwardsAuthBare | B::ForwardsAuthWrong
-            if !is_user_pass(request.proxy_authorization) =>
-        {
-            answer(say::ASKS_AUTH)
-        }
-        B::Late => match forward(play_on, request, used) {
-            Act::Say { used, words, next } => Act::SayLate { used, words, next },
-            other => other,
-        },
-        _ => forward(play_on, request, used),
-    }
-}
-
-/// What a good proxy does: a tunnel for CONNECT, the target's answer for an absolute `http` URL
-/// (RFC 9112, section 3.2.2).
-fn forward(role: Role, request: &Request<'_>, used: usize) -> Act {
-    if request.method == b"CONNECT" {
-        return match is_authority(request.target) {
-            true => Act::Say {
-                used,
-                words: say::ESTABLISHED,
-                next: Next::Play(Role::Target),
-            },
-            false => end(say::BAD_REQUEST),
-        };
-    }
-    let path = (request.target.strip_prefix(b"http://")).and_then(|rest| {
-        let slash = rest.iter().position(|&b| b == b'/')?;
-        (slash > 0).then(|| &rest[slash..])
-    });
-    match path {
-        Some(path) => serve(role, request, path, used),
-        None => end(say::BAD_REQUEST),
-    }
-}
-
-/// The target was asked this. It takes only the origin form, so that a checker that sends a proxy's
-/// request through a tunnel is found out.
-fn target(request: &Request<'_>, used: usize) -> Act {
-    let path = request.target;
-    if !path.starts_with(b"/") {
-        return end(say::BAD_REQUEST);
-    }
-    if let Some(name) = path.strip_prefix(b"/lists/") {
-        let number = std::str::from_utf8(name).ok().and_then(|n| n.parse().ok());
-        let next = next(request, Role::Target);
-        return match number {
-            Some(number) => Act::List { used, number, next },
-            None => finish(request, used, say::NOT_FOUND, Role::Target),
-        };
-    }
-    serve(Role::Target, request, path, used)
-}
-
-/// The target's answer for `path`.
-fn serve(role: Role, request: &Request<'_>, path: &[u8], used: usize) -> Act {
-    if request.method != b"GET" {
-        return end(say::NOT_IMPLEMENTED);
-    }
-    if !request.has_host {
-        return end(say::BAD_REQUEST);
-    }
-    let answer = match is_generate_204(path) {
-        true => say::NO_CONTENT,
-        false => say::KNOWN_BODY,
-    };
-    finish(request, used, answer, role)
-}
-
-fn finish(request: &Request<'_>, used: usize, answer: Answer, role: Role) -> Act {
+/// A whole answer to a request, after which `role` listens on if the client wants it.
+pub(super) fn finish(request: &Request<'_>, used: usize, answer: Answer, role: Role) -> Act {
     Act::Say {
         used,
-        words: match request.closes {
-            true => answer.closes,
-            false => answer.keeps,
-        },
+        words: answer.words(ending(request)),
         next: next(request, role),
     }
 }
 
-fn next(request: &Request<'_>, role: Role) -> Next {
+pub(super) fn ending(request: &Request<'_>) -> End {
+    match request.closes {
+        true => End::Closes,
+        false => End::Keeps,
+    }
+}
+
+pub(super) fn next(request: &Request<'_>, role: Role) -> Next {
     match request.closes {
         true => Next::Close,
         false => Next::Play(role),
     }
 }
 
-fn is_generate_204(target: &[u8]) -> bool {
-    let path = target.split(|&b| b == b'?').next().unwrap_or_default();
-    path.ends_with(b"generate_204")
-}
-
-/// `host:port`, as CONNECT wants it (RFC 9110, section 9.3.6).
-fn is_authority(target: &[u8]) -> bool {
-    let mut parts = target.rsplitn(2, |&b| b == b':');
-    let port = parts.next().and_then(|p| std::str::from_utf8(p).ok());
-    let port_is_good = port.is_some_and(|p| p.parse::<u16>().is_ok_and(|p| p > 0));
-    port_is_good
-        && parts
-            .next()
-            .is_some_and(|host| !host.is_empty() && !host.contains(&b'/'))
-}
-
-/// Basic credentials `user:pass` (RFC 7617); the scheme is in any case.
-fn is_user_pass(value: &[u8]) -> bool {
-    let mut words = value.splitn(2, |&b| b == b' ');
-    let scheme = words.next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"basic") && words.next() == Some(b"dXNlcjpwYXNz")
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -8,10 +8,16 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// Something to say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Words {
     Fixed(&'static [u8]),
     Shared(Arc<[u8]>),
+}
+
+impl From<&'static [u8]> for Words {
+    fn from(bytes: &'static [u8]) -> Words {
+        Words::Fixed(bytes)
+    }
 }
 
 impl Words {

@@ -1,6 +1,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 //! A plain blocking client, as simple as can be: it must not share the farm's mistakes.
 
+pub(crate) mod tls;
+
 use proxy_bench::farm::{Farm, FarmOptions};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
