@@ -1,14 +1,15 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# demo, show and truth also Python 3.
+# demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
 
 CARGO ?= cargo
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint show truth release
+.PHONY: help run demo test lint fuzz fuzz-smoke show truth release
+FUZZ_SECONDS ?= 600
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-6s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 run: release ## Build and run the service with the built-in lists (http://127.0.0.1:8083)
 	target/release/proxy-checker serve
@@ -16,15 +17,22 @@ run: release ## Build and run the service with the built-in lists (http://127.0.
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo as a smoke test
+test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
+	$(MAKE) fuzz-smoke
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+fuzz: ## Fuzz the parser and the conversations, FUZZ_SECONDS (600) each; needs a C++ compiler
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+fuzz-smoke: ## The same for a few seconds each
+	tests/fuzz/run.sh 5
 
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release

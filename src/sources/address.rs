@@ -40,11 +40,10 @@ impl AddressPolicy {
     /// wins over everything, and `allow` over the tables. An IPv6 address that carries an IPv4
     /// address (mapped, NAT64, 6to4, Teredo …) may be dialled only if both may.
     pub fn allows(&self, ip: IpAddr) -> bool {
-        let carried = match ip {
-            IpAddr::V4(_) => [None, None],
-            IpAddr::V6(ip) => carried(ip),
+        let IpAddr::V6(v6) = ip else {
+            return self.allows_itself(ip);
         };
-        let mut carried = carried.into_iter().flatten().map(IpAddr::V4);
+        let mut carried = carried(v6).into_iter().flatten().map(IpAddr::V4);
         self.allows_itself(ip) && carried.all(|ip| self.allows_itself(ip))
     }
 
@@ -85,13 +84,12 @@ impl AddressPolicy {
 
 /// Whether anyone on the Internet may have `ip`, whatever the operator allows or denies.
 pub fn is_public(ip: IpAddr) -> bool {
-    let carried = match ip {
-        IpAddr::V4(_) => [None, None],
-        IpAddr::V6(ip) => carried(ip),
+    let public = |ip| matches!(reach(ip), Public | Embedded);
+    let IpAddr::V6(v6) = ip else {
+        return public(ip);
     };
-    let public = |ip| matches!(reach(ip), Reach::Public | Reach::Embedded);
-    let mut carried = carried.into_iter().flatten();
-    public(ip) && carried.all(|ip| public(IpAddr::V4(ip)))
+    let mut carried = carried(v6).into_iter().flatten().map(IpAddr::V4);
+    public(ip) && carried.all(public)
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -125,6 +123,9 @@ fn reach(ip: IpAddr) -> Reach {
 
 fn reach_v4(ip: Ipv4Addr) -> Reach {
     let bits = ip.to_bits();
+    if !V4_FIRST_OCTETS[(bits >> 24) as usize] {
+        return Public;
+    }
     let row = V4.iter().find(|row| (bits ^ row.0) >> (32 - row.1) == 0);
     row.map_or(Public, |row| row.2)
 }
@@ -187,6 +188,24 @@ const V4: &[(u32, u32, Reach)] = &[
     (v4(255, 255, 255, 255), 32, Never), // broadcast: RFC 919, section 7
     (v4(240, 0, 0, 0), 4, Special),      // reserved: RFC 1112, section 4
 ];
+
+/// Whether a row of [`V4`] begins with an octet. Most lists hold nothing but IPv4, and few rows share
+/// an octet with them.
+const V4_FIRST_OCTETS: [bool; 256] = {
+    let mut octets = [false; 256];
+    let mut row = 0;
+    while row < V4.len() {
+        let (first, bits, _) = V4[row];
+        let last = first | (u32::MAX >> (bits - 1) >> 1);
+        let mut octet = first >> 24;
+        while octet <= last >> 24 {
+            octets[octet as usize] = true;
+            octet += 1;
+        }
+        row += 1;
+    }
+    octets
+};
 
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>, and what lies outside global
 /// unicast. The first row that matches decides.

@@ -76,7 +76,7 @@ impl Table {
 /// The fields of a line. A field in double quotes may hold separators, and `""` for `"` (RFC 4180).
 fn fields(line: &[u8], separator: Separator) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let mut rest = Some(line);
-    let mut next = move || match separator {
+    let next = move || match separator {
         Separator::Byte(byte) => {
             let text = rest?;
             let (field, left) = one_field(text, byte);
@@ -91,7 +91,7 @@ fn fields(line: &[u8], separator: Separator) -> impl Iterator<Item = Cow<'_, [u8
             Some(Cow::Borrowed(&text[..end.unwrap_or(text.len())]))
         }
     };
-    std::iter::from_fn(move || next()).take(COLUMNS_MAX)
+    std::iter::from_fn(next).take(COLUMNS_MAX)
 }
 
 /// The first field, and what follows its separator.

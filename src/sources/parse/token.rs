@@ -145,23 +145,21 @@ impl Tokens {
         }
     }
 
-    /// `user:pass@host:port` or `host:port@user:pass`: the host is where an address is, or a name
-    /// with a dot; if it could be on both sides it is behind the `@`, as in URLs.
+    /// `user:pass@host:port` or `host:port@user:pass`: if the host could be on both sides it is behind
+    /// the `@`, as in URLs.
     fn around_at(&mut self, token: &[u8], context: Context) -> Result<Parts, Skip> {
         let Some((first, last)) = ends(token, b'@') else {
             return Err(Skip::Noise);
         };
         let (before, behind) = (&token[..last], &token[last + 1..]);
-        let url = endpoint(behind, Context::Bare);
-        let (endpoint, userinfo) = match (url, whole(&token[..first])) {
+        let (endpoint, userinfo) = match (endpoint(behind, context), whole(&token[..first])) {
             (Ok(endpoint), _) => (endpoint, before),
             (Err(_), Some(endpoint)) => (endpoint, &token[first + 1..]),
-            (Err(bare), None) => match (self.between_colons(token, Context::Bare), context) {
-                (Ok(parts), _) => return Ok(parts), // the `@` is part of a user or a password
-                (Err(skip), Context::Bare) if bare == Skip::Noise => return Err(skip),
-                (Err(_), Context::Bare) => return Err(bare),
-                (Err(_), Context::Scheme) => (endpoint(behind, context)?, before),
-            },
+            (Err(skip), None) => {
+                // The `@` may be part of a user or a password.
+                let colons = self.between_colons(token, Context::Bare);
+                return colons.map_err(|other| if skip == Skip::Noise { other } else { skip });
+            }
         };
         // `ss@1.2.3.4:80` may be the end of a password; a URL may hold a user alone.
         if context == Context::Bare && !userinfo.contains(&b':') {
