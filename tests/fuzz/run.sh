@@ -6,6 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:?usage: tests/fuzz/run.sh SECONDS}
 out=$PWD/target/fuzz
+if ! command -v c++ >/dev/null; then
+  echo "fuzz: libFuzzer needs a C++ compiler; installing g++" >&2
+  apt-get install --yes --quiet g++ >&2
+fi
 RUSTC_WRAPPER=$PWD/tests/fuzz/rustc.sh \
   cargo build --quiet --locked --manifest-path tests/fuzz/Cargo.toml --target-dir "$out"
 
