@@ -1,7 +1,7 @@
 //! What `check` and `parse` read, and how: the same options mean the same in both.
 
 use super::status::Failure;
-use crate::config::Network;
+use crate::network::Network;
 use crate::sources::address::{AddressPolicy, DENY_PORTS};
 use crate::sources::input::{Input, protocol_hint};
 use crate::sources::parse::{Format, Reading};

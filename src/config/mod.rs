@@ -18,18 +18,17 @@ mod targets;
 
 mod change;
 mod load;
-mod network;
 mod problem;
 
 #[cfg(test)]
 mod tests;
 
 pub use load::EXAMPLE;
-pub use network::{Network, NetworkError};
 pub use problem::{ConfigError, Problem, Warning};
 pub use secret::{JUDGE_SECRET_ENV, judge_secret};
 pub use serving::{API_PATHS, listen_address};
 
+use crate::network::Network;
 use crate::sources::address::AddressPolicy;
 use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};

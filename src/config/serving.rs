@@ -1,9 +1,9 @@
 //! Checks `api` and `metrics`: what is served where, and to whom.
 
-use super::network::Network;
 use super::problem::{Report, quoted};
 use super::raw::{RawApi, RawMetrics};
 use super::{Api, Metrics};
+use crate::network::Network;
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 use super::problem::{Report, quoted};
 use super::raw::{RawAggregator, RawSource};
-use super::{Aggregator, Location, Network, Source};
+use super::{Aggregator, Location, Source};
+use crate::network::Network;
 use crate::sources::address::AddressPolicy;
 use crate::sources::parse::Format;
 use proxy_shards::Scheme;

@@ -1,6 +1,6 @@
 //! Which addresses may be dialled: the IANA special-purpose registries as one table for each family.
 
-use crate::config::Network;
+use crate::network::Network;
 use proxy_shards::Host;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;

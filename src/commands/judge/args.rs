@@ -1,7 +1,8 @@
 //! The arguments of `judge`.
 
 use super::limits::Limits;
-use crate::config::{JUDGE_SECRET_ENV, Network, listen_address};
+use crate::config::{JUDGE_SECRET_ENV, listen_address};
+use crate::network::Network;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 

@@ -1,6 +1,6 @@
 //! Pure: what a request asks, whom it came from, and which forwarding fields came with it.
 
-use crate::config::Network;
+use crate::network::Network;
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use proxy_shards::judge::{FORWARDING_FIELDS, NONCE_CHARS};
 use std::net::{IpAddr, SocketAddr};

@@ -7,7 +7,7 @@ use super::origin::Origin;
 use super::places::Places;
 use super::rate::{ORIGINS_MAX, Rate};
 use super::request;
-use crate::config::Network;
+use crate::network::Network;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, Request, Response};

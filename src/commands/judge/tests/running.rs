@@ -2,7 +2,7 @@
 
 use crate::commands::judge::limits::Limits;
 use crate::commands::judge::server::{self, Door, Judge};
-use crate::config::Network;
+use crate::network::Network;
 use proxy_shards::target::Secret;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
