@@ -1,6 +1,6 @@
 //! The truth file: a JSON line for each proxy, with its behaviour and the verdict it must get.
 
-use crate::farm::{Aim, Behaviour, Farm, Listing};
+use crate::farm::{Aim, Behaviour, Farm, Listing, turns};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
@@ -26,6 +26,23 @@ pub struct Truth {
     /// Least latency that is possible, in milliseconds.
     #[serde(default)]
     pub latency_ms_min: u64,
+}
+
+impl Farm {
+    /// What is true of the same proxies for a check that aims at `aim`.
+    ///
+    /// # Panics
+    /// As [`Farm::mix`].
+    pub fn truths(
+        &self,
+        count: usize,
+        behaviours: &[Behaviour],
+        aim: Aim,
+        listing: Listing,
+    ) -> Vec<Truth> {
+        let truth = |(behaviour, number)| Truth::new(self, behaviour, number, aim, listing);
+        turns(count, behaviours).map(truth).collect()
+    }
 }
 
 impl Truth {

@@ -1,7 +1,6 @@
 //! The secret that a judge and its checkers share: read from an environment variable, in one way by
 //! both.
 
-use super::serving::is_variable_name;
 use proxy_shards::target::Secret;
 
 /// The variable that holds the secret, unless another one is named.
@@ -33,6 +32,13 @@ pub fn judge_secret(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<
             format!("the secret in the environment variable {name} has {length} bytes, fewer than {least}; {MAKE_ONE}")
         }),
     }
+}
+
+/// The form of a name that a shell can set.
+pub(super) fn is_variable_name(name: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let digit_first = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
+    !digit_first && name.bytes().all(word)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::problem::{Report, quoted};
 use super::raw::{RawApi, RawMetrics};
+use super::secret::is_variable_name;
 use super::{Api, Metrics};
 use crate::network::Network;
 use sha2::{Digest, Sha256};
@@ -130,13 +131,6 @@ fn keys(name: &str, env: Env<'_>) -> Result<Arc<[[u8; 32]]>, String> {
         ));
     }
     Ok(keys)
-}
-
-/// The form of a name that a shell can set.
-pub(super) fn is_variable_name(name: &str) -> bool {
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let digit_first = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
-    !digit_first && name.bytes().all(word)
 }
 
 fn trusted_proxies(raw: &[String], report: &mut Report) -> Arc<[Network]> {

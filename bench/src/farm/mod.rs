@@ -43,7 +43,6 @@ pub use judge::JUDGE_SECRET;
 /// An [`Aim`], as those call it who only expect an answer.
 pub type Expect = Aim;
 
-use crate::truth::Truth;
 use doors::{Doors, Ports};
 use event_loop::EventLoop;
 use play::Reach;
@@ -182,21 +181,6 @@ impl Farm {
         turns(count, behaviours).map(proxy).collect()
     }
 
-    /// What is true of the same proxies for a check that aims at `aim`.
-    ///
-    /// # Panics
-    /// As [`Farm::mix`].
-    pub fn truths(
-        &self,
-        count: usize,
-        behaviours: &[Behaviour],
-        aim: Aim,
-        listing: Listing,
-    ) -> Vec<Truth> {
-        let truth = |(behaviour, number)| Truth::new(self, behaviour, number, aim, listing);
-        turns(count, behaviours).map(truth).collect()
-    }
-
     /// The URL of the target itself, which answers without a proxy too.
     pub fn target(&self, aim: Aim) -> String {
         let port = self.port(Door::Target);
@@ -278,7 +262,10 @@ impl Farm {
 }
 
 /// `count` proxies by behaviour and number.
-fn turns(count: usize, behaviours: &[Behaviour]) -> impl Iterator<Item = (Behaviour, u32)> {
+pub(crate) fn turns(
+    count: usize,
+    behaviours: &[Behaviour],
+) -> impl Iterator<Item = (Behaviour, u32)> {
     (0..count).map(|index| {
         let number = u32::try_from(index / behaviours.len()).unwrap_or(u32::MAX);
         (behaviours[index % behaviours.len()], number)

@@ -1,8 +1,7 @@
 //! TLS to the target, and its answer.
 
 use super::layer::{Inside, Layer};
-use crate::conversation::Note;
-use crate::conversation::watch::Watched;
+use crate::conversation::watch::{Note, Watched};
 use crate::handshake::Progress;
 use crate::verify::{Answer, Trial};
 use std::fmt;
