@@ -1,6 +1,6 @@
 //! `explain`: probes one proxy and prints every stage, what was said, and the rule behind the
-//! verdict. It drives the same conversation as the shards, over a plain socket of its own, so that a
-//! diagnosis needs no io_uring.
+//! verdict. It takes the same course with the same conversation as the shards, over a plain socket of its
+//! own, so that a diagnosis needs no io_uring.
 
 mod diary;
 mod inquiry;
@@ -37,8 +37,8 @@ const INPUT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Probe one proxy and tell what happened, stage by stage.
 ///
-/// First the targets are reached without a proxy; then each protocol that the proxy may speak is
-/// tried on each target. Every byte is shown escaped, with the credentials as ***.
+/// First the targets are reached without a proxy; then the proxy is probed as a check does, under
+/// the protocols that it may speak. Every byte is shown escaped, with the credentials as ***.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
