@@ -16,11 +16,12 @@ mod tests;
 use super::AddressArgs;
 use super::check::direct::{self, Addresses};
 use super::check::names;
+use super::lists::remedy;
 use super::probe::{ProbeArgs, environment};
 use super::status::{EXIT_NOT_ALIVE, Failure};
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::protocol_hint;
-use crate::sources::parse::{Format, Reading, Skip, describe, parse};
+use crate::sources::parse::{Format, Reading, Skip, Skipped, describe, parse};
 use crossbeam_channel::never;
 use diary::Diary;
 use inquiry::Inquiry;
@@ -133,7 +134,7 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
         Reading {
             hint,
             format: Format::Auto,
-            addresses,
+            addresses: addresses.clone(),
         },
     );
     let mut candidates = parsed.candidates.into_iter();
@@ -144,10 +145,8 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
         )),
         (None, _) => {
             let skipped = parsed.skipped;
-            let remedy = match skipped[Skip::NotPublic as usize] {
-                0 => "write ip:port or scheme://user:password@host:port",
-                _ => "--allow-private takes addresses that are not public",
-            };
+            let remedy = remedy(&skipped, &addresses)
+                .unwrap_or("write ip:port or scheme://user:password@host:port");
             // The text is not repeated: it may hold a password.
             Err(Failure::Usage(format!(
                 "that is no proxy that can be probed ({}): {remedy}",
@@ -172,10 +171,10 @@ fn dialled(
     }
     let ip = resolved.iter().find(|ip| addresses.allows(**ip));
     let ip = ip.ok_or_else(|| {
-        let first = resolved[0];
-        Failure::Failed(format!(
-            "{host} is {first}, which is not public: --allow-private dials it all the same"
-        ))
+        let (first, mut skipped) = (resolved[0], Skipped::default());
+        skipped[Skip::NotPublic as usize] = 1;
+        let remedy = remedy(&skipped, addresses).unwrap_or_default();
+        Failure::Failed(format!("{host} is {first}, which is not dialled: {remedy}"))
     })?;
     Ok(SocketAddr::new(*ip, candidate.port))
 }

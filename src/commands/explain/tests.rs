@@ -267,6 +267,7 @@ fn what_is_no_proxy_is_wrong_usage_and_never_repeated() {
     refuses("s3cret", "ip:port");
     refuses("http://u:s3cret@1.2.3.4:0", "bad_port");
     refuses("http://u:s3cret@127.0.0.1:80", "--allow-private");
+    refuses("http://u:s3cret@1.2.3.4:25", "--deny-port");
     refuses("1.2.3.4:80 1.2.3.5:80", "more than one");
 }
 
