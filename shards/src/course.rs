@@ -32,7 +32,10 @@ use crate::target::Target;
 use crate::verdict::Verdict;
 use crate::works::{Protocols, Require, Targets, Works};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
+/// Before a probe that ended in local trouble is made again.
+pub const LOCAL_PAUSE: Duration = Duration::from_millis(250);
 /// Probes of one job that end in local trouble are made again this many times.
 pub(crate) const LOCAL_RETRIES: u8 = 3;
 
@@ -43,10 +46,10 @@ const ANSWERED: u8 = 3;
 
 /// What becomes of a job after a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// Another probe, behind all other jobs, so that no lane waits for it.
     Probe,
-    /// Another probe, after a pause.
+    /// Another probe, after [`LOCAL_PAUSE`].
     ProbeLater,
     /// It is over: [`Course::record`].
     Record,
@@ -54,7 +57,7 @@ pub(crate) enum Next {
 
 /// Where a job is on its way, and what it has found.
 #[derive(Clone, Debug)]
-pub(crate) struct Course {
+pub struct Course {
     /// Of the probe under way, or of the next one.
     protocol: Protocol,
     target: u8,
@@ -80,7 +83,7 @@ pub(crate) struct Course {
 
 impl Course {
     /// Before the first probe of `job`.
-    pub(crate) fn new(job: &Job) -> Course {
+    pub fn new(job: &Job) -> Course {
         let port = job.address.port();
         let protocol = job.protocols.in_order(port).next();
         Course {
@@ -102,12 +105,12 @@ impl Course {
 
     /// The protocol and the target of the next probe. The target is one of the policy's, as long as
     /// that is always the same.
-    pub(crate) fn at(&self) -> (Protocol, usize) {
+    pub fn at(&self) -> (Protocol, usize) {
         (self.protocol, usize::from(self.target))
     }
 
     /// A probe of `job` ended so.
-    pub(crate) fn ended(&mut self, job: &Job, policy: &ProbePolicy, ended: &Ended) -> Next {
+    pub fn ended(&mut self, job: &Job, policy: &ProbePolicy, ended: &Ended) -> Next {
         self.attempts = self.attempts.saturating_add(1);
         self.last = ended.timing;
         if let Some(exit) = ended.exit {
@@ -135,12 +138,12 @@ impl Course {
     }
 
     /// The job ends here, for a reason of our own.
-    pub(crate) fn cut(&mut self, verdict: Verdict) {
+    pub fn cut(&mut self, verdict: Verdict) {
         self.failure = Some(verdict);
     }
 
     /// What all probes together say of the job `id`.
-    pub(crate) fn record(&self, id: u64) -> Record {
+    pub fn record(&self, id: u64) -> Record {
         let failure = self.failure.unwrap_or(Verdict::LocalFault);
         let (verdict, timing) = match self.first {
             Some(_) => (Verdict::Alive, self.reached),

@@ -50,18 +50,20 @@ pub struct Timing {
 
 /// How one probe ended, and what it found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) verdict: Verdict,
-    pub(crate) timing: Timing,
+pub struct Ended {
+    /// In one word.
+    pub verdict: Verdict,
+    /// How long its parts took.
+    pub timing: Timing,
     /// What a judge saw.
-    pub(crate) exit: Option<Exit>,
+    pub exit: Option<Exit>,
     /// What the target said, of a probe without a proxy.
-    pub(crate) learnt: Option<Box<Learnt>>,
+    pub learnt: Option<Box<Learnt>>,
 }
 
 impl Ended {
     /// Nothing is known but how it ended.
-    pub(crate) fn unprobed(verdict: Verdict) -> Ended {
+    pub fn unprobed(verdict: Verdict) -> Ended {
         Ended {
             verdict,
             timing: Timing::default(),

@@ -2,17 +2,15 @@
 //! that a panic there loses no job.
 
 use crate::conversation::{Plan, Way};
-use crate::course::{Course, Next};
+use crate::course::{Course, LOCAL_PAUSE, Next};
 use crate::job::{Ended, Job, Record};
 use crate::probe::Probe;
 use crate::tally::Tally;
 use crate::verdict::Verdict;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Before a probe that ended in local trouble is made again.
-const LOCAL_PAUSE: Duration = Duration::from_millis(250);
 /// Executor panics during which a job may be under way before it is given up as `local_fault`.
 pub(crate) const CRASHES_MAX: u8 = 2;
 

@@ -18,7 +18,7 @@ mod tls;
 mod verify;
 
 mod controls;
-mod course;
+pub mod course;
 pub mod engine;
 pub mod job;
 mod jobs;
@@ -31,9 +31,11 @@ mod supervisor;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
 pub use engine::{Engine, EngineOptions, StartError};
-pub use job::{ControlJob, ControlRecord, Job, Record, Report, Timing};
+pub use job::{ControlJob, ControlRecord, Ended, Job, Record, Report, Timing};
 pub use judge::{Anonymity, Exit};
+pub use net::socket_verdict;
 pub use policy::ProbePolicy;
+pub use probe::Laps;
 pub use tally::Tally;
 pub use target::Target;
 pub use verdict::{Stage, Verdict};

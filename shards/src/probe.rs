@@ -116,7 +116,8 @@ impl Probe {
 }
 
 /// Measures the parts of a probe as its stages follow each other.
-struct Laps {
+#[derive(Clone, Debug)]
+pub struct Laps {
     started: Instant,
     /// The stage under way behind the connect, if any.
     stage: Option<Stage>,
@@ -126,7 +127,8 @@ struct Laps {
 }
 
 impl Laps {
-    fn start(now: Instant) -> Laps {
+    /// A probe begins, with its first SYN.
+    pub fn start(now: Instant) -> Laps {
         Laps {
             started: now,
             stage: None,
@@ -136,13 +138,13 @@ impl Laps {
     }
 
     /// The connection stands.
-    fn connected(&mut self, now: Instant) {
+    pub fn connected(&mut self, now: Instant) {
         self.timing.connect_us = micros(self.started, now);
         self.since = now;
     }
 
     /// `stage` is under way, perhaps as before.
-    fn enter(&mut self, stage: Stage, now: Instant) {
+    pub fn enter(&mut self, stage: Stage, now: Instant) {
         if self.stage == Some(stage) {
             return;
         }
@@ -154,14 +156,14 @@ impl Laps {
     }
 
     /// The peer said something.
-    fn heard(&mut self, now: Instant) {
+    pub fn heard(&mut self, now: Instant) {
         if self.stage == Some(Stage::Response) && self.timing.first_byte_us == 0 {
             self.timing.first_byte_us = micros(self.since, now);
         }
     }
 
     /// The probe is over.
-    fn end(mut self, now: Instant) -> Timing {
+    pub fn end(mut self, now: Instant) -> Timing {
         self.leave(now);
         self.timing.total_us = micros(self.started, now);
         self.timing

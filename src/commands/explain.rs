@@ -1,6 +1,6 @@
 //! `explain`: probes one proxy and prints every stage, what was said, and the rule behind the
-//! verdict. It drives the same conversation as the shards, over a plain socket of its own, so that a
-//! diagnosis needs no io_uring.
+//! verdict. It takes the same course with the same conversation as the shards, over a plain socket of its
+//! own, so that a diagnosis needs no io_uring.
 
 mod diary;
 mod inquiry;
@@ -16,11 +16,12 @@ mod tests;
 use super::AddressArgs;
 use super::check::direct::{self, Addresses};
 use super::check::names;
+use super::lists::remedy;
 use super::probe::{ProbeArgs, environment};
 use super::status::{EXIT_NOT_ALIVE, Failure};
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::protocol_hint;
-use crate::sources::parse::{Format, Reading, Skip, describe, parse};
+use crate::sources::parse::{Format, Reading, Skip, Skipped, describe, parse};
 use crossbeam_channel::never;
 use diary::Diary;
 use inquiry::Inquiry;
@@ -37,8 +38,8 @@ const INPUT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Probe one proxy and tell what happened, stage by stage.
 ///
-/// First the targets are reached without a proxy; then each protocol that the proxy may speak is
-/// tried on each target. Every byte is shown escaped, with the credentials as ***.
+/// First the targets are reached without a proxy; then the proxy is probed as a check does, under
+/// the protocols that it may speak. Every byte is shown escaped, with the credentials as ***.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
@@ -133,7 +134,7 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
         Reading {
             hint,
             format: Format::Auto,
-            addresses,
+            addresses: addresses.clone(),
         },
     );
     let mut candidates = parsed.candidates.into_iter();
@@ -144,10 +145,8 @@ fn read(text: &str, hint: Scheme, addresses: AddressPolicy) -> Result<Candidate,
         )),
         (None, _) => {
             let skipped = parsed.skipped;
-            let remedy = match skipped[Skip::NotPublic as usize] {
-                0 => "write ip:port or scheme://user:password@host:port",
-                _ => "--allow-private takes addresses that are not public",
-            };
+            let remedy = remedy(&skipped, &addresses)
+                .unwrap_or("write ip:port or scheme://user:password@host:port");
             // The text is not repeated: it may hold a password.
             Err(Failure::Usage(format!(
                 "that is no proxy that can be probed ({}): {remedy}",
@@ -172,10 +171,10 @@ fn dialled(
     }
     let ip = resolved.iter().find(|ip| addresses.allows(**ip));
     let ip = ip.ok_or_else(|| {
-        let first = resolved[0];
-        Failure::Failed(format!(
-            "{host} is {first}, which is not public: --allow-private dials it all the same"
-        ))
+        let (first, mut skipped) = (resolved[0], Skipped::default());
+        skipped[Skip::NotPublic as usize] = 1;
+        let remedy = remedy(&skipped, addresses).unwrap_or_default();
+        Failure::Failed(format!("{host} is {first}, which is not dialled: {remedy}"))
     })?;
     Ok(SocketAddr::new(*ip, candidate.port))
 }

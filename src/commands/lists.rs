@@ -4,7 +4,7 @@ use super::status::Failure;
 use crate::network::Network;
 use crate::sources::address::{AddressPolicy, DENY_PORTS};
 use crate::sources::input::{Input, protocol_hint};
-use crate::sources::parse::{Format, Reading};
+use crate::sources::parse::{Format, Reading, Skip, Skipped};
 use proxy_shards::Scheme;
 use std::io::{self, IsTerminal};
 
@@ -38,6 +38,23 @@ impl AddressArgs {
             deny: self.deny_network[..].into(),
             deny_ports: deny_ports.into(),
         }
+    }
+}
+
+/// Which option takes what was skipped for its address, if one does.
+pub(super) fn remedy(skipped: &Skipped, addresses: &AddressPolicy) -> Option<&'static str> {
+    let any = |skip: Skip| skipped[skip as usize] > 0;
+    match addresses.allow_private {
+        false if any(Skip::NotPublic) => {
+            Some("--allow-private takes addresses that are not public")
+        }
+        true if any(Skip::NotPublic) => Some(
+            "--allow-private takes no metadata addresses, and nothing that --deny-network names: --allow-network takes the former",
+        ),
+        _ if any(Skip::DeniedPort) => {
+            Some("--deny-port names the ports that are dropped, in place of 25; 0 drops none")
+        }
+        _ => None,
     }
 }
 
@@ -122,6 +139,25 @@ mod tests {
         for (port, expected) in [(25, true), (8080, false), (8081, false)] {
             assert_eq!(policy.allows_port(port), expected, "{port}");
         }
+    }
+
+    #[test]
+    fn an_option_that_was_given_is_not_the_remedy() {
+        let check = |options: &str, skip: Skip, expected: Option<&str>| {
+            let mut skipped = Skipped::default();
+            skipped[skip as usize] = 1;
+            let addresses = lists(options).addresses.policy();
+            let remedy = remedy(&skipped, &addresses).and_then(|text| text.split(' ').next());
+            assert_eq!(remedy, expected, "{options} {skip:?}");
+        };
+        check("parse a.txt", Skip::NotPublic, Some("--allow-private"));
+        let private = "parse --allow-private a.txt";
+        let mut skipped = Skipped::default();
+        skipped[Skip::NotPublic as usize] = 1;
+        let text = remedy(&skipped, &lists(private).addresses.policy()).unwrap();
+        assert!(text.contains("--allow-network"), "{text}");
+        check("parse a.txt", Skip::DeniedPort, Some("--deny-port"));
+        check("parse a.txt", Skip::BadPort, None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod file;
 mod values;
 
 use super::status::Failure;
+use crate::config::{JUDGE_SECRET_ENV, judge_secret};
 use clap::{Args, value_parser};
 use file::checker_block;
 use proxy_shards::ProbePolicy;
@@ -16,8 +17,6 @@ use values::{duration, header, sha256};
 
 /// Time between two rounds of probes without a proxy.
 const CONTROL_EVERY: Duration = Duration::from_secs(5);
-/// Where the secret of a judge is, unless `--judge-secret-env` names another variable.
-const SECRET_ENV: &str = "PROXY_CHECKER_JUDGE_SECRET";
 
 /// How a proxy is probed.
 #[derive(Args, Clone, Debug)]
@@ -55,7 +54,7 @@ pub(super) struct ProbeArgs {
     #[arg(long, value_name = "URL")]
     judge: Option<String>,
     /// The environment variable that holds the judge's secret, at least 16 bytes
-    #[arg(long, value_name = "NAME", default_value = SECRET_ENV)]
+    #[arg(long, value_name = "NAME", default_value = JUDGE_SECRET_ENV)]
     judge_secret_env: String,
     /// PEM file with the certificates to trust for an https page, instead of the built-in ones
     #[arg(long, value_name = "PEM")]
@@ -206,18 +205,8 @@ impl ProbeArgs {
     }
 
     fn secret(&self, env: Env<'_>) -> Result<Secret, Failure> {
-        let name = self.judge_secret_env.escape_debug();
-        let Some(value) = env(&self.judge_secret_env) else {
-            return Err(Failure::Usage(format!(
-                "--judge: the environment variable {name} is not set: put the judge's secret there"
-            )));
-        };
-        Secret::new(value.as_bytes()).ok_or_else(|| {
-            let least = Secret::BYTES_MIN;
-            Failure::Usage(format!(
-                "--judge: the secret in {name} is shorter than {least} bytes: use a longer one, the same as the judge has"
-            ))
-        })
+        judge_secret(&self.judge_secret_env, env)
+            .map_err(|error| Failure::Usage(format!("--judge-secret-env: {error}")))
     }
 
     /// The file's policy, with what was asked for beside it taken from `own`.

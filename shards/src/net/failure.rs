@@ -3,6 +3,7 @@
 use super::slot::Given;
 use crate::verdict::{Stage, Verdict};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+use std::io;
 use std::net::SocketAddr;
 
 /// Why an operation failed.
@@ -79,6 +80,21 @@ impl Failure {
     }
 }
 
+/// What an error of a plain socket in `stage` says about the peer at `at`, or about this host: the
+/// same as it would from a socket of the ring, whose deadlines are not errors.
+pub fn socket_verdict(error: &io::Error, stage: Stage, at: SocketAddr) -> Verdict {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(libc::EAGAIN), _) if stage != Stage::Connect => Verdict::timed_out(stage),
+        (Some(errno), _) if stage == Stage::Connect => {
+            Failure::Os(errno).towards(at).verdict(stage)
+        }
+        (Some(errno), _) => Failure::Os(errno).verdict(stage),
+        (None, io::ErrorKind::TimedOut) => Verdict::timed_out(stage),
+        (None, io::ErrorKind::WriteZero) => Verdict::Reset,
+        (None, _) => Verdict::LocalFault,
+    }
+}
+
 /// Whether this host knows a way to `at`: connecting UDP looks for one and sends nothing.
 fn is_routed(at: SocketAddr) -> bool {
     let family = match at {
@@ -119,6 +135,28 @@ mod tests {
         }
         check(libc::EACCES, "[::1]:1", Unreachable);
         check(libc::EACCES, "127.0.0.1:1", LocalNetwork);
+    }
+
+    #[test]
+    fn a_plain_socket_fails_as_one_of_the_ring_does() {
+        let here = "127.0.0.1:1".parse().unwrap();
+        let check = |error: io::Error, stage, expected| {
+            assert_eq!(socket_verdict(&error, stage, here), expected, "{error}");
+        };
+        let os = io::Error::from_raw_os_error;
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
+        check(late(), Stage::Connect, Verdict::ConnectTimeout);
+        check(late(), Stage::Tls, Verdict::HandshakeTimeout);
+        check(os(libc::EAGAIN), Stage::Response, Verdict::ResponseTimeout);
+        check(os(libc::EAGAIN), Stage::Connect, Verdict::LocalMemory);
+        check(os(libc::EHOSTDOWN), Stage::Connect, Verdict::Unreachable);
+        check(os(libc::EPROTO), Stage::Connect, Verdict::Unreachable);
+        check(os(libc::ENETUNREACH), Stage::Connect, Verdict::Unreachable);
+        check(os(libc::ENETDOWN), Stage::Connect, Verdict::LocalNetwork);
+        check(os(libc::EMFILE), Stage::Connect, Verdict::LocalDescriptors);
+        check(os(libc::EPIPE), Stage::Response, Verdict::Reset);
+        let unsent = io::ErrorKind::WriteZero.into();
+        check(unsent, Stage::Response, Verdict::Reset);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod wheel;
 pub(crate) use bell::{Bell, Rope};
 pub(crate) use driver::start;
 pub(crate) use failure::Failure;
+pub use failure::socket_verdict;
 pub(crate) use ring::{Ring, RingOptions};
 pub(crate) use socket::Socket;
 

@@ -18,10 +18,11 @@ mod tests;
 pub use args::CheckArgs;
 
 use super::probe::{Probing, environment};
+use crate::commands::lists::remedy;
 use crate::commands::status::{EXIT_INTERRUPTED, Failure};
 use crate::control::Control;
+use crate::sources::address::AddressPolicy;
 use crate::sources::input::{Input, InputError, Inputs, Limits};
-use crate::sources::parse::Skip;
 use args::CONCURRENCY_DEFAULT;
 use book::Check;
 use direct::Addresses;
@@ -86,29 +87,32 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
 /// Reads every input; what an earlier one has is a duplicate in the next.
 fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
     let mut reader = Inputs::new(args.lists.reading(), Limits::default());
+    let addresses = args.lists.addresses.policy();
     let read = |input: &Input, candidates: &mut Vec<Candidate>| {
         let mut take = |mut found| {
             candidates.append(&mut found);
             Ok(())
         };
         let held = reader.read(input, &mut take);
-        held.map(drop).map_err(|error| unreadable(input, &error))
+        held.map(drop)
+            .map_err(|error| unreadable(input, &error, &addresses))
     };
     List::gather(&args.lists.inputs()?, read, err)
 }
 
-fn unreadable(input: &Input, error: &InputError) -> String {
+fn unreadable(input: &Input, error: &InputError, addresses: &AddressPolicy) -> String {
     let remedy = match (input, error) {
-        (_, InputError::NothingFound(skipped)) if skipped[Skip::NotPublic as usize] > 0 => {
-            "; --allow-private takes those that are not public"
-        }
+        (_, InputError::NothingFound(skipped)) => remedy(skipped, addresses),
         // `check http://192.0.2.1:8080` names a proxy more often than a list.
         (Input::Url(url), InputError::Fetch(_)) if url.path() == "/" => {
-            "; if this is a proxy and not a list, write it to a file or to the standard input"
+            Some("if this is a proxy and not a list, write it to a file or to the standard input")
         }
-        _ => "",
+        _ => None,
     };
-    format!("{input}: {error}{remedy}")
+    match remedy {
+        Some(remedy) => format!("{input}: {error}; {remedy}"),
+        None => format!("{input}: {error}"),
+    }
 }
 
 /// Starts the shards, no more of them and no more lanes than there are candidates.

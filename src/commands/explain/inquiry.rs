@@ -1,22 +1,26 @@
-//! The order of the questions: the targets without a proxy, then each protocol on each target; and
-//! what the answers make of the proxy.
+//! The order of the questions: the targets without a proxy, then the proxy, in the course that a
+//! shard takes; and what the answers make of it.
 
 use super::diary::{Diary, What};
 use super::mask::Mask;
-use super::story::{Attempt, Story, is_of_the_address, labels, most_telling};
-use super::talk::{Outcome, Talk};
+use super::story::{Attempt, Story, labels};
+use super::talk::Talk;
 use crate::commands::check::direct::Addresses;
 use crate::commands::probe::Probing;
-use proxy_shards::conversation::{Finding, Plan, Way};
+use proxy_shards::conversation::{Plan, Way};
+use proxy_shards::course::{Course, LOCAL_PAUSE, Next};
 use proxy_shards::target::Learnt;
-use proxy_shards::{Candidate, ProbePolicy, Protocol, Target, Targets, Timing, Verdict, Works};
+use proxy_shards::{Candidate, Ended, Job, ProbePolicy, Record, Target, Targets, Verdict};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 
 const LEARNT: &str = "what the target says without a proxy is expected of the proxy";
 const NOT_TRIED: &str = "the targets were not reached without a proxy: a failure may be theirs";
 const NO_TARGET: &str = "the target does not answer without a proxy either: a failure says nothing about the proxy; look at this host's network, choose another target, or give --no-control-probe if only proxies can reach it";
+
+const NEEDLESS: &str = "not tried, as in a check, because of what the others ended in";
 
 /// One proxy, the targets, and how what happens is written down.
 pub(super) struct Inquiry {
@@ -46,14 +50,14 @@ impl Inquiry {
             notes.push(NOT_TRIED.into());
         }
         let mut attempts = Vec::new();
-        let (works, worst) = self.through_proxy(&policy, &mut attempts);
-        let enough = works.enough(policy.require, policy.targets.len());
-        let alive = !enough.is_empty();
-        let verdict = match (alive, targets_answer) {
-            (true, _) => Verdict::Alive,
-            (false, true) => worst,
-            (false, false) => Verdict::LocalTarget,
+        let record = self.through_proxy(&policy, &mut attempts);
+        let enough = record.works.enough(policy.require, policy.targets.len());
+        let alive = record.verdict == Verdict::Alive;
+        let verdict = match alive || targets_answer {
+            true => record.verdict,
+            false => Verdict::LocalTarget,
         };
+        notes.extend(self.untried(&attempts));
         if !targets_answer {
             notes.push(NO_TARGET.into());
         }
@@ -80,6 +84,15 @@ impl Inquiry {
         format!("{scheme}://{secret}{address}")
     }
 
+    /// The protocols that were not tried.
+    fn untried(&self, attempts: &[Attempt]) -> Option<String> {
+        let protocols = self.candidate.scheme.protocols();
+        let order = labels(protocols.in_order(self.candidate.port));
+        let untried = |label: &&str| attempts.iter().all(|attempt| attempt.way != *label);
+        let untried: Vec<&str> = order.into_iter().filter(untried).collect();
+        (!untried.is_empty()).then(|| format!("{NEEDLESS}: {}", untried.join(", ")))
+    }
+
     /// Reaches the targets; which were reached, and whether something was learnt of them, which is
     /// in the policy from then on.
     fn without_proxy(
@@ -91,11 +104,11 @@ impl Inquiry {
         let mut said: Vec<Option<Learnt>> = vec![None; policy.targets.len()];
         let (mut own, mut reached) = (Vec::new(), Targets::NONE);
         for (target, said) in said.iter_mut().enumerate() {
-            let outcome = self.reach(&plan, target, told);
-            if outcome.verdict == Verdict::Alive {
+            let ended = self.reach(&plan, target, told);
+            if ended.verdict == Verdict::Alive {
                 reached = reached.with(target);
-                *said = outcome.finding.learnt.map(|learnt| *learnt);
-                own.extend(outcome.finding.exit.map(|exit| exit.ip));
+                *said = ended.learnt.map(|learnt| *learnt);
+                own.extend(ended.exit.map(|exit| exit.ip));
             }
         }
         let learns = policy.targets.iter().any(Target::learns);
@@ -105,71 +118,53 @@ impl Inquiry {
     }
 
     /// Reaches one target, at its second address if no connection stands to the first.
-    fn reach(&self, plan: &Rc<Plan>, target: usize, told: &mut Vec<Attempt>) -> Outcome {
+    fn reach(&self, plan: &Rc<Plan>, target: usize, told: &mut Vec<Attempt>) -> Ended {
         let mut targets = self.targets.clone();
         let Some(first) = targets.of(target) else {
             return self.unresolved(&plan.policy().targets[target], told);
         };
-        let outcome = self.attempt(plan, target, Way::Direct, first, told);
+        let ended = self.attempt(plan, target, Way::Direct, first, told);
+        let connected = ended.timing.connect_us > 0;
         targets.turn(Targets::NONE);
         match targets.of(target) {
-            Some(second) if second != first && is_of_the_address(outcome.verdict) => {
+            Some(second) if second != first && !connected => {
                 self.attempt(plan, target, Way::Direct, second, told)
             }
-            _ => outcome,
+            _ => ended,
         }
     }
 
     /// A target whose name has no address cannot be tried.
-    fn unresolved(&self, target: &Target, told: &mut Vec<Attempt>) -> Outcome {
-        let outcome = Outcome {
-            verdict: Verdict::LocalNames,
-            timing: Timing::default(),
-            finding: Finding::default(),
-        };
+    fn unresolved(&self, target: &Target, told: &mut Vec<Attempt>) -> Ended {
+        let ended = Ended::unprobed(Verdict::LocalNames);
         self.diary.begin();
         let rule = What::Rule(format!("{} has no address", target.host));
         self.diary.write(rule);
-        self.tell(told, Way::Direct, target, "not found".into(), &outcome);
-        outcome
+        self.tell(told, Way::Direct, target, "not found".into(), &ended);
+        ended
     }
 
-    /// Tries each protocol on each target, until the address itself is found wanting. What works,
-    /// and of what failed that which says most.
-    fn through_proxy(
-        &self,
-        policy: &Arc<ProbePolicy>,
-        told: &mut Vec<Attempt>,
-    ) -> (Works, Verdict) {
+    /// Probes the proxy as a shard does: what is tried, in which order and how often, and what all of
+    /// it says in the end.
+    fn through_proxy(&self, policy: &Arc<ProbePolicy>, told: &mut Vec<Attempt>) -> Record {
         let plan = (self.compile)(policy.clone(), self.diary.clone());
-        let mut works = Works::default();
-        let mut failures = Vec::new();
-        let protocols = self.candidate.scheme.protocols();
-        'protocols: for protocol in protocols.in_order(self.candidate.port) {
-            // One port speaks HTTP with TLS or without.
-            let other = match protocol {
-                Protocol::Http => Some(Protocol::Https),
-                Protocol::Https => Some(Protocol::Http),
-                Protocol::Socks4 | Protocol::Socks5 => None,
-            };
-            if other.is_some_and(|other| !works.by(other).is_empty()) {
-                continue;
-            }
-            for target in 0..policy.targets.len() {
-                let way = Way::Proxy(protocol);
-                let outcome = self.attempt(&plan, target, way, self.address, told);
-                if outcome.verdict == Verdict::Alive {
-                    works.set(protocol, works.by(protocol).with(target));
-                    continue;
-                }
-                failures.push(outcome.verdict);
-                if is_of_the_address(outcome.verdict) {
-                    break 'protocols;
-                }
+        let job = Job {
+            id: 0,
+            protocols: self.candidate.scheme.protocols(),
+            address: self.address,
+            credentials: self.candidate.credentials.clone(),
+        };
+        let mut course = Course::new(&job);
+        loop {
+            let (protocol, target) = course.at();
+            let way = Way::Proxy(protocol);
+            let ended = self.attempt(&plan, target, way, self.address, told);
+            match course.ended(&job, policy, &ended) {
+                Next::Probe => {}
+                Next::ProbeLater => thread::sleep(LOCAL_PAUSE),
+                Next::Record => return course.record(job.id),
             }
         }
-        let worst = most_telling(&failures).unwrap_or(Verdict::LocalFault);
-        (works, worst)
     }
 
     fn attempt(
@@ -179,7 +174,7 @@ impl Inquiry {
         way: Way,
         address: SocketAddr,
         told: &mut Vec<Attempt>,
-    ) -> Outcome {
+    ) -> Ended {
         let credentials = self.candidate.credentials.as_deref();
         let talk = Talk {
             plan,
@@ -188,10 +183,10 @@ impl Inquiry {
             credentials: credentials.filter(|_| way != Way::Direct),
             address,
         };
-        let outcome = talk.over_tcp(&self.diary);
+        let ended = talk.over_tcp(&self.diary);
         let target = &plan.policy().targets[target];
-        self.tell(told, way, target, address.to_string(), &outcome);
-        outcome
+        self.tell(told, way, target, address.to_string(), &ended);
+        ended
     }
 
     /// Takes what is in the diary for an attempt that has ended.
@@ -201,11 +196,11 @@ impl Inquiry {
         way: Way,
         target: &Target,
         address: String,
-        outcome: &Outcome,
+        ended: &Ended,
     ) {
         let entries = self.diary.take();
         told.push(Attempt::new(
-            way, target, address, outcome, entries, &self.mask,
+            way, target, address, ended, entries, &self.mask,
         ));
     }
 }

@@ -3,10 +3,9 @@
 
 use super::diary::{Entry, Layer, Speaker, What};
 use super::mask::{Mask, Shown};
-use super::talk::Outcome;
 use crate::commands::check::direct::url;
 use proxy_shards::conversation::Way;
-use proxy_shards::{Protocol, Target, Timing, Verdict};
+use proxy_shards::{Ended, Protocol, Target, Timing};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -74,7 +73,7 @@ impl Attempt {
         way: Way,
         target: &Target,
         address: String,
-        outcome: &Outcome,
+        ended: &Ended,
         entries: Vec<Entry>,
         mask: &Mask,
     ) -> Attempt {
@@ -88,14 +87,14 @@ impl Attempt {
             handshake_us,
             tls_us,
             first_byte_us,
-        } = outcome.timing;
-        let exit = outcome.finding.exit;
+        } = ended.timing;
+        let exit = ended.exit;
         Attempt {
             way: label(way),
             target: target.name.to_string(),
             url: url(target).to_string(),
             address,
-            verdict: outcome.verdict.label(),
+            verdict: ended.verdict.label(),
             rule,
             total_ms: ms(total_us),
             connect_ms: part(connect_us),
@@ -178,36 +177,6 @@ pub(super) fn label(way: Way) -> &'static str {
     }
 }
 
-/// The verdict on a proxy by its failures, in the order of trying: what says most, the first of
-/// equals. An answer says more than silence, that more than an address where nothing is, and least
-/// that one of the protocols is not spoken; trouble of ours leaves nothing to be said.
-pub(super) fn most_telling(failures: &[Verdict]) -> Option<Verdict> {
-    use Verdict::{
-        AuthRequired, BadProtocol, Closed, ConnectTimeout, Denied, HandshakeTimeout, OwnPage,
-        Redirected, Refused, Reset, ResponseTimeout, Tampered, TlsIntercepted, TooLarge,
-        Unreachable, WrongStatus,
-    };
-    let tells = |verdict: Verdict| match verdict {
-        BadProtocol => 0,
-        Refused | Unreachable | ConnectTimeout => 1,
-        ResponseTimeout | HandshakeTimeout | Closed | Reset => 2,
-        AuthRequired | Denied | WrongStatus | OwnPage | Redirected | TlsIntercepted | Tampered
-        | TooLarge => 3,
-        _ => 4,
-    };
-    let most = failures.iter().map(|verdict| tells(*verdict)).max()?;
-    failures
-        .iter()
-        .copied()
-        .find(|verdict| tells(*verdict) == most)
-}
-
-/// Whether the failure would be the same by every protocol: no connection stood.
-pub(super) fn is_of_the_address(verdict: Verdict) -> bool {
-    use Verdict::{ConnectTimeout, Refused, Unreachable};
-    matches!(verdict, Refused | Unreachable | ConnectTimeout) || verdict.is_local()
-}
-
 fn ms(us: u32) -> f64 {
     f64::from(us) / 1000.0
 }
@@ -223,21 +192,4 @@ fn span_ms(span: Duration) -> f64 {
 /// The labels of what works.
 pub(super) fn labels(protocols: impl Iterator<Item = Protocol>) -> Vec<&'static str> {
     protocols.map(Protocol::label).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn among_failures_the_first_of_those_that_say_most_counts() {
-        use Verdict::{BadProtocol, Closed, Denied, LocalPorts, OwnPage};
-        let check = |failures: &[Verdict], expected| {
-            assert_eq!(most_telling(failures), expected, "{failures:?}");
-        };
-        check(&[BadProtocol, Closed, Denied, OwnPage], Some(Denied));
-        check(&[BadProtocol, Closed], Some(Closed));
-        check(&[OwnPage, LocalPorts], Some(LocalPorts));
-        check(&[], None);
-    }
 }

@@ -54,8 +54,11 @@ fn policy(urls: &[&str]) -> ProbePolicy {
 
 /// Inquires after the proxy that `url` names at `address`, without reaching the targets first.
 fn inquire(url: &str, address: SocketAddr, targets: &[&str]) -> (bool, Story) {
+    inquire_by(url, address, policy(targets))
+}
+
+fn inquire_by(url: &str, address: SocketAddr, policy: ProbePolicy) -> (bool, Story) {
     let candidate = read(&format!("{url}{address}"), Scheme::Auto, anywhere()).unwrap();
-    let policy = policy(targets);
     let inquiry = Inquiry {
         mask: Mask::new(candidate.credentials.as_deref()),
         targets: Addresses::new(&policy, &names::Found::new()),
@@ -148,14 +151,39 @@ fn what_a_terminal_would_obey_and_what_has_no_end_is_neither_printed_raw_nor_who
 }
 
 #[test]
-fn every_protocol_and_target_is_tried_and_what_got_furthest_counts() {
+fn a_proxy_is_tried_as_a_check_tries_it() {
     let address = peer(&[b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"]);
     let targets = [NO_CONTENT, "http://other.test/generate_204"];
     let (alive, story) = inquire("socks4://", address, &targets);
     assert_eq!((alive, story.verdict), (false, "bad_protocol"));
-    assert_eq!(story.attempts.len(), 2, "each target");
+    assert_eq!(story.attempts.len(), 1, "it holds for each target");
     let (alive, story) = inquire("http://", address, &targets);
     assert_eq!((alive, story.verdict), (false, "own_page"));
+    let ways = |story: &Story| story.attempts.iter().map(|a| a.way).collect::<Vec<_>>();
+    let (_, story) = inquire("auto://", address, &[NO_CONTENT]);
+    assert_eq!(
+        (story.verdict, ways(&story)),
+        ("own_page", vec!["http", "socks5", "socks4"])
+    );
+    let note = "not tried, as in a check, because of what the others ended in: https";
+    assert!(story.notes.iter().any(|n| n == note), "{:?}", story.notes);
+}
+
+#[test]
+fn who_is_silent_by_two_protocols_is_not_asked_by_the_others() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let policy = ProbePolicy::new(PolicyOptions {
+        targets: vec![NO_CONTENT.into()],
+        timeout: Duration::from_millis(50),
+        connect_timeout: Duration::from_millis(50),
+        retries: 1,
+        ..PolicyOptions::default()
+    });
+    let address = silent.local_addr().unwrap();
+    let (alive, story) = inquire_by("auto://", address, policy.unwrap());
+    assert_eq!((alive, story.verdict), (false, "response_timeout"));
+    let ways: Vec<_> = story.attempts.iter().map(|a| a.way).collect();
+    assert_eq!(ways, ["http", "http", "socks5", "socks5"], "each twice");
 }
 
 #[test]
@@ -239,6 +267,7 @@ fn what_is_no_proxy_is_wrong_usage_and_never_repeated() {
     refuses("s3cret", "ip:port");
     refuses("http://u:s3cret@1.2.3.4:0", "bad_port");
     refuses("http://u:s3cret@127.0.0.1:80", "--allow-private");
+    refuses("http://u:s3cret@1.2.3.4:25", "--deny-port");
     refuses("1.2.3.4:80 1.2.3.5:80", "more than one");
 }
 

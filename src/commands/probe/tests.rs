@@ -18,7 +18,7 @@ fn args(words: &[&str]) -> ProbeArgs {
 fn env(name: &str) -> Option<String> {
     match name {
         "SHORT" => Some("fifteen bytes..".into()),
-        SECRET_ENV => Some("sixteen bytes...".into()),
+        JUDGE_SECRET_ENV => Some("sixteen bytes...\r\n".into()),
         _ => None,
     }
 }
@@ -140,9 +140,20 @@ fn a_judge_takes_the_place_of_the_page_or_stands_beside_it() {
 #[test]
 fn the_secret_of_a_judge_comes_from_the_environment_and_is_long_enough() {
     let judge = ["--judge", "http://j.test/", "--judge-secret-env"];
-    refuses(&[&judge[..], &["UNSET"]].concat(), "UNSET is not set");
-    refuses(&[&judge[..], &["SHORT"]].concat(), "16 bytes");
-    let debug = format!("{:?}", probing(&judge[..2]).unwrap());
+    refuses(
+        &[&judge[..], &["UNSET"]].concat(),
+        "UNSET is empty or not set",
+    );
+    refuses(&[&judge[..], &["SHORT"]].concat(), "fewer than 16");
+    let in_place = probing(&[&judge[..], &["s3cret-s3cret-s3cret"]].concat());
+    let message = in_place.unwrap_err().to_string();
+    assert!(!message.contains("s3cret"), "{message}");
+    let probing = probing(&judge[..2]).unwrap();
+    let demand = &probing.policy.targets[0].demand;
+    // What the judge makes of the same variable: a line break behind it does not count.
+    let secret = Secret::new(b"sixteen bytes...").unwrap();
+    assert_eq!(*demand, Demand::Judge(secret));
+    let debug = format!("{probing:?}");
     assert!(!debug.contains("sixteen"), "{debug}");
 }
 

@@ -122,8 +122,7 @@ pub(super) fn endpoint(text: &[u8], context: Context) -> Result<Endpoint<'_>, Sk
         }
     };
     let rest = rest.strip_prefix(b":").ok_or(Skip::BadPort)?;
-    let end = rest.iter().position(|b| matches!(b, b':' | b'#'));
-    let (port, tail) = rest.split_at(end.unwrap_or(rest.len()));
+    let (port, tail) = port_and_tail(rest);
     let port = read_port(port)?;
     Ok(Endpoint { host, port, tail })
 }
@@ -177,13 +176,22 @@ pub(super) fn is_bare_v6(text: &[u8]) -> bool {
     is_v6(text) || text.rsplit_once(':').is_some_and(|(host, _)| is_v6(host))
 }
 
+/// A port up to the next part. A slash may follow it, as in `1.2.3.4:80/`, if nothing else does:
+/// behind credentials it may belong to the password.
+fn port_and_tail(rest: &[u8]) -> (&[u8], &[u8]) {
+    let end = rest.iter().position(|b| matches!(b, b':' | b'#'));
+    match end {
+        Some(end) => rest.split_at(end),
+        None => (rest.strip_suffix(b"/").unwrap_or(rest), b""),
+    }
+}
+
 /// Whether `rest` is a colon and digits, up to its end or to the next part.
 fn begins_with_port(rest: &[u8]) -> bool {
     let Some(rest) = rest.strip_prefix(b":") else {
         return false;
     };
-    let end = rest.iter().position(|b| matches!(b, b':' | b'#'));
-    let port = &rest[..end.unwrap_or(rest.len())];
+    let (port, _) = port_and_tail(rest);
     !port.is_empty() && port.iter().all(u8::is_ascii_digit)
 }
 

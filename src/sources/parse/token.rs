@@ -75,7 +75,7 @@ impl Tokens {
                 if let Some(lonely) = lonely(token) {
                     return Err(Unread::Lonely(lonely));
                 }
-                self.read_bare(token.strip_suffix(b"/").unwrap_or(token))?
+                self.read_bare(token)?
             }
         };
         let scheme = parts.scheme.unwrap_or(self.hint);
@@ -131,7 +131,13 @@ impl Tokens {
             true => self.around_at(authority, Context::Scheme),
             false => self.between_colons(authority, Context::Scheme),
         };
-        parts.map(|parts| Parts {
+        let parts = parts?;
+        // `host:port:user:pa` is no URL: a `#` or a `/` behind it may be part of the password.
+        let open = parts.credentials.is_some() && !authority.ends_with(&port_bytes(parts.port));
+        if open && !tail.is_empty() {
+            return Err(Skip::BadCredentials);
+        }
+        Ok(Parts {
             scheme: Some(scheme),
             ..parts
         })
@@ -312,6 +318,11 @@ fn at_end(token: &[u8]) -> Option<(&[u8], Endpoint<'_>)> {
     let before = token[..start].strip_suffix(b":")?;
     let endpoint = whole(&token[start..])?;
     (!before.is_empty()).then_some((before, endpoint))
+}
+
+/// The end of what ends in `port`.
+fn port_bytes(port: u16) -> Vec<u8> {
+    format!(":{port}").into_bytes()
 }
 
 /// Where `byte` stands first and last.

@@ -67,6 +67,16 @@ fn credentials_are_kept() {
         Ok("http://us%40er:pass@1.2.3.4:80"),
     );
     check("socks5://user@1.2.3.4:80", Ok("socks5://user:@1.2.3.4:80"));
+    check(
+        "http://user:pass@1.2.3.4:80#Paris",
+        Ok("http://user:pass@1.2.3.4:80"),
+    );
+    for slash in ["1.2.3.4:80:user:pass/", "1.2.3.4:80@user:pass/"] {
+        check(slash, Ok("auto://user:pass%2F@1.2.3.4:80"));
+    }
+    for slash in ["user:pass@a.test:80/", "user:pass:a.test:80/"] {
+        check(slash, Ok("auto://user:pass@a.test:80"));
+    }
     check("http://:@1.2.3.4:80", Ok("http://1.2.3.4:80"));
     check(
         "u:p@[2606:4700::1]:1080",
@@ -85,6 +95,9 @@ fn credentials_that_cannot_be_read_are_never_dropped() {
     check("http://user:pa/ss@1.2.3.4:80", Err(Skip::BadCredentials));
     check("http://user:%ff@1.2.3.4:80", Err(Skip::BadCredentials));
     check("ss@1.2.3.4:80", Err(Skip::BadCredentials));
+    check("socks5://1.2.3.4:80:user:pa#ss", Err(Skip::BadCredentials));
+    check("socks5://1.2.3.4:80@user:pa#ss", Err(Skip::BadCredentials));
+    check("socks5://1.2.3.4:80:user:pass/", Err(Skip::BadCredentials));
     let long = "p".repeat(256);
     check(&format!("u:{long}@1.2.3.4:80"), Err(Skip::BadCredentials));
 }
