@@ -106,7 +106,7 @@ impl State {
             config,
         };
         warn_of_weak_targets(&state.config);
-        state.ledger.aim(&state.config.checker.policy);
+        let targets = start.restored.targets;
         for entry in start.restored.entries {
             if state.may_dial(&entry.candidate)
                 && let Some(index) = state.ledger.restore(entry)
@@ -115,6 +115,8 @@ impl State {
                 state.publisher.note_pool();
             }
         }
+        let policy = state.config.checker.policy.clone();
+        state.ledger.aim_restored(&targets, &policy);
         state
     }
 
@@ -248,6 +250,7 @@ impl State {
         self.saves.began(now.clock_ms);
         Image {
             saved_at_ms: now.unix_ms,
+            targets: self.ledger.targets().to_vec(),
             entries: self.ledger.entries(),
         }
     }
