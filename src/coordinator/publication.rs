@@ -4,8 +4,28 @@ use super::event::{Action, Now, unix};
 use super::fresh::Sight;
 use super::state::State;
 use crate::control::Health;
-use crate::snapshot::Stat;
+use crate::snapshot::{Stale, Stat};
 use std::sync::Arc;
+
+/// What became of a pool of which nothing is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The last one is gone, and it is served as stale.
+    Gone,
+    /// It is served no longer.
+    Over,
+    /// There is one that is alive.
+    Back,
+}
+
+fn turn(before: Option<Stale>, after: Option<Stale>, alive: u64) -> Option<Turn> {
+    match (before, after) {
+        (_, Some(Stale::NothingAlive)) => Some(Turn::Gone),
+        (Some(Stale::NothingAlive), None) if alive > 0 => Some(Turn::Back),
+        (Some(Stale::NothingAlive), None) => Some(Turn::Over),
+        _ => None,
+    }
+}
 
 impl State {
     /// Publishes what changed, if it is time.
@@ -58,8 +78,49 @@ impl State {
             served: self.publisher.served(),
             stale_max_ms: self.stale_max_ms(),
         };
+        let before = self.freshness.stale();
         if self.freshness.look(sight, now) {
             self.publisher.note_pool();
+            let [before, after] = [before, self.freshness.stale()].map(|s| s.map(|(why, _)| why));
+            self.tell_of_nothing_alive(turn(before, after, sight.alive));
+        }
+    }
+
+    /// One line for each turn. That the targets do not answer is told where they are tried.
+    fn tell_of_nothing_alive(&self, turn: Option<Turn>) {
+        match turn {
+            None => {}
+            Some(Turn::Gone) => tracing::warn!(
+                seconds = self.stale_max_ms() / 1_000,
+                "the targets answer and yet nothing is alive any more: the last good ones are served, \
+                 marked stale, for snapshot.max_stale_seconds"
+            ),
+            Some(Turn::Over) => tracing::warn!(
+                "nothing has been alive for snapshot.max_stale_seconds: nothing is served until a \
+                 proxy is alive"
+            ),
+            Some(Turn::Back) => tracing::info!("proxies are alive again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_is_alive_is_told_once_and_so_is_its_end() {
+        let (target, nothing) = (Some(Stale::Control), Some(Stale::NothingAlive));
+        assert_eq!(turn(None, nothing, 0), Some(Turn::Gone));
+        assert_eq!(turn(target, nothing, 0), Some(Turn::Gone));
+        assert_eq!(turn(nothing, None, 0), Some(Turn::Over));
+        assert_eq!(turn(nothing, None, 1), Some(Turn::Back));
+        for (before, after) in [(None, target), (target, None), (nothing, target)] {
+            assert_eq!(
+                turn(before, after, 0),
+                None,
+                "told where the targets are tried"
+            );
         }
     }
 }
