@@ -4,7 +4,7 @@ use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::names::Names;
 use super::publish::Publisher;
-use super::rounds::{Door, Held, doors, every, warn_of_weak_targets};
+use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
 use crate::config::Config;
@@ -105,7 +105,6 @@ impl State {
             stopping: false,
             config,
         };
-        warn_of_weak_targets(&state.config);
         let targets = start.restored.targets;
         for entry in start.restored.entries {
             if state.may_dial(&entry.candidate)
