@@ -3,6 +3,7 @@
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::names::Names;
+use super::publication::Turn;
 use super::publish::Publisher;
 use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
@@ -66,6 +67,8 @@ pub struct State {
     pub(super) missing: Targets,
     pub(super) outage: Outage,
     pub(super) freshness: Freshness,
+    /// What was last logged of a pool of which nothing is alive.
+    pub(super) turn: Option<Turn>,
     pub(super) origins: Origins,
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
@@ -95,6 +98,7 @@ impl State {
             missing: Targets::NONE,
             outage: Outage::default(),
             freshness: Freshness::default(),
+            turn: None,
             origins,
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
