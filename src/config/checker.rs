@@ -7,7 +7,7 @@ use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
 use super::targets;
 use proxy_shards::ProbePolicy;
-use proxy_shards::policy::{Mode, PolicyOptions};
+use proxy_shards::policy::{Mode, PolicyError, PolicyOptions};
 use proxy_shards::works::Require;
 use std::fs::File;
 use std::io::Read;
@@ -127,6 +127,11 @@ fn policy(
     }
     match ProbePolicy::new(options) {
         Ok(policy) => Some(Arc::new(policy)),
+        Err(PolicyError::CaPem(why)) => {
+            let text = format!("{why}; give one or more CERTIFICATE blocks in PEM");
+            report.problem("checker.ca_file", text);
+            None
+        }
         Err(error) => {
             report.problem("checker", error.to_string());
             None

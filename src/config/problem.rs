@@ -50,11 +50,30 @@ impl std::error::Error for ConfigError {}
 pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Warning>,
+    /// Where something of a wrong type stood: what is there now is not the operator's.
+    misfits: Vec<String>,
 }
 
 impl Report {
+    /// Notes a value of a wrong type. Nothing more is said about its place.
+    pub(super) fn misfit(&mut self, place: &str, text: String) {
+        self.problem(place, text);
+        self.misfits.push(place.to_owned());
+    }
+
+    /// Whether a value of a wrong type stood there, or around it.
+    pub(super) fn is_misfit(&self, place: &str) -> bool {
+        self.misfits.iter().any(|misfit| {
+            let below = place.strip_prefix(&**misfit);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
     /// Notes what makes the configuration invalid.
     pub(super) fn problem(&mut self, place: &str, text: impl Into<String>) {
+        if self.is_misfit(place) {
+            return;
+        }
         self.problems.push(Problem {
             place: place.to_owned(),
             text: text.into(),

@@ -35,7 +35,7 @@ impl Shape<'_> {
             (value, Value::Number(_)) if value.is_u64() => value,
             (value, form) => {
                 let text = format!("expected {}, found {}", kind(form), shown(&value));
-                report.problem(place, text);
+                report.misfit(place, text);
                 match form {
                     Value::Array(_) => Value::Array(Vec::new()),
                     Value::Object(_) => Value::Object(Map::new()),

@@ -113,6 +113,9 @@ pub(super) fn targets(raw: &RawChecker, env: Env<'_>, report: &mut Report) -> Ve
     }
     let mut targets: Vec<(usize, TargetOptions)> = Vec::new();
     for (index, raw) in raw.targets.iter().enumerate() {
+        if report.is_misfit(&format!("checker.targets[{index}]")) {
+            continue;
+        }
         let place = Place::of(Some(index));
         let Some(target) = target(raw, &place, env, report) else {
             continue;

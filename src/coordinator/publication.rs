@@ -4,8 +4,30 @@ use super::event::{Action, Now, unix};
 use super::fresh::Sight;
 use super::state::State;
 use crate::control::Health;
-use crate::snapshot::Stat;
+use crate::snapshot::{Stale, Stat};
 use std::sync::Arc;
+
+/// What becomes of a pool of which nothing is alive any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The last one is gone, and it is served as stale.
+    Gone,
+    /// It is served no longer.
+    Over,
+    /// There is one that is alive.
+    Back,
+}
+
+/// The next turn after `last`, if there is one.
+fn turn(last: Option<Turn>, stale: Option<Stale>, alive: u64) -> Option<Turn> {
+    match (last, stale) {
+        (Some(Turn::Gone), Some(_)) => None,
+        (_, Some(Stale::NothingAlive)) => Some(Turn::Gone),
+        (Some(Turn::Gone | Turn::Over), None) if alive > 0 => Some(Turn::Back),
+        (Some(Turn::Gone), None) => Some(Turn::Over),
+        _ => None,
+    }
+}
 
 impl State {
     /// Publishes what changed, if it is time.
@@ -61,5 +83,68 @@ impl State {
         if self.freshness.look(sight, now) {
             self.publisher.note_pool();
         }
+        let stale = self.freshness.stale().map(|(reason, _)| reason);
+        if let Some(turn) = turn(self.turn, stale, sight.alive) {
+            self.turn = Some(turn);
+            self.tell_of_turn(turn);
+        }
+    }
+
+    /// One line for each turn. That the targets do not answer is told where they are tried.
+    fn tell_of_turn(&self, turn: Turn) {
+        match turn {
+            Turn::Gone => tracing::warn!(
+                seconds = self.stale_max_ms() / 1_000,
+                "the targets answer and yet nothing is alive any more: the last good ones are served, \
+                 marked stale, for snapshot.max_stale_seconds"
+            ),
+            Turn::Over => tracing::warn!(
+                "nothing has been alive for snapshot.max_stale_seconds: nothing is served until a \
+                 proxy is alive"
+            ),
+            Turn::Back => tracing::info!("proxies are alive again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_is_alive_is_told_once_and_so_is_its_end() {
+        use Turn::{Back, Gone, Over};
+        let (target, nothing) = (Some(Stale::Control), Some(Stale::NothingAlive));
+        let told = |sights: &[(Option<Stale>, u64)]| {
+            let mut told = Vec::new();
+            for &(stale, alive) in sights {
+                told.extend(turn(told.last().copied(), stale, alive));
+            }
+            told
+        };
+        let start = [(None, 0), (None, 0), (target, 0), (None, 5)];
+        assert!(told(&start).is_empty(), "told where the targets are tried");
+        let soon = [
+            (None, 5),
+            (nothing, 0),
+            (nothing, 0),
+            (target, 0),
+            (nothing, 0),
+            (None, 1),
+        ];
+        assert_eq!(told(&soon), [Gone, Back]);
+        let late = [
+            (nothing, 0),
+            (None, 0),
+            (None, 0),
+            (target, 0),
+            (None, 1),
+            (None, 2),
+        ];
+        assert_eq!(told(&late), [Gone, Over, Back]);
+        assert_eq!(
+            told(&[(nothing, 0), (None, 1), (nothing, 0)]),
+            [Gone, Back, Gone]
+        );
     }
 }

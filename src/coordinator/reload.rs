@@ -1,7 +1,7 @@
 //! Another configuration is in force.
 
 use super::event::{Action, Now};
-use super::rounds::{doors, every, warn_of_weak_targets};
+use super::rounds::{doors, every};
 use super::state::{State, begun, rules};
 use crate::config::Config;
 use crate::ledger::moved;
@@ -54,7 +54,6 @@ impl State {
         for held in self.control.replace(new.clone(), every(config)) {
             self.give_held_back(&held, now);
         }
-        warn_of_weak_targets(config);
         actions.push(Action::Policy(self.control.policy().clone()));
     }
 }

@@ -223,24 +223,3 @@ impl State {
         targets.enumerate().map(stat).collect()
     }
 }
-
-/// One warning if what is expected of a target has to be learnt from it, and can be met by accident.
-pub(super) fn warn_of_weak_targets(config: &Config) {
-    let policy = &config.checker.policy;
-    let weak = policy.targets.iter().filter(|t| t.learns() && t.is_weak());
-    let names: Vec<&str> = weak.map(|target| &*target.name).collect();
-    if policy.mode == Mode::ConnectOnly || names.is_empty() {
-        return;
-    }
-    let passes = match every(config) {
-        Some(_) => "any page of the status and type that the target has without a proxy passes",
-        None => {
-            "any answer below 400 that is no redirection passes, as no probe without a proxy tells more"
-        }
-    };
-    tracing::warn!(
-        targets = names.join(", "),
-        "nothing is expected of a target, so its verdicts are weak: {passes}; expect a part of its body, \
-         use a generate_204 URL, an https URL or a judge"
-    );
-}

@@ -3,8 +3,9 @@
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::names::Names;
+use super::publication::Turn;
 use super::publish::Publisher;
-use super::rounds::{Door, Held, doors, every, warn_of_weak_targets};
+use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
 use crate::config::Config;
@@ -66,6 +67,8 @@ pub struct State {
     pub(super) missing: Targets,
     pub(super) outage: Outage,
     pub(super) freshness: Freshness,
+    /// What was last logged of a pool of which nothing is alive.
+    pub(super) turn: Option<Turn>,
     pub(super) origins: Origins,
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
@@ -95,6 +98,7 @@ impl State {
             missing: Targets::NONE,
             outage: Outage::default(),
             freshness: Freshness::default(),
+            turn: None,
             origins,
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
@@ -105,8 +109,7 @@ impl State {
             stopping: false,
             config,
         };
-        warn_of_weak_targets(&state.config);
-        state.ledger.aim(&state.config.checker.policy);
+        let targets = start.restored.targets;
         for entry in start.restored.entries {
             if state.may_dial(&entry.candidate)
                 && let Some(index) = state.ledger.restore(entry)
@@ -115,6 +118,8 @@ impl State {
                 state.publisher.note_pool();
             }
         }
+        let policy = state.config.checker.policy.clone();
+        state.ledger.aim_restored(&targets, &policy);
         state
     }
 
@@ -248,6 +253,7 @@ impl State {
         self.saves.began(now.clock_ms);
         Image {
             saved_at_ms: now.unix_ms,
+            targets: self.ledger.targets().to_vec(),
             entries: self.ledger.entries(),
         }
     }

@@ -44,6 +44,7 @@ fn entry(n: u32, verdict: Option<Verdict>, checked_at_ms: u64) -> Entry {
 fn image(entries: Vec<Entry>) -> Image {
     Image {
         saved_at_ms: 10,
+        targets: Vec::new(),
         entries,
     }
 }

@@ -60,13 +60,17 @@ impl Ledger {
         }
     }
 
-    /// The protocols under which an alive candidate is served. One whose protocols are not known –
-    /// it was saved by an older version, or other targets were required then – is served under the
-    /// most likely of its scheme until it is checked, which is at once.
+    /// The protocols under which an alive candidate is served. One that has not reached enough of the
+    /// targets that there are now, because others were required, is served under those by which it
+    /// reached the others until it is checked, which is at once; one whose protocols are not known
+    /// at all under the most likely of its scheme.
     fn served(&self, row: &Row) -> Protocols {
         let working = self.working_of(row);
         if !working.is_empty() || !row.is_alive() {
             return working;
+        }
+        if let Some(life) = row.life.as_ref().filter(|life| !life.spoke.is_empty()) {
+            return life.spoke;
         }
         let named = row.candidate.scheme.protocols();
         let likely = named.in_order(row.candidate.port).next();

@@ -1,7 +1,9 @@
 //! What the ledger keeps of one candidate.
 
 use super::entry::{Check, Entry, HISTORY_MAX};
-use proxy_shards::{Candidate, Exit, Record, Timing, Verdict, Works};
+use proxy_shards::{
+    Candidate, Exit, Protocols, Record, Require, TARGETS_MAX, Timing, Verdict, Works,
+};
 use std::collections::VecDeque;
 
 /// Failures in a row of a proxy that was alive, before it counts as dead for good. Each is followed
@@ -51,6 +53,9 @@ pub(super) struct Row {
 #[derive(Debug, Default)]
 pub(super) struct Life {
     pub(super) works: Works,
+    /// The protocols by which it reached any target when it was last alive, whatever the targets are
+    /// called now.
+    pub(super) spoke: Protocols,
     pub(super) timing: Timing,
     pub(super) exit: Option<Exit>,
     history: VecDeque<Check>,
@@ -61,6 +66,7 @@ impl Life {
         let newest = entry.history.len().saturating_sub(HISTORY_MAX);
         Life {
             works: entry.works,
+            spoke: entry.works.enough(Require::Any, TARGETS_MAX),
             timing: entry.timing,
             exit: entry.exit,
             history: entry.history[newest..].iter().copied().collect(),
@@ -105,6 +111,7 @@ impl Row {
             self.failures = 0;
             let life = self.life.get_or_insert_default();
             life.timing = record.timing;
+            life.spoke = works.enough(Require::Any, TARGETS_MAX);
             // A judge that did not answer takes nothing back.
             life.exit = record.exit.or(life.exit.filter(|_| works != record.works));
         } else {

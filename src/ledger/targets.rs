@@ -5,6 +5,22 @@ use super::judge::Goal;
 use proxy_shards::{ProbePolicy, Protocol, Targets, Works};
 
 impl Ledger {
+    /// The names of the targets, in the order of the bits.
+    pub fn targets(&self) -> &[Box<str>] {
+        &self.targets
+    }
+
+    /// The first policy. `restored`: the targets that the bits of what was restored stand for. If they
+    /// are not known and there is one target, it is that one; of several, nothing is known.
+    pub fn aim_restored(&mut self, restored: &[Box<str>], policy: &ProbePolicy) {
+        self.aim(policy);
+        let places = match (restored, &self.targets[..]) {
+            ([], [_]) => vec![Some(0)],
+            (old, new) => moved(old, new),
+        };
+        self.renumber(&places);
+    }
+
     /// These are the targets from now on. What was reached of those that were there before, by name,
     /// is still known.
     pub fn aim(&mut self, policy: &ProbePolicy) {
@@ -14,20 +30,18 @@ impl Ledger {
         };
         let names: Vec<Box<str>> = policy.targets.iter().map(|t| t.name.clone()).collect();
         let old = std::mem::replace(&mut self.targets, names);
-        let names = &self.targets;
-        if old.is_empty() || old == *names {
-            return;
+        if !old.is_empty() && old != self.targets {
+            self.renumber(&moved(&old, &self.targets));
         }
-        let places = moved(&old, names);
-        for life in self
-            .rows
-            .iter_mut()
-            .flatten()
-            .filter_map(|row| row.life.as_mut())
-        {
+    }
+
+    /// `places` has the old place of each target.
+    fn renumber(&mut self, places: &[Option<usize>]) {
+        let lives = self.rows.iter_mut().flatten();
+        for life in lives.filter_map(|row| row.life.as_mut()) {
             let mut works = Works::default();
             for protocol in Protocol::ALL {
-                works.set(protocol, renumbered(life.works.by(protocol), &places));
+                works.set(protocol, renumbered(life.works.by(protocol), places));
             }
             life.works = works;
         }

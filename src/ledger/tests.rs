@@ -336,3 +336,48 @@ fn other_targets_take_nothing_from_the_pool_until_the_next_check() {
     ledger.aim(&policy(&["b"], Require::All));
     assert_eq!(ledger.working(0), Protocols::only(Protocol::Http));
 }
+
+/// What a proxy that reached the targets `0b01` by SOCKS5 is served with, after a restart.
+fn served_after(saved: &[&str], configured: &[&str]) -> Vec<(Protocol, u8)> {
+    let mut entry = Entry::new("auto://9.9.9.9:8080".parse().unwrap());
+    (entry.verdict, entry.alive_at_ms) = (Some(Verdict::Alive), 1);
+    entry.works.set(Protocol::Socks5, Targets::from_bits(0b01));
+    let mut ledger = Ledger::new(1);
+    ledger.restore(entry).unwrap();
+    let saved: Vec<Box<str>> = saved.iter().map(|&name| name.into()).collect();
+    ledger.aim_restored(&saved, &policy(configured, Require::Any));
+    let alive = ledger.alive();
+    alive.map(|a| (a.protocol, a.targets.bits())).collect()
+}
+
+#[test]
+fn after_a_restart_what_was_reached_follows_the_names_of_the_targets() {
+    let check = |saved: &[&str], configured: &[&str], bits| {
+        let expected = [(Protocol::Socks5, bits)];
+        assert_eq!(
+            served_after(saved, configured),
+            expected,
+            "{saved:?} {configured:?}"
+        );
+    };
+    check(&["a", "b"], &["a", "b"], 0b01);
+    check(&["a", "b"], &["b", "a"], 0b10);
+    check(&["a", "b"], &["x", "b"], 0);
+    check(&["a"], &["x", "y", "a"], 0b100);
+    // An older version did not say.
+    check(&[], &["a"], 0b1);
+    check(&[], &["a", "b"], 0);
+}
+
+#[test]
+fn a_target_with_another_name_does_not_change_what_a_proxy_speaks() {
+    let mut ledger = Ledger::new(1);
+    let index = ledger
+        .admit("auto://9.9.9.9:8080".parse().unwrap(), 0)
+        .unwrap();
+    ledger.aim(&policy(&["a"], Require::All));
+    ledger.apply(index, &reached(Protocol::Socks5, ALL), ALL, 1);
+    ledger.aim(&policy(&["b"], Require::All));
+    let served: Vec<Protocol> = ledger.alive().map(|alive| alive.protocol).collect();
+    assert_eq!(served, [Protocol::Socks5]);
+}

@@ -2,8 +2,9 @@
 //! meta record that holds them together.
 //!
 //! Chunk: `format u8 · records u16 · records · crc u32`. Meta: `format u8 · saved_at_ms u64 ·
-//! entries u64 · chunks u32 · digest u32 · crc u32`. The digest covers the CRCs of all chunks in
-//! their order, so chunks of two different saves never pass for one image.
+//! entries u64 · chunks u32 · digest u32 · targets u8 [name] · crc u32`. The digest covers the CRCs of
+//! all chunks in their order, so chunks of two different saves never pass for one image. A meta record
+//! that ends before the targets does not know them.
 
 use super::Image;
 use super::record::{self, RECORD_BYTES_MIN, Reader};
@@ -41,17 +42,24 @@ impl Mark {
 }
 
 /// What holds the chunks together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Meta {
     pub(super) saved_at_ms: u64,
     pub(super) entries: u64,
     pub(super) chunks: u32,
     digest: u32,
+    pub(super) targets: Vec<Box<str>>,
 }
 
 impl Meta {
-    /// The meta record of an image with `entries` entries in chunks with these marks.
-    pub(super) fn new(saved_at_ms: u64, entries: u64, marks: &[Mark]) -> Meta {
+    /// The meta record of an image with `entries` entries in chunks with these marks, whose bits
+    /// stand for `targets`.
+    pub(super) fn new(
+        saved_at_ms: u64,
+        entries: u64,
+        marks: &[Mark],
+        targets: &[Box<str>],
+    ) -> Meta {
         let mut digest = crc32fast::Hasher::new();
         for mark in marks {
             digest.update(&mark.crc.to_le_bytes());
@@ -62,15 +70,17 @@ impl Meta {
             // 4 294 967 295 chunks would be 32 TiB.
             chunks: u32::try_from(marks.len()).unwrap_or(u32::MAX),
             digest: digest.finalize(),
+            targets: targets.to_vec(),
         }
     }
 
-    pub(super) fn encode(self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
         bytes.extend(self.saved_at_ms.to_le_bytes());
         bytes.extend(self.entries.to_le_bytes());
         bytes.extend(self.chunks.to_le_bytes());
         bytes.extend(self.digest.to_le_bytes());
+        record::put_targets(&self.targets, &mut bytes);
         seal(bytes)
     }
 
@@ -82,6 +92,7 @@ impl Meta {
                 entries: reader.u64()?,
                 chunks: reader.u32()?,
                 digest: reader.u32()?,
+                targets: reader.targets()?,
             })
         })();
         read.filter(|_| reader.is_at_end())
@@ -196,7 +207,7 @@ pub(super) fn packed_first(image: &Image) -> (Vec<Vec<u8>>, Vec<u8>) {
     };
     let chunks: Vec<_> = image.entries.chunks(200).map(pack).collect();
     let marks: Vec<_> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
-    let meta = Meta::new(image.saved_at_ms, image.entries.len() as u64, &marks);
+    let meta = Meta::new(image.saved_at_ms, image.entries.len() as u64, &marks, &[]);
     let mut meta = meta.encode();
     meta.truncate(meta.len() - 4);
     meta[0] = FORMAT_FIRST;

@@ -74,7 +74,7 @@ fn what_was_saved_is_loaded_with_every_field() {
 fn an_empty_image_is_saved_too() {
     let image = Image {
         saved_at_ms: 7,
-        entries: Vec::new(),
+        ..Image::default()
     };
     each(|backend| {
         saved(backend, &random_image(&mut Rng::with_seed(2), 600));

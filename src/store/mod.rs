@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 pub struct Image {
     /// When it was saved, in milliseconds since the Unix epoch.
     pub saved_at_ms: u64,
+    /// The names of the targets that the bits of the entries stand for, in their order; empty if
+    /// an older version saved it, which did not say.
+    pub targets: Vec<Box<str>>,
     /// The ledger, in its own order.
     pub entries: Vec<Entry>,
 }

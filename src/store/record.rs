@@ -12,6 +12,7 @@ mod code;
 pub(super) mod first;
 
 use crate::ledger::{Check, Entry, HISTORY_MAX};
+use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Candidate, Credentials, Exit, Host, Targets, Timing, Verdict, Works};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +22,15 @@ pub(super) const RECORD_BYTES_MIN: usize = 25;
 
 /// Bytes of one check.
 const CHECK_BYTES: usize = 9;
+
+/// Appends the names of targets: how many in one byte, and each; nothing if they are not known.
+pub(super) fn put_targets(names: &[Box<str>], out: &mut Vec<u8>) {
+    debug_assert!(names.len() <= TARGETS_MAX, "a policy has no more");
+    if !names.is_empty() {
+        out.push(names.len() as u8);
+        names.iter().for_each(|name| put_text(name, out));
+    }
+}
 
 /// Whether an entry comes back as it is: true for all that a list can hold.
 pub(super) fn is_storable(entry: &Entry) -> bool {
@@ -162,6 +172,18 @@ impl<'a> Reader<'a> {
             _ => return None,
         }
         Some(entry)
+    }
+
+    /// The names of targets, which are the last there is; none if the bytes end before them.
+    pub(super) fn targets(&mut self) -> Option<Vec<Box<str>>> {
+        if self.is_at_end() {
+            return Some(Vec::new());
+        }
+        let count = usize::from(self.u8()?);
+        let names = (0..count).map(|_| self.text().map(Box::from));
+        names
+            .collect::<Option<_>>()
+            .filter(|_| count <= TARGETS_MAX)
     }
 
     fn verdict(&mut self) -> Option<Option<Verdict>> {

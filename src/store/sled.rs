@@ -172,7 +172,8 @@ impl Store for SledStore {
                 }
                 marks.push(mark);
             }
-            let meta = Meta::new(image.saved_at_ms, packer.entries(), &marks);
+            let targets = &image.targets;
+            let meta = Meta::new(image.saved_at_ms, packer.entries(), &marks, targets);
             for key in db.range(chunk_key(meta.chunks)..chunk_key(u32::MAX)).keys() {
                 batch.remove(key?);
             }
@@ -205,12 +206,14 @@ fn read_image(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
         chunk::unpack(&chunk, &mut entries).map_err(|why| damaged(&why))?;
         marks.push(Mark::of(&chunk));
     }
-    if Meta::new(meta.saved_at_ms, entries.len() as u64, &marks) != meta {
+    let count = entries.len() as u64;
+    if Meta::new(meta.saved_at_ms, count, &marks, &meta.targets) != meta {
         let why = "the chunks are not of one save".to_owned();
         return Err(Trouble::Damaged(why));
     }
     let image = Image {
         saved_at_ms: meta.saved_at_ms,
+        targets: meta.targets,
         entries,
     };
     Ok(Some((image, marks)))

@@ -1,7 +1,7 @@
 //! Proxies that speak several protocols.
 
 use super::*;
-use proxy_shards::{Protocol, Protocols, Targets, Works};
+use proxy_shards::{Protocol, Protocols, Require, Targets, Works};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -95,4 +95,27 @@ fn a_protocol_that_no_longer_works_leaves_the_pool_alone() {
     let snapshot = sim.snapshot();
     let served = snapshot.pool.proxies().iter().map(|p| p.protocol);
     assert_eq!(served.collect::<Vec<_>>(), [Protocol::Http]);
+}
+
+#[test]
+fn what_the_bits_stand_for_is_saved_and_comes_back_by_name() {
+    let mut sim = Simulation::new(controlled(&["a", "b"], Require::Any), 10, Image::default());
+    sim.behave(|_, _| DEAD);
+    sim.deliver(0, list(0..3));
+    sim.run_until(400_000);
+    let targets = sim.images.last().unwrap().targets.clone();
+    assert_eq!(targets, ["a".into(), "b".into()]);
+
+    let mut known = entry(1, Some(Verdict::Alive), 5);
+    known.works.set(Protocol::Http, Targets::NONE.with(1));
+    let restored = Image {
+        targets,
+        ..image(vec![known])
+    };
+    let config = controlled(&["b", "a"], Require::Any);
+    let mut sim = Simulation::still(config, 10, restored);
+    sim.run_until(1);
+    let snapshot = sim.snapshot();
+    let served = snapshot.pool.proxies().iter().map(|p| p.targets);
+    assert_eq!(served.collect::<Vec<_>>(), [Targets::first(1)]);
 }

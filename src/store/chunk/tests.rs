@@ -44,7 +44,7 @@ fn a_check_of_one_candidate_changes_one_chunk() {
 fn no_flipped_bit_goes_unnoticed() {
     let image = random_image(&mut fastrand::Rng::with_seed(3), 20);
     let chunk = packed(&image).remove(0);
-    let meta = Meta::new(1, 2, &[Mark::of(&chunk)]).encode();
+    let meta = Meta::new(1, 2, &[Mark::of(&chunk)], &["shop".into()]).encode();
     for bit in 0..chunk.len() * 8 {
         let mut bytes = chunk.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -103,5 +103,22 @@ fn marks_tell_chunks_apart_and_their_order_counts() {
     let marks: Vec<Mark> = packed(&image).iter().map(|c| Mark::of(c)).collect();
     let swapped: Vec<Mark> = marks.iter().rev().copied().collect();
     assert!(marks.len() > 2 && marks[0].crc != marks[1].crc);
-    assert_ne!(Meta::new(0, 1_000, &marks), Meta::new(0, 1_000, &swapped));
+    assert_ne!(
+        Meta::new(0, 1_000, &marks, &[]),
+        Meta::new(0, 1_000, &swapped, &[])
+    );
+}
+
+#[test]
+fn a_meta_record_says_what_the_bits_stand_for_or_that_it_does_not_know() {
+    let names: Vec<Box<str>> = vec!["shop".into(), "mail".into()];
+    let meta = Meta::new(1, 2, &[], &names);
+    assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
+    let unknown = Meta::new(1, 2, &[], &[]);
+    assert_eq!(
+        unknown.encode().len(),
+        29,
+        "as it was before targets had names"
+    );
+    assert_eq!(Meta::decode(&unknown.encode()), Ok(unknown));
 }

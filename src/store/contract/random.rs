@@ -78,6 +78,9 @@ fn live(entry: &mut Entry, random: &mut Rng) {
 pub(in crate::store) fn random_image(random: &mut Rng, count: usize) -> Image {
     Image {
         saved_at_ms: random.u64(..),
+        targets: (0..random.u8(..=8))
+            .map(|place| format!("t{place}-{}", random.u8(..)).into())
+            .collect(),
         entries: (0..count).map(|_| random_entry(random)).collect(),
     }
 }

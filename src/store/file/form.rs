@@ -5,6 +5,7 @@ use super::FILE_BYTES_MAX;
 use super::old::{self, Proxy, Stats};
 use crate::ledger::{Check, Entry, HISTORY_MAX};
 use crate::store::{Image, record};
+use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
@@ -36,6 +37,7 @@ impl Written<'_> {
             updated: old::time_text(image.saved_at_ms),
             ledger: Ledger {
                 saved_at_ms: image.saved_at_ms,
+                targets: image.targets.clone(),
                 crc32: crc(image, record::encode),
                 entries: Lines(image),
             },
@@ -58,6 +60,9 @@ struct Ledger<Entries> {
     saved_at_ms: u64,
     /// Of the content in its binary form, so spaces and the order of keys do not matter.
     crc32: u32,
+    /// What the bits stand for, in their order; left out where that is not known.
+    #[serde(default, skip_serializing_if = "is_default")]
+    targets: Vec<Box<str>>,
     entries: Entries,
 }
 
@@ -224,7 +229,7 @@ fn storable(image: &Image) -> impl Iterator<Item = &Entry> {
     entries.filter(|entry| record::is_storable(entry))
 }
 
-/// Of the time and the storable entries, in their binary form.
+/// Of the time, the storable entries and the names of the targets, in their binary form.
 fn crc(image: &Image, encode: fn(&Entry, &mut Vec<u8>)) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&image.saved_at_ms.to_le_bytes());
@@ -234,6 +239,9 @@ fn crc(image: &Image, encode: fn(&Entry, &mut Vec<u8>)) -> u32 {
         encode(entry, &mut bytes);
         crc.update(&bytes);
     }
+    bytes.clear();
+    record::put_targets(&image.targets, &mut bytes);
+    crc.update(&bytes);
     crc.finalize()
 }
 
@@ -263,6 +271,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, String> {
         )),
         (None, None) => Ok(Image {
             saved_at_ms: found.updated.as_deref().map_or(0, old::time_of),
+            targets: Vec::new(),
             entries: found
                 .proxies
                 .unwrap_or_default()
@@ -279,9 +288,14 @@ fn image_of(
     entry: fn(Line) -> Option<Entry>,
     encode: fn(&Entry, &mut Vec<u8>),
 ) -> Result<Image, String> {
+    let names = &ledger.targets;
+    if names.len() > TARGETS_MAX || names.iter().any(|name| name.len() > 255) {
+        return Err("it names targets that are none".to_owned());
+    }
     let entries: Option<Vec<_>> = ledger.entries.into_iter().map(entry).collect();
     let image = Image {
         saved_at_ms: ledger.saved_at_ms,
+        targets: ledger.targets,
         entries: entries.ok_or("it holds an entry that is none")?,
     };
     match crc(&image, encode) == ledger.crc32 {

@@ -149,6 +149,7 @@ fn a_file_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     );
     let file = serde_json::to_value(Written::of(&image)).unwrap();
     assert_eq!(file["ledger_format"], 2);
+    assert_eq!(file["ledger"].get("targets"), None, "not known, not said");
     assert_eq!(load(&file.to_string()), (image, None));
 }
 
@@ -177,6 +178,7 @@ fn a_line_says_what_is_known_and_leaves_out_what_is_not() {
     }]);
     let image = Image {
         saved_at_ms: 1,
+        targets: vec!["a".into(), "b".into()],
         entries: vec![alive, Entry::new("http://1.2.3.5:80".parse().unwrap())],
     };
     let file = serde_json::to_value(Written::of(&image)).unwrap();
@@ -195,6 +197,7 @@ fn a_line_says_what_is_known_and_leaves_out_what_is_not() {
         },
     ]);
     assert_eq!(file["ledger"]["entries"], expected);
+    assert_eq!(file["ledger"]["targets"], serde_json::json!(["a", "b"]));
 }
 
 #[test]
@@ -207,6 +210,7 @@ fn the_alive_are_listed_with_the_first_protocol_that_works() {
         }
         let image = Image {
             saved_at_ms: 1,
+            targets: Vec::new(),
             entries: vec![entry],
         };
         let file = serde_json::to_value(Written::of(&image)).unwrap();
