@@ -57,6 +57,8 @@ pub(crate) struct Ended {
     pub(crate) exit: Option<Exit>,
     /// What the target said, of a probe without a proxy.
     pub(crate) learnt: Option<Box<Learnt>>,
+    /// Whether it was status 400 that ended it.
+    pub(crate) bad_request: bool,
 }
 
 impl Ended {
@@ -67,6 +69,7 @@ impl Ended {
             timing: Timing::default(),
             exit: None,
             learnt: None,
+            bad_request: false,
         }
     }
 }
@@ -90,6 +93,8 @@ pub struct Record {
     pub timing: Timing,
     /// What a judge saw, if one was reached: by that protocol, else by another one.
     pub exit: Option<Exit>,
+    /// The protocols that trouble of this host left untried: that they reached nothing means nothing.
+    pub untried: Protocols,
 }
 
 impl Record {
@@ -103,6 +108,7 @@ impl Record {
             first: None,
             timing: Timing::default(),
             exit: None,
+            untried: Protocols::NONE,
         }
     }
 }
