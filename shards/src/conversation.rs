@@ -61,6 +61,9 @@ pub struct Finding {
     pub exit: Option<Exit>,
     /// What the target said, of a conversation without a proxy that got as far as its head.
     pub learnt: Option<Box<Learnt>>,
+    /// Whether the peer's last word was status 400. A server behind TLS says so, in plain HTTP, to who
+    /// speaks to it without.
+    pub bad_request: bool,
 }
 
 /// What was said so far to one peer. At most one question is outstanding at any time. It is small,
@@ -71,6 +74,8 @@ pub struct Conversation {
     aside: Option<Box<Aside>>,
     /// Which target of the plan.
     target: u8,
+    /// [`Finding::bad_request`].
+    bad_request: bool,
 }
 
 impl Conversation {
@@ -97,6 +102,7 @@ impl Conversation {
             phase,
             aside,
             target: u8::try_from(target).unwrap_or(u8::MAX),
+            bad_request: false,
         };
         (conversation, step)
     }
@@ -125,18 +131,22 @@ impl Conversation {
     fn end(&mut self, plan: &Plan, rule: &Rule) -> Step {
         plan.watched.rule(rule);
         let verdict = rule.verdict();
+        self.bad_request = rule.is_bad_request();
         self.phase = Phase::Done(verdict);
         Step::Done(verdict)
     }
 
     /// What was found out, once it has ended; the second time, nothing.
     pub fn finding(&mut self) -> Finding {
-        match self.aside.take() {
-            None => Finding::default(),
-            Some(aside) => Finding {
-                exit: aside.exit,
-                learnt: aside.learnt,
-            },
+        let bad_request = std::mem::take(&mut self.bad_request);
+        let (exit, learnt) = match self.aside.take() {
+            None => (None, None),
+            Some(aside) => (aside.exit, aside.learnt),
+        };
+        Finding {
+            exit,
+            learnt,
+            bad_request,
         }
     }
 

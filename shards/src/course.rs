@@ -7,9 +7,11 @@
 //!
 //! - What the connect itself ends in (`refused`, `unreachable`, `connect_timeout`, or a connection
 //!   lost before it stood) holds for every protocol and target: it ends the job.
-//! - `bad_protocol` and `auth_required` hold for every target: they end the protocol.
+//! - `bad_protocol` and `auth_required` hold for every target: they end the protocol. Not so
+//!   `bad_protocol` behind a way that the proxy had opened: what stands there may be that target's.
 //! - A port is plain or behind TLS: once `http` was answered in its own words, well or ill, `https`
-//!   is not tried, nor the other way round.
+//!   is not tried, nor the other way round. Only 400 to `http` says nothing: servers behind TLS
+//!   answer so, in plain HTTP, to who speaks to them without.
 //! - Who took two connections and let the time pass on both, by two protocols, is taken for silent
 //!   by all.
 //! - SOCKS 4 has no IPv6 addresses: for such a target it is not tried beside other protocols.
@@ -19,7 +21,7 @@
 //!   port counts as the first one, with every target, as it is listed.
 //! - Silence and lost connections are tried again as often as the policy says, each probe for
 //!   itself; trouble of this host three times in the whole job, each after a pause. If it stays,
-//!   it ends the job: what was not tried is not held against the proxy.
+//!   it ends the job: what was not tried is not held against the proxy, and the record says what.
 //!
 //! A job ends under the policy that it began with. Were it to begin anew with each new one, it
 //! might never end.
@@ -74,6 +76,8 @@ pub struct Course {
     local_tries: u8,
     /// The most telling failure so far.
     failure: Option<Verdict>,
+    /// What the job asks for and was not tried to its end, if it was cut.
+    untried: Protocols,
     /// Of the first probe that reached its target: of `first`, else of the protocol under way.
     reached: Timing,
     last: Timing,
@@ -97,6 +101,7 @@ impl Course {
             retried: 0,
             local_tries: 0,
             failure: None,
+            untried: Protocols::NONE,
             reached: Timing::default(),
             last: Timing::default(),
             exit: None,
@@ -122,7 +127,7 @@ impl Course {
                 self.local_tries += 1;
                 return Next::ProbeLater;
             }
-            self.cut(verdict);
+            self.cut(job, verdict);
             return Next::Record;
         }
         if again && self.retried < policy.retries {
@@ -132,14 +137,16 @@ impl Course {
         self.retried = 0;
         match verdict {
             Verdict::Alive => self.reach(policy, ended.timing),
-            failure => self.miss(failure),
+            failure => self.miss(failure, ended.bad_request),
         }
         self.advance(job, policy, Scope::of(ended, policy))
     }
 
-    /// The job ends here, for a reason of our own.
-    pub fn cut(&mut self, verdict: Verdict) {
+    /// `job` ends here, for a reason of our own.
+    pub fn cut(&mut self, job: &Job, verdict: Verdict) {
         self.failure = Some(verdict);
+        let order = job.protocols.in_order(job.address.port());
+        self.untried = order.filter(|&p| !self.done.contains(p)).collect();
     }
 
     /// What all probes together say of the job `id`.
@@ -157,6 +164,7 @@ impl Course {
             first: self.first,
             timing,
             exit: self.exit.map(|(_, exit)| exit),
+            untried: self.untried,
         }
     }
 
@@ -188,7 +196,7 @@ impl Course {
     }
 
     /// The target was missed.
-    fn miss(&mut self, verdict: Verdict) {
+    fn miss(&mut self, verdict: Verdict, bad_request: bool) {
         if self
             .failure
             .is_none_or(|failure| failure.informative_rank() < verdict.informative_rank())
@@ -199,6 +207,7 @@ impl Course {
             Verdict::HandshakeTimeout | Verdict::ResponseTimeout => {
                 self.silent = self.silent.with(self.protocol);
             }
+            _ if bad_request && self.protocol == Protocol::Http => {}
             answer if answer.informative_rank() >= ANSWERED => self.speaks(),
             _ => {}
         }
@@ -257,13 +266,16 @@ impl Scope {
     /// The rules at the head of this file; not asked of local trouble.
     fn of(ended: &Ended, policy: &ProbePolicy) -> Scope {
         use Verdict::{Alive, AuthRequired, BadProtocol, ConnectTimeout, Refused, Unreachable};
-        let connected = ended.timing.connect_us > 0;
+        let timing = &ended.timing;
+        let connected = timing.connect_us > 0;
+        let opened = timing.tls_us > 0 || timing.handshake_us > 0 && timing.first_byte_us > 0;
         match ended.verdict {
             _ if policy.mode == Mode::ConnectOnly => Scope::Job,
             Alive => Scope::Target,
             Refused | Unreachable | ConnectTimeout => Scope::Job,
             _ if !connected => Scope::Job,
-            BadProtocol | AuthRequired => Scope::Protocol,
+            AuthRequired => Scope::Protocol,
+            BadProtocol if !opened => Scope::Protocol,
             _ if policy.require == Require::All => Scope::Protocol,
             _ => Scope::Target,
         }

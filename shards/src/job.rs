@@ -59,6 +59,8 @@ pub struct Ended {
     pub exit: Option<Exit>,
     /// What the target said, of a probe without a proxy.
     pub learnt: Option<Box<Learnt>>,
+    /// Whether it was status 400 that ended it.
+    pub bad_request: bool,
 }
 
 impl Ended {
@@ -69,6 +71,7 @@ impl Ended {
             timing: Timing::default(),
             exit: None,
             learnt: None,
+            bad_request: false,
         }
     }
 }
@@ -92,6 +95,8 @@ pub struct Record {
     pub timing: Timing,
     /// What a judge saw, if one was reached: by that protocol, else by another one.
     pub exit: Option<Exit>,
+    /// The protocols that trouble of this host left untried: that they reached nothing means nothing.
+    pub untried: Protocols,
 }
 
 impl Record {
@@ -105,6 +110,7 @@ impl Record {
             first: None,
             timing: Timing::default(),
             exit: None,
+            untried: Protocols::NONE,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Task {
     /// It ends here, for a reason of our own.
     fn cut(&mut self, verdict: Verdict) -> Record {
         if let Some((_, course)) = &mut self.begun {
-            course.cut(verdict);
+            course.cut(&self.job, verdict);
         }
         self.record(verdict)
     }

@@ -63,7 +63,11 @@ impl Lanes {
 
 async fn lane(shard: Rc<Shard>, number: usize) {
     let mut socket = Socket::new(&shard.ring).expect("a slot for each lane");
-    while let Some(probe) = next(&shard, number, &mut socket).await {
+    loop {
+        // Not `while let`, which keeps a second probe for as long as the first is under way.
+        let Some(probe) = next(&shard, number, &mut socket).await else {
+            break;
+        };
         let ended = probe.run(&mut socket).await;
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
         shard.ended(number, &ended);

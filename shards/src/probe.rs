@@ -73,6 +73,7 @@ impl Probe {
             timing: laps.end(Instant::now()),
             exit: finding.exit,
             learnt: finding.learnt,
+            bad_request: finding.bad_request,
         }
     }
 

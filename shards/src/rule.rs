@@ -62,6 +62,11 @@ impl Rule {
         Rule::Told(Verdict::LocalFault, text)
     }
 
+    /// Whether a status of 400 was the reason.
+    pub(crate) const fn is_bad_request(&self) -> bool {
+        matches!(self, Rule::Status { status: 400, .. } | Rule::Tunnel(400))
+    }
+
     /// What it leads to.
     pub(crate) const fn verdict(&self) -> Verdict {
         match self {

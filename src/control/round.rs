@@ -1,7 +1,8 @@
 //! The end of a round: what is held counts, is void, or waits for the next.
 
 use super::{Control, Health, Held};
-use proxy_shards::{ProbePolicy, Targets};
+use proxy_shards::target::Demand;
+use proxy_shards::{ProbePolicy, Target, Targets};
 use std::sync::Arc;
 
 /// What came of a round of probes without a proxy.
@@ -18,6 +19,8 @@ pub struct Round<H> {
     /// Whether the targets say something else than the policy before expected: what was asked under
     /// it says nothing.
     pub relearnt: bool,
+    /// Whether that is something else than was learnt before.
+    pub said_else: bool,
     /// Held verdicts that count, each with the targets that answered all the while.
     pub settled: Vec<(H, Targets)>,
     /// Held verdicts that say nothing: to be checked again.
@@ -42,11 +45,14 @@ impl<H> Control<H> {
         self.health = health;
         let before = self.policy.clone();
         let policy = self.learn();
+        let had_learnt = |target: &Target| target.learns() && target.demand != Demand::Learn;
+        let mut pairs = before.targets.iter().zip(&self.policy.targets);
         let mut round = Round {
             reached,
             missed_before,
             changed_from,
             relearnt: self.policy.targets != before.targets,
+            said_else: pairs.any(|(old, new)| had_learnt(old) && old != new),
             policy,
             settled: Vec::new(),
             void: Vec::new(),

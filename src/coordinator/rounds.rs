@@ -7,6 +7,7 @@ use crate::control::{Health, Round};
 use crate::schedule::Ticket;
 use crate::snapshot::TargetStat;
 use proxy_shards::policy::Mode;
+use proxy_shards::target::Demand;
 use proxy_shards::{ControlJob, ControlRecord, ProbePolicy, Record, Target, Targets, Verdict};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -151,6 +152,14 @@ impl State {
         if let Some(policy) = round.policy {
             actions.push(Action::Policy(policy));
         }
+        if round.said_else {
+            tracing::warn!(
+                targets = self.learnt(),
+                "without a proxy a target says something else than before, and proxies must say the same from \
+                 now on; if another page has got in its way, the verdicts are wrong: expect a part of its \
+                 body, use a generate_204 URL, an https URL or a judge"
+            );
+        }
         if round.relearnt {
             self.schedule.outdate();
         }
@@ -168,6 +177,19 @@ impl State {
                 self.schedule.hasten(index, now.clock_ms);
             }
         }
+    }
+
+    /// What was learnt of the targets, in one line.
+    fn learnt(&self) -> String {
+        let targets = self.control.policy().targets.iter();
+        let said = targets.filter_map(|target| match &target.demand {
+            Demand::Answer(said) if said.learnt => {
+                let kind = said.content_type.as_deref().unwrap_or("no media type");
+                Some(format!("{}: {}, {kind}", target.name, said.status))
+            }
+            _ => None,
+        });
+        said.collect::<Vec<_>>().join("; ")
     }
 
     /// A held verdict says nothing: its candidate is tried again after a short pause.

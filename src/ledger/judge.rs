@@ -53,6 +53,10 @@ pub(super) fn judge(known: Works, record: &Record, trusted: Targets, goal: Goal)
     let mut works = Works::default();
     for protocol in Protocol::ALL {
         let (new, old) = (record.works.by(protocol), known.by(protocol));
+        if record.untried.contains(protocol) {
+            works.set(protocol, new.or(old));
+            continue;
+        }
         let lost = new.is_empty() && !old.and(trusted).is_empty();
         let kept = match lost {
             true => Targets::NONE,
@@ -86,6 +90,7 @@ fn needs_no_target(verdict: Verdict) -> bool {
 mod tests {
     use super::*;
     use proxy_shards::Protocol::{Http, Socks5};
+    use proxy_shards::Protocols;
     use proxy_shards::Verdict::{Alive, Closed, LocalPorts, Refused};
 
     fn works(pairs: &[(Protocol, u8)]) -> Works {
@@ -190,6 +195,26 @@ mod tests {
         let partly = (Closed, &[(Http, 0b01)][..]);
         check(Require::All, &[], partly, 0b01, Some((0b01, 0, true)));
         check(Require::All, &[], (Closed, &[]), 0b01, Some((0, 0, false)));
+    }
+
+    #[test]
+    fn what_trouble_of_this_host_left_untried_still_works() {
+        let record = Record {
+            works: works(&[(Http, 0b11)]),
+            untried: Protocols::only(Socks5),
+            ..Record::unprobed(0, Alive)
+        };
+        let goal = Goal {
+            require: Require::All,
+            count: 2,
+        };
+        let known = works(&[(Http, 0b11), (Socks5, 0b11)]);
+        let judged = judge(known, &record, Targets::first(2), goal);
+        let kept = Judged::Counts {
+            works: known,
+            doubtful: false,
+        };
+        assert_eq!(judged, kept);
     }
 
     #[test]

@@ -257,3 +257,20 @@ fn a_tunnel_is_granted_by_any_success_and_by_nothing_else() {
     );
     check(SECURE, Protocol::Http, &[], ALIVE, Verdict::Closed);
 }
+
+#[test]
+fn a_conversation_tells_whether_it_ended_by_a_bad_request() {
+    for (url, status, expected) in [
+        (PLAIN, 400, true),
+        (PLAIN, 403, false),
+        (SECURE, 400, true),
+        (SECURE, 404, false),
+    ] {
+        let plan = plan(url);
+        let (mut conversation, _) = Conversation::begin(&plan, 0, Way::Proxy(Protocol::Http), None);
+        let reply = format!("HTTP/1.0 {status} No\r\n\r\n");
+        let step = conversation.received(&plan, reply.as_bytes());
+        assert!(matches!(step, Step::Done(_)), "{url} {status}");
+        assert_eq!(conversation.finding().bad_request, expected);
+    }
+}

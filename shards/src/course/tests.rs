@@ -296,3 +296,83 @@ fn the_exit_is_that_of_the_first_protocol_that_works() {
     assert_eq!(socks5, Some(exit(Socks5)));
     assert_eq!(seen_by(|_| Alive), Some(exit(Http)));
 }
+
+#[test]
+fn a_bad_request_may_be_the_answer_of_a_proxy_behind_tls() {
+    let peer = |bad_request| {
+        move |protocol, _| match protocol {
+            Http => Ended {
+                bad_request,
+                ..ended(Denied, 0)
+            },
+            Https => ended(Alive, 0),
+            _ => ended(BadProtocol, 0),
+        }
+    };
+    let listed = job(Protocols::only(Http).with(Https), 8080);
+    let policy = policy(1, Require::All, 0);
+    let (asked, record) = run(&listed, &policy, peer(true));
+    assert_eq!(asked, [(Http, 0), (Https, 0)]);
+    assert_eq!((record.verdict, record.first), (Alive, Some(Https)));
+    let (asked, record) = run(&listed, &policy, peer(false));
+    assert_eq!((asked, record.verdict), (vec![(Http, 0)], Denied));
+    // Behind TLS it is an answer as any other.
+    let (asked, _) = run(&job(Protocols::ALL, 443), &policy, |protocol, _| Ended {
+        bad_request: true,
+        ..ended(if protocol == Https { Denied } else { Closed }, 0)
+    });
+    assert_eq!(asked, [(Https, 0), (Socks5, 0), (Socks4, 0)]);
+}
+
+#[test]
+fn garbage_behind_an_open_way_ends_that_target_and_not_the_protocol() {
+    let garbage = |timing: Timing| Ended {
+        timing: Timing {
+            connect_us: 1,
+            ..timing
+        },
+        ..ended(BadProtocol, 0)
+    };
+    let in_tls = Timing {
+        handshake_us: 1,
+        tls_us: 1,
+        ..Timing::default()
+    };
+    let in_answer = Timing {
+        handshake_us: 1,
+        first_byte_us: 1,
+        ..Timing::default()
+    };
+    let of_proxy = Timing {
+        first_byte_us: 1,
+        ..Timing::default()
+    };
+    for (timing, asked, verdict) in [
+        (in_tls, 2, Alive),
+        (in_answer, 2, Alive),
+        (of_proxy, 1, BadProtocol),
+    ] {
+        let (job, policy) = (job(Protocols::only(Http), 80), policy(2, Require::Any, 0));
+        let peer = |_, target| match target {
+            0 => garbage(timing),
+            _ => ended(Alive, 0),
+        };
+        let (seen, record) = run(&job, &policy, peer);
+        assert_eq!((seen.len(), record.verdict), (asked, verdict), "{timing:?}");
+    }
+}
+
+#[test]
+fn the_record_says_what_trouble_of_this_host_left_untried() {
+    let (job, policy) = (job(Protocols::ALL, 80), policy(1, Require::All, 0));
+    let peer = |protocol, _| match protocol {
+        Http => ended(Alive, 0),
+        Socks5 => ended(Closed, 0),
+        _ => Ended::unprobed(LocalPorts),
+    };
+    let (_, record) = run(&job, &policy, peer);
+    assert_eq!((record.verdict, record.first), (Alive, Some(Http)));
+    assert_eq!(record.untried, Protocols::only(Socks4));
+    let (_, record) = run(&job, &policy, |_, _| ended(Alive, 0));
+    assert_eq!(record.untried, Protocols::NONE);
+}

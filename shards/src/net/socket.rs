@@ -58,26 +58,26 @@ impl Socket {
         deadline: Instant,
     ) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
-        let chain = [self.socket_entry(turn, at), self.connect_entry(turn, at)];
-        let connected = self.run([Step::Connect; 2], &chain).await;
+        let flight = self.launch(
+            [Step::Connect; 2],
+            &[self.socket_entry(turn, at), self.connect_entry(turn, at)],
+        )?;
+        let connected = flight.landed().await;
         connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
     /// Connects and hangs up at once, with RST so as to leave no TIME_WAIT behind: one chain.
     pub(crate) async fn knock(&mut self, at: SocketAddr, deadline: Instant) -> Result<(), Failure> {
         let turn = self.open(deadline).await;
-        let abort = opcode::Connect::new(
-            types::Fixed(self.slot),
-            nowhere(),
-            size_of::<libc::sockaddr>() as _,
-        )
-        .build();
-        let chain = [
-            self.socket_entry(turn, at),
-            self.connect_entry(turn, at).flags(LINK | SKIP),
-            abort.user_data(self.tag(turn, Step::Abort)),
-        ];
-        let connected = self.run([Step::Connect; 2], &chain).await;
+        let flight = self.launch(
+            [Step::Connect; 2],
+            &[
+                self.socket_entry(turn, at),
+                self.connect_entry(turn, at).flags(LINK | SKIP),
+                self.abort_entry(turn),
+            ],
+        )?;
+        let connected = flight.landed().await;
         connected.map(drop).map_err(|failure| failure.towards(at))
     }
 
@@ -90,20 +90,22 @@ impl Socket {
     /// Sends and waits for an answer: one chain, one wake-up.
     pub(crate) async fn ask(&mut self, out: Rc<[u8]>) -> Result<Chunk<'_>, Failure> {
         let turn = self.begin();
-        let chain = [
-            self.send_entry(turn, out).flags(LINK | SKIP),
-            Ring::recv_entry(self.slot, turn),
-        ];
-        let received = self.run([Step::Recv, Step::Send], &chain).await?;
+        let flight = self.launch(
+            [Step::Recv, Step::Send],
+            &[
+                self.send_entry(turn, out).flags(LINK | SKIP),
+                Ring::recv_entry(self.slot, turn),
+            ],
+        )?;
+        let received = flight.landed().await?;
         Ok(self.chunk(received))
     }
 
     /// Waits for more.
     pub(crate) async fn recv(&mut self) -> Result<Chunk<'_>, Failure> {
         let turn = self.begin();
-        let received = self
-            .run([Step::Recv; 2], &[Ring::recv_entry(self.slot, turn)])
-            .await?;
+        let flight = self.launch([Step::Recv; 2], &[Ring::recv_entry(self.slot, turn)])?;
+        let received = flight.landed().await?;
         Ok(self.chunk(received))
     }
 
@@ -148,6 +150,17 @@ impl Socket {
         .user_data(self.tag(turn, Step::Connect))
     }
 
+    /// Undoes the connection.
+    fn abort_entry(&self, turn: u32) -> squeue::Entry {
+        opcode::Connect::new(
+            types::Fixed(self.slot),
+            nowhere(),
+            size_of::<libc::sockaddr>() as _,
+        )
+        .build()
+        .user_data(self.tag(turn, Step::Abort))
+    }
+
     fn send_entry(&self, turn: u32, out: Rc<[u8]>) -> squeue::Entry {
         let entry = opcode::Send::new(types::Fixed(self.slot), out.as_ptr(), out.len() as u32)
             .flags(libc::MSG_WAITALL | libc::MSG_NOSIGNAL)
@@ -182,11 +195,9 @@ impl Socket {
         slot.turn
     }
 
-    async fn run(
-        &mut self,
-        aim: [Step; 2],
-        chain: &[squeue::Entry],
-    ) -> Result<(i32, u32), Failure> {
+    /// Submits a chain. Not a part of the future that waits for it, which would keep its entries for
+    /// as long as a peer is silent: there is one in each lane.
+    fn launch(&self, aim: [Step; 2], chain: &[squeue::Entry]) -> Result<Flight<'_>, Failure> {
         {
             let mut slot = self.ring.slot(self.slot);
             assert_eq!(slot.state, State::Idle, "one operation at a time");
@@ -204,26 +215,10 @@ impl Socket {
         self.ring.watch(self.slot);
         self.ring.push(chain);
         self.ring.began();
-        let flight = Flight {
+        Ok(Flight {
             ring: &self.ring,
             slot: self.slot,
-        };
-        poll_fn(|cx| {
-            let mut slot = flight.ring.slot(flight.slot);
-            if slot.state == State::Done {
-                slot.state = State::Idle;
-                return Poll::Ready(outcome(&slot));
-            }
-            if !slot
-                .waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(cx.waker()))
-            {
-                slot.waker = Some(cx.waker().clone());
-            }
-            Poll::Pending
         })
-        .await
     }
 
     fn chunk(&self, (received, flags): (i32, u32)) -> Chunk<'_> {
@@ -272,6 +267,28 @@ impl Drop for Socket {
 struct Flight<'a> {
     ring: &'a Rc<Ring>,
     slot: u32,
+}
+
+impl Flight<'_> {
+    /// Waits for its completion.
+    async fn landed(self) -> Result<(i32, u32), Failure> {
+        poll_fn(|cx| {
+            let mut slot = self.ring.slot(self.slot);
+            if slot.state == State::Done {
+                slot.state = State::Idle;
+                return Poll::Ready(outcome(&slot));
+            }
+            if !slot
+                .waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                slot.waker = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
 
 impl Drop for Flight<'_> {

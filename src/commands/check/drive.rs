@@ -261,6 +261,9 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             (Health::Down, _) if self.down_since.is_none() => self.first_rounds += 1,
             _ => {}
         }
+        if round.said_else {
+            self.say("warning: without a proxy the target says something else than before, and proxies must say the same from now on");
+        }
         if round.relearnt {
             self.relearnt_ms = self.now_ms();
         }

@@ -48,6 +48,7 @@ impl Talk<'_> {
             timing: laps.end(Instant::now()),
             exit: finding.exit,
             learnt: finding.learnt,
+            bad_request: finding.bad_request,
         }
     }
 
