@@ -157,6 +157,9 @@ def show(options, folder):
     table = Show(options, folder)
     print(COLUMNS.format("run", "proxies", "runs", "wall s", "CPU us a probe", "RSS MiB", "fds", "verdicts"))
     one, narrow, wide = ["--shards", "1"], ["--concurrency", "1000"], ["--concurrency", "19000"]
+    # All SYNs of a wide run meet one listener, on a CPU that steering has made the slower one: what
+    # its queue drops is sent again after 1, 3 and 7 s, and the request behind it later still.
+    patient = ["--connect-timeout", "15s", "--timeout", "30s"]
     table.row("mix, 19 000 at once", count, MIX, one + wide)
     table.row("forwards, 1 000 at once", count, "forwards", one + narrow, runs)
     table.row("forwards, 19 000 at once", count, "forwards", one + wide, runs)
@@ -164,7 +167,9 @@ def show(options, folder):
     if os.access(STEERING, os.W_OK):
         with steering():
             table.row("forwards, 1 000 at once, steered", count, "forwards", one + narrow, runs)
-            table.row("forwards, 19 000 at once, steered", count, "forwards", one + wide, runs)
+            table.row(
+                "forwards, 19 000 at once, steered", count, "forwards", one + wide + patient, runs
+            )
     else:
         print(f"steered runs left out: {STEERING} cannot be written, be root")
     silent = ["--concurrency", "38000", "--shards", "2", "--timeout", "30s"]
