@@ -76,29 +76,32 @@ Examples:
   proxy-checker check --mode connect-only --concurrency 10000 --timeout 3s big.txt
       A quick first sieve: does anything listen there at all?";
 
+/// Each paragraph is one line: the terminal decides where it wraps.
 const STATUS: &str = "\
-Protocols: a line that names none is tried under each (--protocol auto): the usual one of its port
-first, then http, socks5, socks4, https. That tells the truth about unknown lists and costs up to four
-connections for a proxy that accepts them and fails; --protocol http, or what the list is made of,
-makes it one.
+Protocols: a line that names none is tried under each (--protocol auto): the usual one of its \
+port first, then http, socks5, socks4, https. That tells the truth about unknown lists and \
+costs up to four connections for a proxy that accepts them and fails; --protocol http, or what \
+the list is made of, makes it one.
 
-Rows: jsonl and csv have proxy (as listed), address, protocol (the first that works, else as listed),
-verdict, latency_ms, connect_ms, attempts, url (how to use it), protocols (all that work), targets
-(those that `protocol` reached), exit and anonymity (as a judge saw them), handshake_ms, tls_ms,
-first_byte_ms. What is not known is null, or empty in csv; lists are arrays, or joined by ; in csv.
-txt has one URL a line, as it is used; with --all also the verdict and the milliseconds, separated by
-tabs, the alive first. A proxy that several inputs list is checked once.
+Rows: jsonl and csv have proxy (as listed), address, protocol (the first that works, else as \
+listed), verdict, latency_ms, connect_ms, attempts, url (how to use it), protocols (all that \
+work), targets (those that `protocol` reached), exit and anonymity (as a judge saw them), \
+handshake_ms, tls_ms, first_byte_ms. What is not known is null, or empty in csv; lists are \
+arrays, or joined by ; in csv. txt has one URL a line, as it is used; with --all also the \
+verdict and the milliseconds, separated by tabs, the alive first. A proxy that several inputs \
+list is checked once.
 
-Targets: before the first proxy each target is reached without one, and every few seconds after that.
-What fails is held until the target has answered once more. While it does not, nothing is probed, and
-what failed is probed again; if it stays away for a minute, the rest is local_target.
+Targets: before the first proxy each target is reached without one, and every few seconds \
+after that. What fails is held until the target has answered once more. While it does not, \
+nothing is probed, and what failed is probed again; if it stays away for a minute, the rest is \
+local_target.
 
-Exit status: 0 the check ran, whatever it found (also if the reader of standard output went away);
-1 it could not run, no input held a proxy (an input that cannot be read is a warning as long as
-another one can), or the target could not be reached without a proxy; 2 wrong usage; 130 interrupted
-by Ctrl-C or SIGTERM: what is known has been printed, and with --all the rest is local_cancelled,
-with what still waited for the target's answer. Lists are read to their end before the first proxy is
-checked; an interrupt before that prints nothing.";
+Exit status: 0 the check ran, whatever it found (also if the reader of standard output went \
+away); 1 it could not run, no input held a proxy (an input that cannot be read is a warning as \
+long as another one can), or the target could not be reached without a proxy; 2 wrong usage; \
+130 interrupted by Ctrl-C or SIGTERM: what is known has been printed, and with --all the rest \
+is local_cancelled, with what still waited for the target's answer. Lists are read to their \
+end before the first proxy is checked; an interrupt before that prints nothing.";
 
 impl CheckArgs {
     /// How these arguments want the proxies probed.
