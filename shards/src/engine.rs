@@ -8,6 +8,7 @@ use crate::policy::ProbePolicy;
 use crate::preflight::{self, Nofile, PreflightError};
 use crate::shard::Mail;
 use crate::supervisor::Start;
+use crate::tuning::Tuning;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,6 +29,8 @@ pub struct EngineOptions {
     pub shards: Option<NonZeroUsize>,
     /// Lanes of all shards together: the number of probes at once.
     pub lanes: NonZeroUsize,
+    /// The knobs of each shard's ring.
+    pub tuning: Tuning,
 }
 
 /// The running shards. Dropped without [`Engine::stop`], it stops without grace.
@@ -96,12 +99,14 @@ impl Engine {
         };
         let (ready_in, ready) = unbounded();
         for number in 0..count {
-            let cpu = (!cpus.is_empty()).then(|| cpus[number % cpus.len()].id);
+            let pinned = options.tuning.pinned && !cpus.is_empty();
+            let cpu = pinned.then(|| cpus[number % cpus.len()].id);
             let start = Start {
                 number,
                 cpu,
                 lanes,
                 lanes_max,
+                tuning: options.tuning,
                 policy: policy.clone(),
                 reports: sender.clone(),
             };

@@ -28,6 +28,7 @@ pub mod preflight;
 mod probe;
 mod shard;
 mod supervisor;
+pub mod tuning;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
 pub use engine::{Engine, EngineOptions, StartError};
@@ -38,5 +39,6 @@ pub use policy::ProbePolicy;
 pub use probe::Laps;
 pub use tally::Tally;
 pub use target::Target;
+pub use tuning::Tuning;
 pub use verdict::{Stage, Verdict};
 pub use works::{Protocols, Require, TARGETS_MAX, Targets, Works};

@@ -7,6 +7,7 @@ use crate::jobs::Jobs;
 use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
 use crate::policy::ProbePolicy;
+use crate::tuning::Tuning;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use futures_lite::future::{or, yield_now};
 use glommio::timer::Timer;
@@ -51,6 +52,7 @@ pub(crate) struct Seat {
     pub(crate) policy: RefCell<Arc<ProbePolicy>>,
     pub(crate) lanes: Cell<usize>,
     pub(crate) lanes_max: usize,
+    pub(crate) tuning: Tuning,
     pub(crate) stop_at: Cell<Option<Instant>>,
     pub(crate) restarts: Cell<u64>,
 }
@@ -126,7 +128,7 @@ impl Shard {
     pub(crate) fn new(seat: &Rc<Seat>) -> io::Result<Rc<Shard>> {
         let lanes = seat.lanes.get();
         let slots = seat.lanes_max + CONTROLS_AT_ONCE;
-        let options = RingOptions::for_lanes(lanes as u32, slots as u32);
+        let options = RingOptions::for_lanes(lanes as u32, slots as u32, seat.tuning);
         let shard = Rc::new(Shard {
             ring: net::start(options)?,
             jobs: seat.jobs.clone(),

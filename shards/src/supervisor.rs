@@ -6,6 +6,7 @@ use crate::net::Rope;
 use crate::policy::ProbePolicy;
 use crate::preflight;
 use crate::shard::{Mail, Seat, Shard};
+use crate::tuning::Tuning;
 use crossbeam_channel::{Receiver, Sender};
 use glommio::{LocalExecutorBuilder, Placement};
 use std::cell::{Cell, RefCell};
@@ -28,6 +29,7 @@ pub(crate) struct Start {
     pub(crate) cpu: Option<usize>,
     pub(crate) lanes: usize,
     pub(crate) lanes_max: usize,
+    pub(crate) tuning: Tuning,
     pub(crate) policy: Arc<ProbePolicy>,
     pub(crate) reports: Sender<Report>,
 }
@@ -62,6 +64,7 @@ impl Start {
             policy: RefCell::new(self.policy),
             lanes: Cell::new(self.lanes),
             lanes_max: self.lanes_max,
+            tuning: self.tuning,
             stop_at: Cell::new(None),
             restarts: Cell::new(0),
         })
@@ -158,6 +161,7 @@ mod tests {
             cpu: None,
             lanes: 1,
             lanes_max: 1,
+            tuning: Tuning::default(),
             policy,
             reports: unbounded().0,
         };

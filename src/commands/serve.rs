@@ -21,7 +21,7 @@ use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use place::Place;
-use proxy_shards::{Engine, EngineOptions, Verdict};
+use proxy_shards::{Engine, EngineOptions, Tuning, Verdict};
 use reload::Reloader;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -207,6 +207,7 @@ fn start_engine(config: &Config) -> Result<Engine, ServeError> {
     let options = EngineOptions {
         shards: checker.shards,
         lanes: checker.concurrency,
+        tuning: Tuning::default(),
     };
     Ok(Engine::start(options, checker.policy.clone())?)
 }

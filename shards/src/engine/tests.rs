@@ -32,6 +32,7 @@ fn engine(shards: usize, lanes: usize, policy: Arc<ProbePolicy>) -> Engine {
     let options = EngineOptions {
         shards: NonZeroUsize::new(shards),
         lanes: NonZeroUsize::new(lanes).unwrap(),
+        tuning: Tuning::default(),
     };
     Engine::start(options, policy).unwrap()
 }

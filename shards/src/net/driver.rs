@@ -4,14 +4,6 @@ use super::ring::{Ring, RingOptions};
 use futures_lite::future::yield_now;
 use std::io;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
-
-/// With this many operations in the kernel, and fewer than `FEW` completions in a round, more are
-/// let gather for `NAP`: else the executor's own sleep costs more than the work. Too short to show
-/// in a latency given in milliseconds, and off when little is under way.
-const CROWD: usize = 256;
-const FEW: usize = 16;
-const NAP: Duration = Duration::from_micros(200);
 
 /// Sets a ring up and drives it for as long as it lives. Call inside a glommio executor.
 pub(crate) fn start(options: RingOptions) -> io::Result<Rc<Ring>> {
@@ -29,9 +21,11 @@ async fn drive(ring: Weak<Ring>) {
             ring.expire(&mut due);
             ring.eventfd(false);
             yield_now().await;
-            if batch.len() < FEW && ring.in_kernel() >= CROWD {
+            let tuning = &ring.tuning;
+            let sparse = batch.len() < tuning.nap_few && ring.in_kernel() >= tuning.nap_crowd;
+            if sparse && !tuning.nap.is_zero() {
                 ring.submit();
-                glommio::timer::Timer::new(NAP).await;
+                glommio::timer::Timer::new(tuning.nap).await;
             }
             continue;
         }

@@ -6,6 +6,7 @@ use super::buffers::{Buffers, GROUP};
 use super::enter::enter;
 use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
+use crate::tuning::{TaskRun, Tuning};
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::cell::{Cell, RefCell, RefMut};
 use std::io;
@@ -13,10 +14,8 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Entries of the submission queue; a full one is submitted on the spot.
-const SUBMISSIONS: u32 = 1024;
-/// A completion queue of 16 384 is the most that 8 MiB of memlock allow.
-const COMPLETIONS: std::ops::RangeInclusive<u32> = 4096..=16_384;
+/// Least entries of the completion queue.
+const COMPLETIONS_MIN: u32 = 4096;
 
 pub(super) const LINK: squeue::Flags = squeue::Flags::IO_LINK;
 pub(super) const SKIP: squeue::Flags = squeue::Flags::SKIP_SUCCESS;
@@ -31,26 +30,24 @@ pub(crate) struct RingOptions {
     pub(crate) slots: u32,
     /// Operations that are expected at once, for the size of the completion queue.
     pub(crate) expected: u32,
-    /// Receive buffers, a power of two.
-    pub(crate) buffers: u16,
-    /// Bytes in each.
-    pub(crate) buffer_bytes: usize,
+    /// The rest.
+    pub(crate) tuning: Tuning,
 }
 
 impl RingOptions {
-    /// What probes need: an answer's head mostly fits one buffer.
-    pub(crate) fn for_lanes(lanes: u32, lanes_max: u32) -> RingOptions {
+    /// What so many probes at once need, and more of them later.
+    pub(crate) fn for_lanes(lanes: u32, lanes_max: u32, tuning: Tuning) -> RingOptions {
         RingOptions {
             slots: lanes_max,
             expected: lanes,
-            buffers: 1024,
-            buffer_bytes: 2048,
+            tuning,
         }
     }
 }
 
 /// One per shard. Everything is single-threaded.
 pub(crate) struct Ring {
+    pub(super) tuning: Tuning,
     pub(super) io: ManuallyDrop<RefCell<IoUring>>,
     pub(super) slots: ManuallyDrop<RefCell<Vec<Box<[Slot]>>>>,
     pub(super) buffers: ManuallyDrop<Buffers>,
@@ -73,22 +70,26 @@ pub(crate) struct Ring {
 impl Ring {
     /// Sets the ring up; see [`super::start`]. Call inside a glommio executor.
     pub(super) fn new(options: RingOptions) -> io::Result<Rc<Ring>> {
-        let io = IoUring::builder()
-            .setup_cqsize(
-                (options.expected * 2)
-                    .next_power_of_two()
-                    .clamp(*COMPLETIONS.start(), *COMPLETIONS.end()),
-            )
-            .setup_single_issuer()
-            .setup_coop_taskrun()
-            .setup_defer_taskrun()
-            .build(SUBMISSIONS)?;
+        let tuning = options.tuning;
+        let completions = (options.expected * 2)
+            .next_power_of_two()
+            .max(COMPLETIONS_MIN)
+            .min(tuning.completions_max.max(tuning.submissions));
+        let mut builder = IoUring::builder();
+        builder.setup_cqsize(completions).setup_single_issuer();
+        match tuning.task_run {
+            TaskRun::Deferred => builder.setup_coop_taskrun().setup_defer_taskrun(),
+            TaskRun::Cooperative => builder.setup_coop_taskrun(),
+            TaskRun::Interrupting => &mut builder,
+        };
+        let io = builder.build(tuning.submissions)?;
         io.submitter().register_files_sparse(options.slots)?;
-        let buffers = Buffers::register(&io, options.buffers, options.buffer_bytes)?;
+        let buffers = Buffers::register(&io, tuning.buffers, tuning.buffer_bytes)?;
         let rope = Rope::new()?;
         io.submitter().register_eventfd(bell::raw(&rope))?;
         let now = Instant::now();
         Ok(Rc::new(Ring {
+            tuning,
             io: ManuallyDrop::new(RefCell::new(io)),
             slots: ManuallyDrop::new(RefCell::default()),
             buffers: ManuallyDrop::new(buffers),

@@ -7,9 +7,6 @@ use super::wheel::Due;
 use io_uring::cqueue;
 use std::time::Instant;
 
-/// Completions taken in one round, before the tasks that they woke run.
-const ROUND: usize = 256;
-
 impl Ring {
     fn settle(&self, completion: &cqueue::Entry) {
         let tag = Tag::unpack(completion.user_data());
@@ -92,7 +89,7 @@ impl Ring {
                     let had = batch.len();
                     enter(&mut io).expect("io_uring_enter: round");
                     batch.extend(io.completion());
-                    if batch.len() == had || batch.len() >= ROUND {
+                    if batch.len() == had || batch.len() >= self.tuning.round {
                         break;
                     }
                 }

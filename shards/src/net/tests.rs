@@ -6,6 +6,7 @@ use super::driver::start;
 use super::failure::Failure;
 use super::ring::{Ring, RingOptions};
 use super::socket::Socket;
+use crate::Tuning;
 use futures_lite::future::{poll_once, yield_now};
 use glommio::{LocalExecutorBuilder, Placement};
 use peers::{Peer, black_hole, silent};
@@ -40,8 +41,10 @@ where
             let options = RingOptions {
                 slots,
                 expected: slots,
-                buffers,
-                buffer_bytes: 2048,
+                tuning: Tuning {
+                    buffers,
+                    ..Tuning::default()
+                },
             };
             let ring = start(options).unwrap();
             test(ring.clone()).await;
@@ -454,8 +457,10 @@ fn more_slots_than_the_kernel_grants_is_an_error_and_not_a_panic() {
         let options = RingOptions {
             slots: 3_000_000,
             expected: 1,
-            buffers: 16,
-            buffer_bytes: 2048,
+            tuning: Tuning {
+                buffers: 16,
+                ..Tuning::default()
+            },
         };
         assert!(
             start(options)

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Protocol;
+use crate::Tuning;
 use crate::net::{self, RingOptions};
 use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::tls::peer::{Authority, Server};
@@ -45,7 +46,7 @@ fn scripted(script: &[&'static str]) -> SocketAddr {
 
 fn probe(policy: ProbePolicy, way: Way, address: SocketAddr) -> Ended {
     let run = move || async move {
-        let ring = net::start(RingOptions::for_lanes(1, 1)).unwrap();
+        let ring = net::start(RingOptions::for_lanes(1, 1, Tuning::default())).unwrap();
         let probe = Probe {
             plan: Rc::new(Plan::new(Arc::new(policy))),
             target: 0,

@@ -30,7 +30,7 @@ use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
 use progress::Counts;
-use proxy_shards::{Candidate, Engine, EngineOptions, Record, Verdict};
+use proxy_shards::{Candidate, Engine, EngineOptions, Record, Tuning, Verdict};
 use rows::{Goals, Rows};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -126,6 +126,7 @@ fn start(
     let options = EngineOptions {
         shards: Some(shards),
         lanes,
+        tuning: Tuning::default(),
     };
     let policy = Arc::new(probing.policy);
     let engine = Engine::start(options, policy.clone()).map_err(|e| failed("cannot probe", e))?;
