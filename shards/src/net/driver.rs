@@ -24,8 +24,7 @@ async fn drive(ring: Weak<Ring>) {
             let tuning = &ring.tuning;
             let sparse = batch.len() < tuning.nap_few && ring.in_kernel() >= tuning.nap_crowd;
             if sparse && !tuning.nap.is_zero() {
-                ring.submit();
-                glommio::timer::Timer::new(tuning.nap).await;
+                ring.nap();
             }
             continue;
         }

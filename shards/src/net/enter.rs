@@ -2,6 +2,7 @@
 
 use io_uring::{IoUring, types};
 use std::io;
+use std::time::Duration;
 
 /// Submits what is queued and lets the kernel post what is due. Never blocks. GETEVENTS is needed
 /// even with nothing to wait for: deferred work runs only under it.
@@ -15,13 +16,18 @@ pub(super) fn enter(ring: &mut IoUring) -> io::Result<()> {
     })
 }
 
-/// The same, but leaves nothing behind. Since Linux 6.13 an enter stops after 20 pieces of deferred
-/// work, and while any are left over the eventfd is not signalled for new ones; asking for more
-/// than can come lifts the limit, and the timeout of zero keeps it from waiting.
-pub(super) fn drain(ring: &mut IoUring) -> io::Result<()> {
-    let zero = types::Timespec::new();
-    let args = types::SubmitArgs::new().timespec(&zero);
-    ignore_busy(ring.submitter().submit_with_args(1 << 16, &args))
+/// The same, but up to `pieces` of deferred work are done. Since Linux 6.13 an enter stops after 20
+/// of them, and while any are left over the eventfd is not signalled for new ones; asking for more
+/// completions lifts the limit, and the timeout of zero keeps it from waiting for them.
+pub(super) fn drain(ring: &mut IoUring, pieces: usize) -> io::Result<()> {
+    gather(ring, pieces, Duration::ZERO)
+}
+
+/// Submits what is queued and waits until there are `wanted` completions, for at most `patience`.
+pub(super) fn gather(ring: &mut IoUring, wanted: usize, patience: Duration) -> io::Result<()> {
+    let patience = types::Timespec::from(patience);
+    let args = types::SubmitArgs::new().timespec(&patience);
+    ignore_busy(ring.submitter().submit_with_args(wanted, &args))
 }
 
 fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {

@@ -3,7 +3,7 @@
 
 use super::bell::{self, Bell, Rope};
 use super::buffers::{Buffers, GROUP};
-use super::enter::enter;
+use super::enter::{enter, gather};
 use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
 use crate::tuning::{TaskRun, Tuning};
@@ -301,10 +301,12 @@ impl Ring {
         self.free.borrow_mut().push(i);
     }
 
-    /// Submits what is queued, and takes nothing.
-    pub(super) fn submit(&self) {
+    /// Submits what is queued and lets completions gather. Blocks the executor, but not for longer
+    /// than the nap: its own way to sleep costs several times the system call.
+    pub(super) fn nap(&self) {
+        let tuning = &self.tuning;
         // What cannot be submitted now is with the next round.
-        let _ = self.io.borrow_mut().submit();
+        let _ = gather(&mut self.io.borrow_mut(), tuning.nap_few, tuning.nap);
     }
 
     /// What the driver sleeps by.
