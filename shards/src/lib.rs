@@ -20,6 +20,7 @@ mod verify;
 mod controls;
 pub mod course;
 pub mod engine;
+pub mod governor;
 pub mod job;
 mod jobs;
 mod lane;
@@ -32,6 +33,7 @@ pub mod tuning;
 
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
 pub use engine::{Engine, EngineOptions, StartError};
+pub use governor::{Cause, Governor};
 pub use job::{ControlJob, ControlRecord, Ended, Job, Record, Report, Timing};
 pub use judge::{Anonymity, Exit};
 pub use net::socket_verdict;
