@@ -249,13 +249,7 @@ impl Governor {
     }
 
     /// To seven eighths of what the host bears.
-    fn lower(
-        &mut self,
-        bears: usize,
-        cause: Cause,
-        calm_ms: u64,
-        now_ms: u64,
-    ) -> Option<Decision> {
+    fn lower(&mut self, bears: usize, cause: Cause, calm_ms: u64, now_ms: u64) -> Option<Decision> {
         let whole_units = bears * 7 / 8 / self.rule.unit * self.rule.unit;
         let lanes = whole_units.clamp(self.floor(), self.rule.wish);
         self.bound = Some(bears);
@@ -283,7 +277,10 @@ impl Governor {
         if self.lanes >= wish || now_ms < self.climb_at || !(relaxed && asked_for && in_effect) {
             return None;
         }
-        if self.bound.is_some_and(|bound| self.lanes > bound + bound / 8) {
+        if self
+            .bound
+            .is_some_and(|bound| self.lanes > bound + bound / 8)
+        {
             self.bound = None;
             self.hold_ms = HOLD_MS;
         }
@@ -301,9 +298,7 @@ impl Governor {
     }
 
     fn floor(&self) -> usize {
-        FLOOR
-            .next_multiple_of(self.rule.unit)
-            .min(self.rule.wish)
+        FLOOR.next_multiple_of(self.rule.unit).min(self.rule.wish)
     }
 }
 

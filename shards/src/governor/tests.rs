@@ -102,7 +102,10 @@ impl Host {
 
     fn steps_down(&self) -> usize {
         let up = [Cause::Raised, Cause::Recovered];
-        let down = self.decisions.iter().filter(|(_, d)| !up.contains(&d.cause));
+        let down = self
+            .decisions
+            .iter()
+            .filter(|(_, d)| !up.contains(&d.cause));
         down.count()
     }
 }
@@ -119,7 +122,10 @@ fn it_finds_what_the_host_bears_and_stays_just_below() {
             "{fewest} of {bears} lanes, seed {seed}"
         );
         let over = most.saturating_sub(bears);
-        assert!(over <= bears / 64 + 2, "{most} > {bears} lanes, seed {seed}");
+        assert!(
+            over <= bears / 64 + 2,
+            "{most} > {bears} lanes, seed {seed}"
+        );
     }
 }
 
