@@ -130,13 +130,14 @@ pub struct Decision {
     pub cause: Cause,
 }
 
-/// The worst of the second under way.
+/// The most of the second under way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Second {
     began_ms: u64,
     cpu_percent: u32,
     lag_us: u32,
     demand: usize,
+    in_flight: usize,
 }
 
 /// The number of lanes, and what it depends on.
@@ -151,6 +152,8 @@ pub struct Governor {
     calm_at: u64,
     climb_at: u64,
     second: Second,
+    /// Probes under way at once in the second before.
+    stood: usize,
     strained: u8,
 }
 
@@ -168,6 +171,7 @@ impl Governor {
                 began_ms: now_ms,
                 ..Second::default()
             },
+            stood: 0,
             strained: 0,
         }
     }
@@ -195,15 +199,18 @@ impl Governor {
         second.cpu_percent = second.cpu_percent.max(signs.cpu_percent.unwrap_or(0));
         second.lag_us = second.lag_us.max(signs.lag_us);
         second.demand = second.demand.max(signs.demand);
+        second.in_flight = second.in_flight.max(signs.in_flight);
+        let stood = self.stood.max(second.in_flight);
         let whole = (now_ms.saturating_sub(second.began_ms) >= SECOND_MS).then_some(*second);
-        if whole.is_some() {
+        if let Some(whole) = whole {
+            self.stood = whole.in_flight;
             *second = Second {
                 began_ms: now_ms,
                 ..Second::default()
             };
         }
         if signs.are_trouble() {
-            return self.trouble(signs, now_ms);
+            return self.trouble(stood, now_ms);
         }
         let second = whole?;
         match self.strain(&second) {
@@ -212,12 +219,17 @@ impl Governor {
         }
     }
 
-    /// The kernel refused probes: what stood all the same is what it bears.
-    fn trouble(&mut self, signs: &Signs, now_ms: u64) -> Option<Decision> {
+    /// The kernel refused probes: what stood all the same, at its most, is what it bears.
+    fn trouble(&mut self, stood: usize, now_ms: u64) -> Option<Decision> {
         if now_ms < self.calm_at {
             return None;
         }
-        let bears = signs.in_flight.clamp(self.lanes / 2, self.lanes);
+        let bears = stood.max(self.lanes / 2);
+        if self.below(bears) >= self.lanes {
+            // Other shards' lanes still hold what they held before the last step.
+            self.climb_at = now_ms + self.hold_ms;
+            return None;
+        }
         self.hold_ms = match self.bound {
             Some(bound) if bound.abs_diff(bears) <= bound / 4 => {
                 (self.hold_ms * 2).min(HOLD_MS_MAX)
@@ -250,8 +262,7 @@ impl Governor {
 
     /// To seven eighths of what the host bears.
     fn lower(&mut self, bears: usize, cause: Cause, calm_ms: u64, now_ms: u64) -> Option<Decision> {
-        let whole_units = bears * 7 / 8 / self.rule.unit * self.rule.unit;
-        let lanes = whole_units.clamp(self.floor(), self.rule.wish);
+        let lanes = self.below(bears);
         self.bound = Some(bears);
         self.calm_at = now_ms + calm_ms;
         self.climb_at = now_ms + self.hold_ms;
@@ -295,6 +306,12 @@ impl Governor {
             lanes: self.lanes,
             cause,
         })
+    }
+
+    /// Seven eighths of `lanes`, in whole units.
+    fn below(&self, lanes: usize) -> usize {
+        let unit = self.rule.unit;
+        (lanes * 7 / 8 / unit * unit).clamp(self.floor(), self.rule.wish)
     }
 
     fn floor(&self) -> usize {
