@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Shorter windows than this say little.
-const WINDOW: Duration = Duration::from_secs(1);
+/// Shorter windows than this say little; whoever looks once a second is never a moment too early.
+const WINDOW: Duration = Duration::from_millis(900);
 
 /// Measures from one look to the next.
 #[derive(Debug)]
@@ -27,7 +27,8 @@ impl Meter {
         }
     }
 
-    /// The use since the last look in percent of the CPUs that the process may use, once a second.
+    /// The use since the last look in percent of the CPUs that the process may use, about once a
+    /// second.
     pub fn look(&mut self) -> Option<u32> {
         let (now, used) = (Instant::now(), used());
         let passed = now.duration_since(self.at);

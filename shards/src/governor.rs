@@ -7,16 +7,9 @@
 //! finds what the host bears and stays near it; once the bound is passed it is forgotten, and the
 //! steps are large.
 
-use crate::tally::Tally;
-use crate::verdict::Verdict;
+mod signs;
 
-/// The local verdicts that fewer lanes can end: each lane holds a slot, a port, and memory of the
-/// kernel. No network, no name and no target are trouble of another kind.
-pub const HOST_ERRORS: [Verdict; 3] = [
-    Verdict::LocalDescriptors,
-    Verdict::LocalPorts,
-    Verdict::LocalMemory,
-];
+pub use signs::{HOST_ERRORS, Signs};
 
 /// How late a shard's tick may come, in microseconds, before it has too much to do: what the shard
 /// measures, and when it sees a deadline, is wrong by as much.
@@ -24,8 +17,6 @@ pub const LAG_US_MAX: u32 = 100_000;
 
 /// Fewest lanes, whatever the trouble, unless fewer are wanted.
 const FLOOR: usize = 16;
-/// Local errors are trouble from this share of the probes that ended on: one in so many.
-const TROUBLE_SHARE: u64 = 100;
 /// After a step down, until errors that come are those of fewer lanes: the longest way of a report
 /// and the pause of a probe that is made again.
 const CALM_MS: u64 = 300;
@@ -87,40 +78,6 @@ pub struct Rule {
     pub cpu_percent_max: u32,
 }
 
-/// What was seen since the last look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Signs {
-    /// Probes that ended in each of [`HOST_ERRORS`].
-    pub errors: [u64; HOST_ERRORS.len()],
-    /// All probes that ended.
-    pub ended: u64,
-    /// Probes under way, as last reported.
-    pub in_flight: usize,
-    /// Jobs that are with the shards: so many lanes are asked for at least.
-    pub demand: usize,
-    /// CPU use of the process in percent of the CPUs that it may use, if it was measured.
-    pub cpu_percent: Option<u32>,
-    /// How late a shard's tick came at worst, in microseconds.
-    pub lag_us: u32,
-}
-
-impl Signs {
-    /// Counts the probes of a report.
-    pub fn count(&mut self, tally: &Tally) {
-        for (errors, verdict) in self.errors.iter_mut().zip(HOST_ERRORS) {
-            *errors += tally.verdicts[verdict as usize];
-        }
-        self.ended += tally.total();
-    }
-
-    /// A few errors among very many probes are made again and harm nobody; they may come from
-    /// other programs' peaks, and so need not be answered.
-    fn are_trouble(&self) -> bool {
-        let errors: u64 = self.errors.iter().sum();
-        errors > 0 && errors.saturating_mul(TROUBLE_SHARE) >= self.ended
-    }
-}
-
 /// How many lanes there are to be now, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -134,7 +91,9 @@ pub struct Decision {
 #[derive(Clone, Copy, Debug, Default)]
 struct Second {
     began_ms: u64,
+    /// Of the second before, until there is a newer one: it is measured once a second, more or less.
     cpu_percent: u32,
+    is_measured: bool,
     lag_us: u32,
     demand: usize,
     in_flight: usize,
@@ -196,7 +155,14 @@ impl Governor {
     /// called several times a second.
     pub fn look(&mut self, signs: &Signs, now_ms: u64) -> Option<Decision> {
         let second = &mut self.second;
-        second.cpu_percent = second.cpu_percent.max(signs.cpu_percent.unwrap_or(0));
+        if let Some(percent) = signs.cpu_percent {
+            let before = if second.is_measured {
+                second.cpu_percent
+            } else {
+                0
+            };
+            (second.cpu_percent, second.is_measured) = (percent.max(before), true);
+        }
         second.lag_us = second.lag_us.max(signs.lag_us);
         second.demand = second.demand.max(signs.demand);
         second.in_flight = second.in_flight.max(signs.in_flight);
@@ -206,6 +172,7 @@ impl Governor {
             self.stood = whole.in_flight;
             *second = Second {
                 began_ms: now_ms,
+                cpu_percent: whole.cpu_percent,
                 ..Second::default()
             };
         }

@@ -193,7 +193,8 @@ impl State {
         let [due, round] = [due, round].map(|due| due.filter(|_| !self.stopping));
         let stale_end = self.freshness.ends_at(self.stale_max_ms());
         let stale_end = stale_end.filter(|_| self.control.allows_probes());
-        let look = self.lanes.due_at().filter(|_| !self.stopping);
+        let busy = !self.stopping && self.dispatch.outstanding() > 0;
+        let look = self.lanes.due_at().filter(|_| busy);
         let wakes = [publish, save, due, round, stale_end, look];
         let wakes = wakes.into_iter().flatten();
         wakes.min().unwrap_or(now.clock_ms + 1_000)

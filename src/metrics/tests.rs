@@ -335,7 +335,9 @@ fn an_empty_namespace_puts_nothing_before_the_names() {
 
 #[test]
 fn every_family_is_in_the_documentation() {
+    // Keys of other routes have the same names.
     let page = include_str!("../../docs/api.md");
+    let (_, page) = page.split_once("## GET /metrics").unwrap();
     assert!(!families::ALL.is_empty());
     for family in families::ALL {
         let name = format!("`{}`", family.name);

@@ -208,6 +208,7 @@ fn one_hiccup_and_one_error_among_thousands_change_nothing() {
     let rare = Signs {
         errors: [1, 0, 0],
         ended: 10_000,
+        cpu_percent: Some(50),
         ..Signs::default()
     };
     for second in 1..20 {
@@ -215,6 +216,23 @@ fn one_hiccup_and_one_error_among_thousands_change_nothing() {
         let decision = governor.look(&signs, second as u64 * 1_000);
         assert_eq!(decision, None, "second {second}");
     }
+}
+
+#[test]
+fn a_second_without_a_measurement_is_like_the_one_before() {
+    let mut governor = governor(1_000);
+    let look = |governor: &mut Governor, cpu_percent, second: u64| {
+        let signs = Signs {
+            cpu_percent,
+            ..Signs::default()
+        };
+        governor.look(&signs, second * 1_000)
+    };
+    assert_eq!(look(&mut governor, Some(99), 1), None);
+    let down = look(&mut governor, None, 2).unwrap();
+    assert_eq!((down.lanes, down.cause), (875, Cause::Cpu));
+    assert_eq!(look(&mut governor, Some(50), 4), None);
+    assert_eq!(look(&mut governor, None, 8), None);
 }
 
 #[test]
