@@ -221,10 +221,10 @@ fn connections_come_evenly_at_the_pace_that_is_set() {
         let inside = looks.iter().take_while(|&&(later, _)| later <= at + window);
         inside.last().map_or(0, |&(_, accepted)| accepted - before)
     });
-    // A tenth of a second's worth; the bursts of two shards; and as much again for a machine on which
+    // A tenth of a second's worth; the bursts of two shards; and twice as much for a machine on which
     // the farm may come late to its door.
     let most = most.max().unwrap();
-    assert!((1..=200).contains(&most), "{most} in 100 ms");
+    assert!((1..=300).contains(&most), "{most} in 100 ms");
     let first = looks
         .iter()
         .rfind(|&&(_, accepted)| accepted == 0)
