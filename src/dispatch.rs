@@ -3,7 +3,7 @@
 use crossbeam_channel::Receiver;
 use proxy_shards::{ControlJob, Engine, Job, ProbePolicy, Report};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +25,9 @@ pub trait Shards {
     /// Replaces the policy of the probes that start from now on.
     fn set_policy(&self, policy: Arc<ProbePolicy>);
     /// Grows or shrinks the lanes of all shards together.
-    fn set_lanes(&mut self, lanes: NonZeroUsize);
+    fn set_lanes(&self, lanes: NonZeroUsize);
+    /// Begins at most so many connections a second from now on, all shards together.
+    fn set_pace(&self, per_second: Option<NonZeroU32>);
     /// Stops within `grace`; the last reports are in the channel that it returns.
     fn stop(self, grace: Duration) -> Receiver<Report>;
 }
@@ -52,8 +54,11 @@ impl Shards for Engine {
     fn set_policy(&self, policy: Arc<ProbePolicy>) {
         Engine::set_policy(self, policy);
     }
-    fn set_lanes(&mut self, lanes: NonZeroUsize) {
+    fn set_lanes(&self, lanes: NonZeroUsize) {
         Engine::set_lanes(self, lanes);
+    }
+    fn set_pace(&self, per_second: Option<NonZeroU32>) {
+        Engine::set_pace(self, per_second);
     }
     fn stop(self, grace: Duration) -> Receiver<Report> {
         Engine::stop(self, grace)

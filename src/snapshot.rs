@@ -1,5 +1,6 @@
 //! The immutable set of alive proxies that readers see, and the only `ArcSwap`.
 
+use crate::lanes::LaneStat;
 use arc_swap::ArcSwap;
 use proxy_shards::{Candidate, Exit, Protocol, Tally, Targets, Verdict};
 use std::sync::Arc;
@@ -92,6 +93,8 @@ pub struct ShardStat {
     pub in_flight: u64,
     /// Jobs that wait for a lane.
     pub queued: u64,
+    /// How late it came to its own tick at worst, in microseconds.
+    pub lag_us: u32,
     /// Restarts after a panic.
     pub restarts: u64,
 }
@@ -153,6 +156,8 @@ pub struct Stat {
     pub stale: Option<(Stale, SystemTime)>,
     /// Verdicts that wait until the targets have answered without a proxy.
     pub held: u64,
+    /// How many lanes there are, and are wanted.
+    pub lanes: LaneStat,
     /// The shards.
     pub shards: Vec<ShardStat>,
     /// Median latency of the alive, in milliseconds.

@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -184,6 +184,18 @@ impl Engine {
         self.shards
             .iter()
             .for_each(|shard| shard.tell(Mail::Lanes(lanes)));
+    }
+
+    /// Begins at most so many connections a second from now on, all shards together and evenly; absent:
+    /// as many as there are lanes for. Probes without a proxy are not counted.
+    pub fn set_pace(&self, per_second: Option<NonZeroU32>) {
+        let shards = self.shards.len() as u32;
+        let every = per_second.map_or(Duration::ZERO, |per_second| {
+            Duration::from_secs(1) * shards / per_second.get()
+        });
+        self.shards
+            .iter()
+            .for_each(|shard| shard.tell(Mail::Pace(every)));
     }
 
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.

@@ -148,6 +148,8 @@ pub struct Report {
     pub in_flight: usize,
     /// Jobs that wait for a lane, for their first probe or for another.
     pub queued: usize,
+    /// How late the shard came to its own tick at worst since the last report, in microseconds.
+    pub lag_us: u32,
     /// Times that this shard was restarted after a panic, since the start.
     pub restarts: u64,
 }

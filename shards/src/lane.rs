@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 /// Which lanes there are and which of them may work.
 #[derive(Default)]
@@ -29,6 +30,11 @@ impl Lanes {
         self.limit.set(limit);
     }
 
+    /// Whether fewer work than may.
+    pub(crate) fn have_room(&self) -> bool {
+        self.busy.get() < self.limit.get()
+    }
+
     /// Whether every lane has ended, after [`Lanes::close`].
     pub(crate) fn have_ended(&self) -> bool {
         self.count.get() == 0
@@ -44,6 +50,7 @@ impl Lanes {
     pub(crate) fn wake(&self, shard: &Rc<Shard>) {
         let room = self.limit.get().saturating_sub(self.busy.get());
         let wanted = room.min(shard.jobs.borrow().ready());
+        let wanted = wanted.min(shard.pace().room(Instant::now));
         let mut parked = self.parked.borrow_mut();
         let woken = wanted.min(parked.len());
         let at = parked.len() - woken;
@@ -84,9 +91,11 @@ async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<P
         if lanes.closing.get() {
             return Poll::Ready(None);
         }
-        if lanes.busy.get() < lanes.limit.get()
+        if lanes.have_room()
+            && shard.pace().is_open(Instant::now)
             && let Some(probe) = shard.jobs.borrow_mut().start(number, &shard.plan.borrow())
         {
+            shard.pace().take(Instant::now);
             lanes.busy.set(lanes.busy.get() + 1);
             return Poll::Ready(Some(probe));
         }

@@ -4,8 +4,10 @@ use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
 use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
+use crate::lag::Lag;
 use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
+use crate::pace::Pace;
 use crate::policy::ProbePolicy;
 use crate::tuning::Tuning;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -22,6 +24,8 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 const REPORT_RECORDS: usize = 1024;
 /// The shard looks at its paused jobs and at its end at most this often.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// Lanes that wait for the pace are woken at most this often: for some of them at a time.
+const PACE_MIN: Duration = Duration::from_millis(5);
 
 /// What the engine tells a shard.
 #[derive(Debug)]
@@ -34,11 +38,16 @@ pub(crate) enum Mail {
     Policy(Arc<ProbePolicy>),
     /// Have at most this many probes at once.
     Lanes(usize),
+    /// Begin one connection in this time; zero: as many as there are lanes for.
+    Pace(Duration),
     /// End: what waits now, what is under way at this instant.
     Stop(Instant),
     /// Take the executor down.
     #[cfg(test)]
     Panic,
+    /// Keep the executor from everything else for so long.
+    #[cfg(test)]
+    Stall(Duration),
 }
 
 /// What a shard has from its first start to its last, whatever becomes of its executor.
@@ -52,6 +61,8 @@ pub(crate) struct Seat {
     pub(crate) policy: RefCell<Arc<ProbePolicy>>,
     pub(crate) lanes: Cell<usize>,
     pub(crate) lanes_max: usize,
+    pub(crate) pace: Pace,
+    pub(crate) lag: Lag,
     pub(crate) tuning: Tuning,
     pub(crate) stop_at: Cell<Option<Instant>>,
     pub(crate) restarts: Cell<u64>,
@@ -66,9 +77,12 @@ impl Seat {
                 Ok(Mail::Control(job)) => self.controls.borrow_mut().add(job),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
+                Ok(Mail::Pace(every)) => self.pace.set(every),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
                 #[cfg(test)]
                 Ok(Mail::Panic) => panic!("as asked by a test"),
+                #[cfg(test)]
+                Ok(Mail::Stall(time)) => std::thread::sleep(time),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     // The engine is gone without a word: nobody waits for probes under way.
@@ -106,6 +120,7 @@ impl Seat {
             tally,
             in_flight: jobs.under_way(),
             queued: jobs.waiting(),
+            lag_us: self.lag.take_us(),
             restarts: self.restarts.get(),
         };
         // Nobody listens any more only when the process ends.
@@ -176,15 +191,14 @@ impl Shard {
             let quiet = self.jobs.borrow().is_empty() && self.seat.stop_at.get().is_none();
             if quiet {
                 bell.sleep().await;
+                self.seat.lag.rested(Instant::now());
             } else {
-                let pause = self
-                    .report_at
-                    .get()
-                    .saturating_duration_since(Instant::now());
+                let pause = self.pause(Instant::now());
                 or(bell.sleep(), async {
-                    Timer::new(pause.max(PAUSE_MIN)).await;
+                    Timer::new(pause).await;
                 })
                 .await;
+                self.seat.lag.look(Instant::now());
             }
         }
         self.lanes.close();
@@ -193,6 +207,22 @@ impl Shard {
         }
         bell.silence(&self.seat.rope);
         Ok(())
+    }
+
+    /// How long to sleep while there is work and nobody rings.
+    fn pause(&self, now: Instant) -> Duration {
+        let report = self.report_at.get().saturating_duration_since(now);
+        let pause = report.max(PAUSE_MIN).min(self.seat.lag.left(now));
+        let waiting = self.jobs.borrow().ready() > 0 && self.lanes.have_room();
+        match self.seat.pace.opens_in(now).filter(|_| waiting) {
+            Some(opens) => pause.min(opens.max(PACE_MIN)),
+            None => pause,
+        }
+    }
+
+    /// How fast lanes may begin.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.seat.pace
     }
 
     /// One look at everything; `false` when the shard may end.

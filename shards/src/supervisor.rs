@@ -2,7 +2,9 @@
 
 use crate::job::Report;
 use crate::jobs::Jobs;
+use crate::lag::Lag;
 use crate::net::Rope;
+use crate::pace::Pace;
 use crate::policy::ProbePolicy;
 use crate::preflight;
 use crate::shard::{Mail, Seat, Shard};
@@ -64,6 +66,8 @@ impl Start {
             policy: RefCell::new(self.policy),
             lanes: Cell::new(self.lanes),
             lanes_max: self.lanes_max,
+            pace: Pace::none(Instant::now()),
+            lag: Lag::new(Instant::now()),
             tuning: self.tuning,
             stop_at: Cell::new(None),
             restarts: Cell::new(0),

@@ -15,6 +15,7 @@ mod refusal;
 mod routes;
 mod select;
 mod server;
+mod slots;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub keys: Option<Arc<[[u8; 32]]>>,
     /// Whether, where and to whom the metrics are shown, and their prefix.
     pub metrics: config::Metrics,
+    /// Share of this process's descriptors that may be used, in percent.
+    pub descriptors_percent: u8,
 }
 
 impl From<&Config> for Settings {
@@ -65,6 +68,7 @@ impl From<&Config> for Settings {
         Settings {
             keys: config.api.keys.clone(),
             metrics: config.metrics.clone(),
+            descriptors_percent: config.checker.max_fd_usage_percent,
         }
     }
 }
@@ -80,7 +84,7 @@ pub async fn serve(
     state: ApiState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    server::serve(listener, state, Limits::default(), shutdown).await
+    server::serve(listener, state, Limits::of_this_process(), shutdown).await
 }
 
 /// Runs [`serve`] on a thread named `api` with a runtime of its own.
@@ -92,7 +96,7 @@ pub fn spawn(
     state: ApiState,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
-    spawn_within(listener, state, Limits::default(), shutdown)
+    spawn_within(listener, state, Limits::of_this_process(), shutdown)
 }
 
 fn spawn_within(

@@ -7,6 +7,7 @@ use super::patience::Patient;
 use super::questions::Questions;
 use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
+use super::slots::{Slot, Slots};
 use axum::http::Request;
 use axum::response::Response;
 use hyper::body::{Body, Incoming};
@@ -22,7 +23,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -90,14 +90,14 @@ struct Server {
     state: ApiState,
     questions: Questions,
     limits: Limits,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     scale: Scale,
 }
 
 impl Server {
     fn new(state: ApiState, limits: Limits) -> Arc<Server> {
         Arc::new(Server {
-            slots: Arc::new(Semaphore::new(limits.connections_max)),
+            slots: Slots::new(limits.connections_max),
             scale: Scale::new(limits.answer_bytes_max),
             questions: Questions::new(state.questions.clone(), &limits),
             state,
@@ -111,8 +111,10 @@ impl Server {
         &self,
         door: &mut impl Door,
         complaints: &mut Complaints,
-    ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+    ) -> Option<(TcpStream, Slot)> {
+        let percent = self.state.settings.borrow().descriptors_percent;
+        self.slots.resize(self.limits.connections(percent));
+        let slot = self.slots.take().await?;
         match door.accept().await {
             Ok(stream) => Some((stream, slot)),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => None,

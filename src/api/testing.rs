@@ -41,6 +41,7 @@ pub(super) fn settings() -> Settings {
             namespace: "proxychecker".into(),
             require_key: false,
         },
+        descriptors_percent: 80,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use place::Place;
-use proxy_shards::{Engine, EngineOptions, Tuning, Verdict};
+use proxy_shards::{Engine, EngineOptions, Tuning, Verdict, preflight};
 use reload::Reloader;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -95,7 +95,6 @@ impl Service {
             .map_err(thread_error("store"))?;
         let outlets = Outlets {
             published: published.clone(),
-            metrics: metrics.clone(),
             lookups,
             images,
         };
@@ -223,6 +222,7 @@ fn coordinate(
         config: config.clone(),
         shards: engine.shards(),
         lanes_per_shard: engine.lanes_per_shard(),
+        descriptors: preflight::raise_nofile().soft,
         allowed: |config, ip| config.aggregator.addresses.allows(ip),
         restored,
         seed: fastrand::u64(..),

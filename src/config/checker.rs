@@ -11,7 +11,7 @@ use proxy_shards::policy::{Mode, PolicyError, PolicyOptions};
 use proxy_shards::works::Require;
 use std::fs::File;
 use std::io::Read;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,12 @@ pub(super) fn checker(
         raw.concurrency_total,
         default.concurrency_total,
         1..=100_000,
+    );
+    let connects = number(
+        "max_connects_per_second",
+        raw.max_connects_per_second,
+        0,
+        1..=1_000_000,
     );
     let batch_size = number(
         "batch_size",
@@ -81,6 +87,7 @@ pub(super) fn checker(
         control,
         concurrency: at_least_one(concurrency),
         shards: usize::try_from(shards).ok().and_then(NonZeroUsize::new),
+        connects_per_second: u32::try_from(connects).ok().and_then(NonZeroU32::new),
         batch_size: at_least_one(batch_size),
         backoff_max: Duration::from_secs(backoff_max),
         adaptive: raw.enable_adaptive_concurrency,
@@ -105,10 +112,6 @@ fn policy(
     let mode = report.take("checker.mode", mode(&raw.mode), Mode::FullHttp);
     if mode == Mode::ConnectOnly {
         warn_of_unused(raw, report);
-    }
-    if raw.enable_adaptive_concurrency {
-        let text = "lanes do not adapt yet; turn it off, and set concurrency_total to what this host bears";
-        report.warning("checker.enable_adaptive_concurrency", text);
     }
     let (timeout, connect_timeout) = timeouts(raw, report);
     let retries = report.number("checker.retries", raw.retries, 0, 1..=10);

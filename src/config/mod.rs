@@ -33,7 +33,7 @@ use crate::sources::address::AddressPolicy;
 use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,13 +108,17 @@ pub struct Checker {
     pub concurrency: NonZeroUsize,
     /// Shards; one per CPU if absent.
     pub shards: Option<NonZeroUsize>,
+    /// Most connections that are begun in a second, all shards together; absent: as many as there
+    /// are lanes for.
+    pub connects_per_second: Option<NonZeroU32>,
     /// Upper bound of the jobs handed to a shard at once.
     pub batch_size: NonZeroUsize,
     /// Longest pause between two checks of a dead proxy; zero: checked at every interval.
     pub backoff_max: Duration,
-    /// Whether the governor may lower the number of lanes.
+    /// Whether the governor may lower the number of lanes; only then do the shares below bound them.
     pub adaptive: bool,
-    /// Share of the descriptors that may be used, 1..=100.
+    /// Share of the descriptors that connections of the API may use, and governed lanes of the table
+    /// of their ring, 1..=100.
     pub max_fd_usage_percent: u8,
     /// Share of the CPUs that may be used, 1..=100.
     pub max_cpu_usage_percent: u8,

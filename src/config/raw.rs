@@ -70,6 +70,7 @@ block! {
         timeout_ms: u64 = 15_000,
         connect_timeout_ms: u64 = 5_000,
         concurrency_total: u64 = 20_000,
+        max_connects_per_second: u64 = 0,
         batch_size: u64 = 2_000,
         retries: u64 = 0,
         test_url: String = "https://www.google.com/generate_204".to_owned(),

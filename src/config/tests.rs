@@ -250,18 +250,14 @@ fn what_is_open_to_all_is_warned_of() {
 
 #[test]
 fn what_is_asked_for_and_not_in_force_yet_is_said() {
-    let text = r#"{"checker": {"enable_adaptive_concurrency": true},
+    let text = r#"{"checker": {"enable_adaptive_concurrency": true, "max_connects_per_second": 9},
         "api": {"addr": "127.0.0.1:1", "enable_ip_rate_limit": true},
         "aggregator": {"sources": [{"url": "a.txt", "enabled": true}]}}"#;
-    let mut places: Vec<String> = checked(text).1.into_iter().map(|w| w.place).collect();
-    places.sort();
-    assert_eq!(
-        places,
-        [
-            "api.enable_ip_rate_limit",
-            "checker.enable_adaptive_concurrency"
-        ]
-    );
+    let (config, warnings) = checked(text);
+    let places: Vec<String> = warnings.into_iter().map(|w| w.place).collect();
+    assert_eq!(places, ["api.enable_ip_rate_limit"]);
+    let pace = config.checker.connects_per_second.map(NonZeroU32::get);
+    assert_eq!((config.checker.adaptive, pace), (true, Some(9)));
 }
 
 #[test]

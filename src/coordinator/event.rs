@@ -7,7 +7,7 @@ use crate::sources::fetch::Fetched;
 use crate::store::Image;
 use proxy_shards::{ControlJob, Host, Job, ProbePolicy, Report};
 use std::net::IpAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
@@ -69,6 +69,11 @@ pub enum Event {
     Asked(Question),
     /// A save ended.
     Saved(SaveOutcome),
+    /// The process used so much of the CPUs that it may use, in percent, since it was last measured.
+    Used {
+        /// All threads together.
+        cpu_percent: u32,
+    },
     /// Time has passed.
     Tick,
     /// No more jobs are to be handed out.
@@ -141,6 +146,8 @@ pub enum Action {
     Policy(Arc<ProbePolicy>),
     /// Have this many lanes, all shards together.
     Lanes(NonZeroUsize),
+    /// Begin at most so many connections a second.
+    Pace(Option<NonZeroU32>),
     /// Let readers see this.
     Publish {
         /// The alive.

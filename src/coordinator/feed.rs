@@ -121,6 +121,7 @@ impl State {
 
     /// Takes in what a shard reports.
     pub(super) fn report(&mut self, report: Report, now: Now, actions: &mut Vec<Action>) {
+        self.lanes.note(&report);
         let mut came_back = 0;
         for record in &report.records {
             came_back += usize::from(self.came_back(report.shard, record, now));
@@ -136,6 +137,7 @@ impl State {
         let stat = ShardStat {
             in_flight: report.in_flight as u64,
             queued: report.queued as u64,
+            lag_us: report.lag_us,
             restarts: report.restarts,
         };
         if self.shards[report.shard] != stat {

@@ -10,6 +10,7 @@ mod event;
 mod state;
 
 mod feed;
+mod govern;
 mod names;
 mod reload;
 mod rounds;
@@ -30,10 +31,10 @@ pub use event::{Action, Event, Lookup, Now, Purpose, Question, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;
-use crate::metrics::Metrics;
 use crate::snapshot::Published;
 use crate::store::Image;
-use crossbeam_channel::{Receiver, Sender, select};
+use crate::usage::Meter;
+use crossbeam_channel::{Receiver, Sender, select, tick};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc::UnboundedSender;
@@ -41,13 +42,14 @@ use tokio::sync::mpsc::UnboundedSender;
 /// How long probes under way may go on after the stop.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// How often the CPU time of the process is read.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+
 /// Where the coordinator's actions go.
 #[derive(Debug)]
 pub struct Outlets {
     /// What readers see.
     pub published: Arc<Published>,
-    /// Where the lanes that were granted are shown.
-    pub metrics: Arc<Metrics>,
     /// Names to be looked up.
     pub lookups: UnboundedSender<Lookup>,
     /// Images to be saved.
@@ -78,31 +80,33 @@ impl Clock {
 /// takes their last reports, publishes and hands over the last image. `begun` is called when what
 /// was restored is published.
 pub fn run<S: Shards>(
-    mut shards: S,
+    shards: S,
     start: Start,
     events: &Receiver<Event>,
     outlets: &Outlets,
     begun: impl FnOnce(),
 ) {
     let clock = Clock::start();
-    outlets.metrics.lanes(shards.lanes_per_shard());
+    shards.set_pace(start.config.checker.connects_per_second);
     let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
-    let handle = |event, state: &mut State, shards: &mut S| {
+    let handle = |event, state: &mut State| {
         let now = clock.now();
         let actions = state.handle(event, now, &|address| shards.shard_of(address));
-        perform(actions, state, shards, outlets, now);
+        perform(actions, state, &shards, outlets, now);
         state.wake_at(now).saturating_sub(clock.now().clock_ms)
     };
-    let mut wake_ms = handle(Event::Tick, &mut state, &mut shards);
+    let mut wake_ms = handle(Event::Tick, &mut state);
     begun();
+    let (mut meter, seconds) = (Meter::start(), tick(MEASURE_EVERY));
     loop {
         let event = select! {
             recv(shards.reports()) -> report => report.map_or_else(|_| lost_shards(), Event::Report),
             recv(events) -> event => event.unwrap_or(Event::Stop),
+            recv(seconds) -> _ => meter.look().map_or(Event::Tick, |cpu_percent| Event::Used { cpu_percent }),
             default(Duration::from_millis(wake_ms)) => Event::Tick,
         };
         let stops = matches!(event, Event::Stop);
-        wake_ms = handle(event, &mut state, &mut shards);
+        wake_ms = handle(event, &mut state);
         if stops {
             break;
         }
@@ -126,7 +130,7 @@ fn lost_shards() -> Event {
 fn perform<S: Shards>(
     actions: Vec<Action>,
     state: &mut State,
-    shards: &mut S,
+    shards: &S,
     outlets: &Outlets,
     now: Now,
 ) {
@@ -138,8 +142,8 @@ fn perform<S: Shards>(
             Action::Lanes(lanes) => {
                 shards.set_lanes(lanes);
                 state.set_lanes(shards.lanes_per_shard());
-                outlets.metrics.lanes(shards.lanes_per_shard());
             }
+            Action::Pace(per_second) => shards.set_pace(per_second),
             other => pass_on(other, outlets, now),
         }
     }
@@ -153,6 +157,7 @@ fn pass_on(action: Action, outlets: &Outlets, now: Now) {
         }
         Action::Lookup(lookup) => drop(outlets.lookups.send(lookup)),
         Action::Save(image) => drop(outlets.images.send(image)),
-        Action::Submit { .. } | Action::Control { .. } | Action::Policy(_) | Action::Lanes(_) => {}
+        Action::Submit { .. } | Action::Control { .. } | Action::Policy(_) => {}
+        Action::Lanes(_) | Action::Pace(_) => {}
     }
 }

@@ -57,6 +57,7 @@ impl State {
             targets: self.target_stats(&view.reached),
             stale: stale.map(|(reason, since_ms)| (reason, unix(since_ms))),
             held: self.control.held() as u64,
+            lanes: self.lanes.stat(),
             shards: self.shards.clone(),
             latency_ms_p50: view.latency_ms_p50,
             latency_ms_p95: view.latency_ms_p95,

@@ -4,6 +4,7 @@ use super::event::{Action, Now};
 use super::rounds::{doors, every};
 use super::state::{State, begun, rules};
 use crate::config::Config;
+use crate::lanes::Wish;
 use crate::ledger::moved;
 use proxy_shards::{Candidate, ProbePolicy};
 use std::sync::Arc;
@@ -33,7 +34,9 @@ impl State {
         }
         self.schedule.set_rules(rules(&config));
         self.change_policy(&config, now, actions);
-        actions.push(Action::Lanes(config.checker.concurrency));
+        let wish = Wish::from(&config.checker);
+        actions.push(Action::Lanes(self.lanes.set_wish(wish, now.clock_ms)));
+        actions.push(Action::Pace(config.checker.connects_per_second));
         self.config = config;
         self.forget_over();
         self.schedule.sweep(now.clock_ms);

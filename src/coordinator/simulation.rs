@@ -54,6 +54,8 @@ pub(crate) struct Simulation {
     answers: VecDeque<Event>,
     shards: Vec<Shard>,
     lanes: usize,
+    /// Probes at once that the host bears, if not all: it has no port for others.
+    pub(crate) bears: Option<usize>,
     /// Indexes that are out, to catch a candidate that is handed out twice.
     out: HashSet<u32>,
     report_ms: u64,
@@ -107,6 +109,7 @@ impl Simulation {
             config: Arc::new(config),
             shards: 2,
             lanes_per_shard: lanes,
+            descriptors: 20_000,
             allowed: |config, ip| {
                 config.aggregator.addresses.allow_private || ip != IpAddr::from([127, 0, 0, 1])
             },
@@ -123,6 +126,7 @@ impl Simulation {
             answers: VecDeque::new(),
             shards: vec![Shard::default(), Shard::default()],
             lanes,
+            bears: None,
             out: HashSet::new(),
             report_ms: REPORT_MS,
             probes: Vec::new(),
@@ -223,7 +227,14 @@ impl Simulation {
             },
             Action::Policy(_) => self.others.push("policy"),
             Action::Control { shard, job } => self.reach(shard, job),
-            Action::Lanes(_) => self.others.push("lanes"),
+            Action::Lanes(lanes) => {
+                self.others.push("lanes");
+                if self.state.config.checker.adaptive {
+                    self.lanes = lanes.get().div_ceil(self.shards.len());
+                    self.state.set_lanes(self.lanes);
+                }
+            }
+            Action::Pace(_) => self.others.push("pace"),
         }
     }
 
@@ -252,10 +263,15 @@ impl Simulation {
         while self.shards[shard].lanes.len() < self.lanes
             && let Some(job) = self.shards[shard].queue.pop_front()
         {
+            let under_way: usize = self.shards.iter().map(|shard| shard.lanes.len()).sum();
+            let full = self.bears.is_some_and(|bears| under_way >= bears);
             let number = number(job.address.ip());
             self.probes.push((number, self.now_ms));
             let behaviour = &mut self.behaviour;
-            let (verdict, works, after_ms) = behaviour(number, job.protocols, self.now_ms);
+            let (verdict, works, after_ms) = match full {
+                true => (Verdict::LocalPorts, Works::default(), 1),
+                false => behaviour(number, job.protocols, self.now_ms),
+            };
             let alive = Protocol::ALL.into_iter();
             let mut alive = alive.filter(|&p| !works.by(p).is_empty());
             let end = self.now_ms + after_ms;
@@ -305,6 +321,7 @@ impl Simulation {
             tally,
             in_flight: busy.lanes.len(),
             queued: busy.queue.len(),
+            lag_us: 0,
             restarts: 0,
         };
         self.tell(Event::Report(report));

@@ -11,6 +11,7 @@ use super::sources::Origins;
 use crate::config::Config;
 use crate::control::Control;
 use crate::dispatch::Dispatch;
+use crate::lanes::{Lanes, Wish};
 use crate::ledger::Ledger;
 use crate::schedule::{Rules, Schedule};
 use crate::snapshot::{ShardStat, Sweep};
@@ -40,6 +41,8 @@ pub struct Start {
     pub shards: usize,
     /// Lanes of each.
     pub lanes_per_shard: usize,
+    /// The soft RLIMIT_NOFILE, which bounds the lanes of each.
+    pub descriptors: u64,
     /// Which addresses may be dialled.
     pub allowed: Allowed,
     /// What was known when the last process ended.
@@ -56,6 +59,7 @@ pub struct State {
     pub(super) ledger: Ledger,
     pub(super) schedule: Schedule,
     pub(super) dispatch: Dispatch,
+    pub(super) lanes: Lanes,
     /// Names that are being looked up: a shard of its own, as it were.
     pub(super) lookups: Dispatch,
     pub(super) names: Names,
@@ -91,6 +95,13 @@ impl State {
             schedule: Schedule::new(shards + 1, rules(&config), start.seed),
             dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size)
                 .paced(),
+            lanes: Lanes::new(
+                shards,
+                start.lanes_per_shard,
+                start.descriptors,
+                Wish::from(&config.checker),
+                now.clock_ms,
+            ),
             lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
             names: Names::default(),
             control: Control::new(config.checker.policy.clone(), every(&config)),
@@ -144,12 +155,14 @@ impl State {
             },
             Event::Asked(question) => self.answer(question, now),
             Event::Saved(outcome) => self.saves.ended(outcome),
+            Event::Used { cpu_percent } => self.lanes.note_cpu(cpu_percent),
             Event::Stop => self.stopping = true,
             Event::Tick => {}
         }
         self.take_in(now, route);
         if !self.stopping {
             self.tend(now, &mut actions);
+            self.govern(now, &mut actions);
         }
         self.note_sweep(now);
         self.publish(now, &mut actions);
@@ -180,7 +193,10 @@ impl State {
         let [due, round] = [due, round].map(|due| due.filter(|_| !self.stopping));
         let stale_end = self.freshness.ends_at(self.stale_max_ms());
         let stale_end = stale_end.filter(|_| self.control.allows_probes());
-        let wakes = [publish, save, due, round, stale_end].into_iter().flatten();
+        let busy = !self.stopping && self.dispatch.outstanding() > 0;
+        let look = self.lanes.due_at().filter(|_| busy);
+        let wakes = [publish, save, due, round, stale_end, look];
+        let wakes = wakes.into_iter().flatten();
         wakes.min().unwrap_or(now.clock_ms + 1_000)
     }
 
@@ -192,12 +208,6 @@ impl State {
         actions.push(self.publication(now));
         actions.push(Action::Save(self.image(now)));
         actions
-    }
-
-    /// The lanes of each shard are others now.
-    pub fn set_lanes(&mut self, lanes_per_shard: usize) {
-        let batch_size = self.config.checker.batch_size;
-        self.dispatch.resize(lanes_per_shard, batch_size);
     }
 
     /// Jobs that are out.

@@ -12,6 +12,7 @@ use std::time::Duration;
 mod addresses;
 mod asked;
 mod control;
+mod govern;
 mod outage;
 mod several;
 mod sources;

@@ -32,7 +32,10 @@ families! {
     PROBES: "probes_total" COUNTER ["verdict"] "Probes by verdict, retries and local failures included.";
     PROBES_IN_FLIGHT: "probes_in_flight" GAUGE ["shard"] "Probes under way.";
     PROBES_QUEUED: "probes_queued" GAUGE ["shard"] "Jobs that wait for a lane.";
-    LANES: "lanes" GAUGE ["shard"] "Lanes, which is the most probes that the shard can have under way.";
+    LANES: "lanes" GAUGE ["shard"] "Lanes in force, which is the most probes that the shard can have under way.";
+    LANES_WANTED: "lanes_wanted" GAUGE [] "Lanes as configured, all shards together; 0 before the first snapshot.";
+    GOVERNOR_DECISIONS: "governor_decisions_total" COUNTER ["cause"] "Times that the governor changed the number of lanes, by cause.";
+    LAG: "executor_lag_seconds" GAUGE ["shard"] "How late the shard came to its own tick at worst, in the time of its last report.";
     SHARD_RESTARTS: "shard_restarts_total" COUNTER ["shard"] "Restarts of a shard after a panic.";
     ALIVE: "alive_proxies" GAUGE [] "Candidates whose last verdict is alive.";
     DEAD: "dead_proxies" GAUGE [] "Candidates whose last verdict is another one on the proxy.";

@@ -17,7 +17,6 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +31,6 @@ pub struct Metrics {
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
     saved_at: GaugeVec,
-    lanes_per_shard: AtomicU64,
     lists: Mutex<Lists>,
 }
 
@@ -54,7 +52,6 @@ impl Metrics {
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
-            lanes_per_shard: AtomicU64::new(0),
             lists: Mutex::default(),
         };
         let recorded: [Box<dyn Collector>; 6] = [
@@ -117,12 +114,6 @@ impl Metrics {
             .set(unix_seconds(at));
     }
 
-    /// Each shard has this many lanes now, after clamping to what the kernel grants.
-    pub fn lanes(&self, per_shard: usize) {
-        self.lanes_per_shard
-            .store(per_shard as u64, Ordering::Relaxed);
-    }
-
     /// The page for a scrape at `now`: what was recorded, what `snapshot` says, and the process.
     ///
     /// # Errors
@@ -135,11 +126,10 @@ impl Metrics {
     ) -> prometheus::Result<Vec<u8>> {
         let mut page = Page::default();
         page.extend(self.registry.gather());
-        let lanes = self.lanes_per_shard.load(Ordering::Relaxed);
         {
             let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
             lists.look_at(&snapshot.stat.sources);
-            snapshot::put_all(&mut page, snapshot, &lists, lanes, now);
+            snapshot::put_all(&mut page, snapshot, &lists, now);
         }
         page.prefix(namespace);
         page.extend(self.process.gather());

@@ -3,22 +3,18 @@
 use super::families as row;
 use super::lists::{self, Lists};
 use super::page::Page;
+use crate::lanes::LaneStat;
 use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep, TargetStat};
 use proxy_shards::tally::LATENCY_BUCKETS_MS;
-use proxy_shards::{Protocol, Tally, Verdict};
+use proxy_shards::{Cause, Protocol, Tally, Verdict};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Puts every family of `snapshot` on the page.
-pub(super) fn put_all(
-    page: &mut Page,
-    snapshot: &Snapshot,
-    lists: &Lists,
-    lanes_per_shard: u64,
-    now: SystemTime,
-) {
+pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: SystemTime) {
     put_probes(page, &snapshot.stat.probes);
-    put_shards(page, &snapshot.stat, lanes_per_shard);
+    put_shards(page, &snapshot.stat);
+    put_lanes(page, &snapshot.stat.lanes);
     put_sources(page, &snapshot.stat.sources, lists);
     put_targets(page, &snapshot.stat.targets);
     let age = now.duration_since(snapshot.published).unwrap_or_default();
@@ -62,7 +58,7 @@ fn put_probes(page: &mut Page, probes: &Tally) {
     );
 }
 
-fn put_shards(page: &mut Page, stat: &Stat, lanes_per_shard: u64) {
+fn put_shards(page: &mut Page, stat: &Stat) {
     let names: Vec<String> = (0..stat.shards.len()).map(|n| n.to_string()).collect();
     let shards = || names.iter().map(String::as_str).zip(&stat.shards);
     page.put(
@@ -77,12 +73,23 @@ fn put_shards(page: &mut Page, stat: &Stat, lanes_per_shard: u64) {
         &row::SHARD_RESTARTS,
         shards().map(|(name, shard)| ([name], shard.restarts as f64)),
     );
-    if lanes_per_shard > 0 {
-        page.put(
-            &row::LANES,
-            shards().map(|(name, _)| ([name], lanes_per_shard as f64)),
-        );
-    }
+    page.put(
+        &row::LAG,
+        shards().map(|(name, shard)| ([name], f64::from(shard.lag_us) / 1e6)),
+    );
+    page.put(
+        &row::LANES,
+        shards().map(|(name, _)| ([name], stat.lanes.per_shard as f64)),
+    );
+}
+
+fn put_lanes(page: &mut Page, lanes: &LaneStat) {
+    page.put_one(&row::LANES_WANTED, lanes.wanted as f64);
+    let count = |cause: Cause| lanes.decisions[cause as usize] as f64;
+    page.put(
+        &row::GOVERNOR_DECISIONS,
+        Cause::ALL.map(|cause| ([cause.label()], count(cause))),
+    );
 }
 
 fn put_targets(page: &mut Page, targets: &[TargetStat]) {

@@ -1,6 +1,7 @@
 //! The page as a scraper sees it.
 
 use super::*;
+use crate::lanes::LaneStat;
 use crate::snapshot::{Pool, Proxy, ShardStat, SourceStat, Stat, Sweep, TargetStat};
 use proxy_shards::{Protocol, Targets, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,6 @@ fn full() -> (Metrics, Snapshot) {
     let metrics = Metrics::new().unwrap();
     metrics.api_request("GET", "/stat", 200, 0.002);
     metrics.saved(now());
-    metrics.lanes(1700);
     let mut stat = Stat {
         total_alive: 2,
         total_dead: 3,
@@ -38,6 +38,7 @@ fn full() -> (Metrics, Snapshot) {
         shards: vec![ShardStat {
             in_flight: 11,
             queued: 12,
+            lag_us: 2_500,
             restarts: 1,
         }],
         sweep: Sweep {
@@ -52,6 +53,11 @@ fn full() -> (Metrics, Snapshot) {
             target("untried", None),
         ],
         held: 6,
+        lanes: LaneStat {
+            wanted: 2000,
+            per_shard: 1700,
+            decisions: [3, 0, 0, 2, 1],
+        },
         ..Stat::default()
     };
     stat.probes.record(Verdict::Alive, 4_000);
@@ -190,6 +196,13 @@ fn the_figures_of_a_snapshot_are_read_at_the_scrape() {
         1.0
     );
     assert_eq!(samples[r#"proxychecker_lanes{shard="0"}"#], 1700.0);
+    assert_eq!(samples["proxychecker_lanes_wanted"], 2000.0);
+    let lag = samples[r#"proxychecker_executor_lag_seconds{shard="0"}"#];
+    assert_eq!(lag, 0.0025);
+    let decisions = ["local_errors", "raised", "recovered", "cpu"]
+        .map(|cause| format!(r#"proxychecker_governor_decisions_total{{cause="{cause}"}}"#))
+        .map(|name| samples[&*name]);
+    assert_eq!(decisions, [3.0, 2.0, 1.0, 0.0]);
 }
 
 #[test]
@@ -322,7 +335,9 @@ fn an_empty_namespace_puts_nothing_before_the_names() {
 
 #[test]
 fn every_family_is_in_the_documentation() {
+    // Keys of other routes have the same names.
     let page = include_str!("../../docs/api.md");
+    let (_, page) = page.split_once("## GET /metrics").unwrap();
     assert!(!families::ALL.is_empty());
     for family in families::ALL {
         let name = format!("`{}`", family.name);

@@ -180,6 +180,73 @@ fn lanes_grow_and_shrink_while_the_engine_runs() {
 }
 
 #[test]
+fn lanes_taken_away_under_silent_probes_harm_none_of_them() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (at, good) = (silent.local_addr().unwrap(), forwarding());
+    let engine = engine(1, 40, policy(600, 0));
+    engine.submit(0, (0..40).map(|id| job(id, at)).collect());
+    let _under_way: Vec<_> = (0..40).map(|_| silent.accept().unwrap()).collect();
+    engine.set_lanes(NonZeroUsize::new(2).unwrap());
+    engine.submit(0, (40..80).map(|id| job(id, good)).collect());
+    engine.set_lanes(NonZeroUsize::new(3).unwrap());
+    engine.submit(0, (80..90).map(|id| job(id, at)).collect());
+    let mut records = BTreeMap::new();
+    let mut most_later = 0;
+    while records.len() < 90 {
+        let report = engine.reports().recv_timeout(PATIENCE).unwrap();
+        for record in report.records {
+            assert!(records.insert(record.id, record).is_none(), "{record:?}");
+        }
+        if (0..40).all(|id| records.contains_key(&id)) {
+            most_later = most_later.max(report.in_flight);
+        }
+    }
+    assert!(most_later <= 3, "{most_later} under way on 3 lanes");
+    for (id, record) in records {
+        let expected = match id {
+            40..80 => Verdict::Alive,
+            _ => Verdict::ResponseTimeout,
+        };
+        assert_eq!((record.verdict, record.attempts), (expected, 1), "job {id}");
+    }
+}
+
+#[test]
+fn connections_are_begun_at_the_pace_and_at_full_speed_without_one() {
+    let engine = engine(2, 500, policy(5_000, 0));
+    engine.set_pace(NonZeroU32::new(400));
+    let refusing: Vec<SocketAddr> = (0..200).map(|_| refusing()).collect();
+    let started = Instant::now();
+    assert_eq!(check(&engine, &refusing).len(), 200);
+    let paced = started.elapsed();
+    // Half a second's worth, less a burst; each shard has a share of its own.
+    let least = Duration::from_millis(350);
+    assert!(paced >= least, "{paced:?}");
+    engine.set_pace(None);
+    let started = Instant::now();
+    assert_eq!(check(&engine, &refusing).len(), 200);
+    let unpaced = started.elapsed();
+    assert!(unpaced < paced, "{unpaced:?}, and paced {paced:?}");
+}
+
+#[test]
+fn a_shard_that_is_held_up_says_by_how_much() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let engine = engine(1, 4, policy(900, 0));
+    engine.submit(0, vec![job(0, silent.local_addr().unwrap())]);
+    engine.shards[0].tell(Mail::Stall(Duration::from_millis(700)));
+    let mut worst_us = 0;
+    loop {
+        let report = engine.reports().recv_timeout(PATIENCE).unwrap();
+        worst_us = worst_us.max(report.lag_us);
+        if !report.records.is_empty() {
+            break;
+        }
+    }
+    assert!((300_000..20_000_000).contains(&worst_us), "{worst_us} us");
+}
+
+#[test]
 fn a_new_policy_counts_for_the_jobs_that_wait() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = silent.local_addr().unwrap();

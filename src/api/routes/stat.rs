@@ -41,6 +41,7 @@ struct Figures<'s> {
 impl Figures<'_> {
     fn of(snapshot: &Snapshot) -> Figures<'_> {
         let stat = &*snapshot.stat;
+        let shard = |shard| ShardFigures::of(shard, stat.lanes.per_shard);
         let stale = stat.stale.filter(|_| snapshot.stale);
         let published = (snapshot.generation > 0).then_some(snapshot.published);
         Figures {
@@ -68,7 +69,7 @@ impl Figures<'_> {
                 .map(|verdict| (verdict.label(), stat.verdicts[verdict as usize]))
                 .into(),
             sweep: SweepFigures::of(&stat.sweep),
-            shards: stat.shards.iter().map(ShardFigures::of).collect(),
+            shards: stat.shards.iter().map(shard).collect(),
         }
     }
 }
@@ -155,16 +156,20 @@ impl SweepFigures {
 
 #[derive(Serialize)]
 struct ShardFigures {
+    lanes: u64,
     in_flight: u64,
     queued: u64,
+    lag_ms: u32,
     restarts: u64,
 }
 
 impl ShardFigures {
-    fn of(shard: &ShardStat) -> ShardFigures {
+    fn of(shard: &ShardStat, lanes: u64) -> ShardFigures {
         ShardFigures {
+            lanes,
             in_flight: shard.in_flight,
             queued: shard.queued,
+            lag_ms: shard.lag_us / 1_000,
             restarts: shard.restarts,
         }
     }

@@ -34,6 +34,14 @@ pub struct CheckArgs {
     /// Probes at once [default: 1000]
     #[arg(long, short, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
     pub(super) concurrency: Option<u32>,
+    /// Use fewer lanes than that while this host has no ports or memory for more, its CPUs are busy, or
+    /// the threads that probe come late
+    #[arg(long)]
+    pub(super) adaptive: bool,
+    /// Connections begun in a second, at most: for networks whose NAT table is small
+    /// [default: no limit]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(super) max_connects_per_second: Option<u32>,
     /// Threads that probe, each pinned to a CPU [default: one per CPU]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1_024))]
     pub(super) shards: Option<u32>,

@@ -1,11 +1,15 @@
 //! The loop of a check: keeps every shard topped up, turns what comes back into rows, holds what
 //! the targets have not vouched for yet, and knows when it is over.
 
+mod govern;
+
 use super::book::Check;
 use super::direct::{self, Addresses};
 use super::feed::Feed;
 use crate::control::{Control, Health, Round};
 use crate::dispatch::Shards;
+use crate::lanes::Lanes;
+use crate::usage::Meter;
 use crossbeam_channel::{Receiver, select, tick};
 use proxy_shards::{ControlJob, Protocols, Record, Report, Targets, Verdict};
 use std::io::{self, Write};
@@ -50,11 +54,12 @@ impl Default for Patience {
     }
 }
 
-/// The targets without a proxy, and who hears of it.
+/// The targets without a proxy, the lanes, and who hears of both.
 pub(super) struct Direct<'e> {
     pub(super) control: Control<Record>,
     pub(super) addresses: Addresses,
     pub(super) patience: Patience,
+    pub(super) lanes: Lanes,
     pub(super) err: &'e mut dyn Write,
 }
 
@@ -95,6 +100,8 @@ struct Drive<'d, 'a, 'e, S: Shards, W: Write> {
     controlled: bool,
     addresses: Addresses,
     patience: Patience,
+    lanes: Lanes,
+    meter: Meter,
     err: &'e mut dyn Write,
     feed: Feed,
     started: Instant,
@@ -121,6 +128,8 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             control: direct.control,
             addresses: direct.addresses,
             patience: direct.patience,
+            lanes: direct.lanes,
+            meter: Meter::start(),
             err: direct.err,
             started: Instant::now(),
             first_rounds: 0,
@@ -135,6 +144,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         self.feed = Feed::new(self.shards, count, diallable.into_iter());
         let ticks = tick(FLUSH_EVERY);
         while !self.check.complete() {
+            self.govern();
             self.reach_targets()?;
             if let Some(end) = self.given_up() {
                 return Ok(end);
@@ -159,6 +169,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
     }
 
     fn absorb(&mut self, report: Report) -> io::Result<()> {
+        self.lanes.note(&report);
         self.feed.ended(report.shard, report.records.len());
         for record in &report.records {
             self.take(record)?;
@@ -181,6 +192,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         let network = record.verdict == Verdict::LocalNetwork;
         match () {
             () if !alive && back.began_ms < self.relearnt_ms => self.void(record),
+            () if self.is_passing(record) => self.again(back.index, record),
             () if self.control.is_proof(record, Protocols::NONE)
                 && !(network && self.controlled) =>
             {

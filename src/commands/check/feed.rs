@@ -89,6 +89,16 @@ impl Feed {
         }
     }
 
+    /// Jobs that are with the shards.
+    pub(super) fn outstanding(&self) -> usize {
+        self.dispatch.outstanding()
+    }
+
+    /// The shards have so many lanes each now.
+    pub(super) fn resize(&mut self, lanes_per_shard: usize) {
+        self.dispatch.resize(lanes_per_shard, BATCH_SIZE);
+    }
+
     /// `jobs` of `shard` came back.
     pub(super) fn ended(&mut self, shard: usize, jobs: usize) {
         self.dispatch.ended(shard, jobs);

@@ -21,6 +21,7 @@ use super::probe::{Probing, environment};
 use crate::commands::lists::remedy;
 use crate::commands::status::{EXIT_INTERRUPTED, Failure};
 use crate::control::Control;
+use crate::lanes::{Lanes, Shares, Wish};
 use crate::sources::address::AddressPolicy;
 use crate::sources::input::{Input, InputError, Inputs, Limits};
 use args::CONCURRENCY_DEFAULT;
@@ -34,7 +35,7 @@ use proxy_shards::{Candidate, Engine, EngineOptions, Record, Tuning, Verdict};
 use rows::{Goals, Rows};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -66,10 +67,12 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
             let targets = Addresses::new(&probing.policy, &found);
             list.resolved(found, |ip| addresses.allows(ip));
             let (engine, control) = start(args, probing, list.len(), err)?;
+            let lanes = lanes(args, &engine);
             let direct = Direct {
                 control,
                 addresses: targets,
                 patience: Patience::default(),
+                lanes,
                 err,
             };
             print(args, &list, goals, out, |check| {
@@ -130,6 +133,7 @@ fn start(
     };
     let policy = Arc::new(probing.policy);
     let engine = Engine::start(options, policy.clone()).map_err(|e| failed("cannot probe", e))?;
+    engine.set_pace(args.max_connects_per_second.and_then(NonZeroU32::new));
     let granted = engine.lanes_per_shard().saturating_mul(engine.shards());
     if granted < lanes.get() {
         warn(
@@ -140,6 +144,20 @@ fn start(
         );
     }
     Ok((engine, Control::new(policy, probing.control)))
+}
+
+/// The lanes of `engine`, governed if that is asked for. A check has the rings to itself.
+fn lanes(args: &CheckArgs, engine: &Engine) -> Lanes {
+    const WITHIN: Shares = Shares {
+        cpu: 95,
+        descriptors: 100,
+    };
+    let (shards, per_shard) = (engine.shards(), engine.lanes_per_shard());
+    let wish = Wish {
+        lanes: NonZeroUsize::new(shards * per_shard).unwrap_or(NonZeroUsize::MIN),
+        within: args.adaptive.then_some(WITHIN),
+    };
+    Lanes::new(shards, per_shard, u64::MAX, wish, 0)
 }
 
 /// Lanes and shards for so many candidates: no more lanes than can have work.

@@ -9,6 +9,7 @@ use super::progress::Counts;
 use super::rows::{Goals, Rows};
 use crate::control::Control;
 use crate::dispatch::Shards;
+use crate::lanes::{Lanes, Shares, Wish};
 use crossbeam_channel::{Receiver, bounded, never};
 use indicatif::ProgressBar;
 use proxy_shards::policy::PolicyOptions;
@@ -18,6 +19,7 @@ use proxy_shards::{
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +46,15 @@ fn direct(policy: ProbePolicy, every: Option<Duration>, err: &mut dyn Write) -> 
         addresses: Addresses::new(&policy, &HashMap::new()),
         control: Control::new(Arc::new(policy), every),
         patience: Patience::default(),
+        lanes: lanes(None),
         err,
     }
+}
+
+/// Four lanes on two shards, governed or not.
+fn lanes(within: Option<Shares>) -> Lanes {
+    let lanes = NonZeroUsize::new(4).unwrap();
+    Lanes::new(2, 2, u64::MAX, Wish { lanes, within }, 0)
 }
 
 fn list(urls: impl IntoIterator<Item = String>) -> List {
@@ -109,6 +118,44 @@ fn each_candidate_has_one_row_with_its_own_verdict() {
     for port in 1..=20_000 {
         let verdict = &verdicts[&format!("http://192.0.2.1:{port}")];
         assert_eq!(verdict, of(port).label(), "port {port}");
+    }
+}
+
+#[test]
+fn what_failed_for_want_of_ports_is_probed_again_where_lanes_are_governed() {
+    let within = Shares {
+        cpu: 95,
+        descriptors: 100,
+    };
+    for (within, expected) in [(Some(within), "alive"), (None, "local_ports")] {
+        let list = list(urls(300));
+        let tried = RefCell::new(vec![0; 300]);
+        // Two failures, one of another kind, which is as final as ever.
+        let shards = Simulated::new(2, |job: &Job| {
+            let times = &mut tried.borrow_mut()[job.id as usize];
+            *times += 1;
+            Some(match (job.id, *times) {
+                (0, _) => Verdict::LocalFault,
+                (_, 1) => Verdict::LocalPorts,
+                (_, 2) => Verdict::LocalMemory,
+                _ => Verdict::Alive,
+            })
+        });
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let rows = Rows::new(Format::Jsonl, true, Goals::new(&policy()), &mut out).unwrap();
+        let mut check = Check::new(&list, rows, ProgressBar::hidden());
+        let direct = Direct {
+            lanes: lanes(within),
+            ..direct(policy(), None, &mut err)
+        };
+        let end = drive(shards, &mut check, direct, &never()).unwrap();
+        let counts = check.finish().unwrap();
+        let verdicts = verdicts(&String::from_utf8(out).unwrap());
+        assert_eq!((end, counts.total()), (End::Complete, 300));
+        assert_eq!(verdicts["http://192.0.2.1:1"], "local_fault");
+        for port in 2..=300 {
+            assert_eq!(verdicts[&format!("http://192.0.2.1:{port}")], expected);
+        }
     }
 }
 

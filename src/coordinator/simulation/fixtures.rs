@@ -28,6 +28,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
         checker: Checker {
             policy: Arc::new(policy()),
             concurrency: NonZeroUsize::new(1_000).unwrap(),
+            connects_per_second: None,
             shards: None,
             batch_size: NonZeroUsize::new(100).unwrap(),
             control: None,

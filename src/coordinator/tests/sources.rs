@@ -59,7 +59,7 @@ fn a_reload_makes_everything_due_and_applies_the_configuration() {
         reload: 2,
         config: Arc::new(config(&["a"])),
     });
-    assert_eq!(sim.others, ["policy", "lanes"]);
+    assert_eq!(sim.others, ["policy", "lanes", "pace"]);
     sim.run_until(6_000);
     assert_eq!(sim.probes.len(), 200);
     let sweep = sim.state.sweep;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::api::testing::{Server, proxies};
+use crate::lanes::LaneStat;
 use crate::snapshot::{Stale, Stat};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -43,9 +44,14 @@ fn stat() -> Stat {
             started: Some(at(0)),
             finished: None,
         },
+        lanes: LaneStat {
+            per_shard: 9,
+            ..LaneStat::default()
+        },
         shards: vec![ShardStat {
             in_flight: 5,
             queued: 6,
+            lag_us: 12_345,
             restarts: 7,
         }],
         latency_ms_p50: 120,
@@ -112,7 +118,7 @@ fn our_keys_stand_beside_the_old_ones() {
         ("sweep", sweep),
         (
             "shards",
-            json!([{ "in_flight": 5, "queued": 6, "restarts": 7 }]),
+            json!([{ "lanes": 9, "in_flight": 5, "queued": 6, "lag_ms": 12, "restarts": 7 }]),
         ),
     ] {
         assert_eq!(figures[key], expected, "{key}");

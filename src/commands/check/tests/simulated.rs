@@ -8,7 +8,7 @@ use proxy_shards::{
 };
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +77,7 @@ pub(super) fn tell(
         tally: Tally::default(),
         in_flight: 0,
         queued: 0,
+        lag_us: 0,
         restarts: 0,
     };
     if let Some(tell) = &*to.borrow() {
@@ -137,7 +138,8 @@ impl<A: Fn(&Job) -> Option<Verdict>> Shards for Simulated<A> {
     fn set_policy(&self, policy: Arc<ProbePolicy>) {
         self.policies.borrow_mut().push(policy);
     }
-    fn set_lanes(&mut self, _lanes: NonZeroUsize) {}
+    fn set_lanes(&self, _lanes: NonZeroUsize) {}
+    fn set_pace(&self, _per_second: Option<NonZeroU32>) {}
     fn stop(self, _grace: Duration) -> Receiver<Report> {
         *self.stopped.borrow_mut() = true;
         let cancelled = |id| record(id, Verdict::LocalCancelled);
