@@ -18,6 +18,15 @@ pub struct Column {
     decimals: usize,
     #[serde(skip)]
     width: usize,
+    #[serde(skip)]
+    shows: Shows,
+}
+
+/// What the table shows of the runs; the JSON has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    Spread,
+    Middle,
 }
 
 impl Column {
@@ -38,6 +47,25 @@ impl Column {
             unit,
             decimals,
             width,
+            shows: Shows::Spread,
+        }
+    }
+
+    /// The same with the median alone, without least and most.
+    #[must_use]
+    pub const fn middle(mut self) -> Column {
+        self.shows = Shows::Middle;
+        self
+    }
+
+    fn cell(&self, value: &Value) -> String {
+        match (value, self.shows) {
+            (Value::Text(text), _) => text.clone(),
+            (Value::Runs(series), Shows::Spread) => series.text(self.decimals),
+            (Value::Runs(series), Shows::Middle) => {
+                let median: Series = series.median().into_iter().collect();
+                median.text(self.decimals)
+            }
         }
     }
 
@@ -140,10 +168,7 @@ impl Report {
             self.columns.len(),
             "a value for each column"
         );
-        let cell = |(value, column): (&Value, &Column)| match value {
-            Value::Text(text) => text.clone(),
-            Value::Runs(series) => series.text(column.decimals),
-        };
+        let cell = |(value, column): (&Value, &Column)| column.cell(value);
         let cells: Vec<_> = row.values.iter().zip(&self.columns).map(cell).collect();
         say(&line(&self.columns, &cells))?;
         self.rows.push(row);

@@ -2,18 +2,23 @@
 
 use super::cpus::Pinned;
 use super::interrupt::Undone;
-use super::{Error, Result, at, system};
+use super::{Error, Result, at, proc, system};
 use crate::farm::{Aim, Listing};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a farm may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long a farm is waited for that is busy with what a program left behind, and how long it must
+/// have nothing to do.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_millis(50);
 
 /// Who plays: as the arguments of `proxy-bench farm`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +170,24 @@ impl Stage {
     /// The farm's process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until the farm is at rest: what the last program left behind is closed. Gives up after
+    /// a few seconds; whoever comes next then shares the farm with that.
+    pub fn settle(&self) {
+        let until = Instant::now() + SETTLED_WITHIN;
+        let mut before = proc::cpu(self.pid());
+        while Instant::now() < until {
+            std::thread::sleep(REST);
+            let now = proc::cpu(self.pid());
+            if now
+                .zip(before)
+                .is_none_or(|(now, before)| now - before < REST / 50)
+            {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// The command of the farm, with `$DIR` for the scratch folder.
