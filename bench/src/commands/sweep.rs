@@ -87,6 +87,9 @@ pub(crate) fn run(options: &Options) -> Done {
         let results = contest::run(&bench, &case, &contestants)?;
         for result in &results {
             report.row(result.row(&case))?;
+            if let Some(told) = result.established() {
+                report.note(format!("{case}, {told}"))?;
+            }
             wrong.extend(result.wrong.iter().map(|told| format!("{case}, {told}")));
         }
         plots.add(&case, &results);

@@ -190,14 +190,22 @@ impl Stage {
         }
     }
 
-    /// The command of the farm, with `$DIR` for the scratch folder.
+    /// The command of the farm, as [`Stage::short`] has it.
     pub fn command(&self) -> String {
         self.short(&self.command)
     }
 
-    /// A command with `$DIR` for the scratch folder, so that it is the same in every run.
+    /// A command with `$DIR` for the scratch folder and `$TARGET` for the target's URL, so that it
+    /// is the same in every run, and with paths as one types them from here.
     pub fn short(&self, command: &str) -> String {
-        command.replace(&*self.folder.to_string_lossy(), "$DIR")
+        let here = std::env::current_dir().map(|dir| format!("{}/", dir.display()));
+        let command = command
+            .replace(&*self.folder.to_string_lossy(), "$DIR")
+            .replace(self.target(), "$TARGET");
+        match here {
+            Ok(here) if here != "/" => command.replace(&here, ""),
+            _ => command,
+        }
     }
 }
 

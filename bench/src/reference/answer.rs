@@ -1,5 +1,7 @@
 //! What an answer says: a status, and how a probe ended.
 
+use memchr::memmem;
+
 /// Most of a head that is read, in bytes.
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -66,14 +68,15 @@ impl Head {
             return Some(End::Lost);
         }
         if self.0.is_empty() {
-            let end = end_of(bytes);
+            let end = end_of(bytes, 0);
             if end.is_none() {
                 self.0.extend_from_slice(bytes);
             }
             return end;
         }
+        let known = self.0.len();
         self.0.extend_from_slice(bytes);
-        end_of(&self.0)
+        end_of(&self.0, known)
     }
 
     /// Forgets it and gives the memory back.
@@ -82,13 +85,16 @@ impl Head {
     }
 }
 
-fn end_of(head: &[u8]) -> Option<End> {
+/// The end that `head` tells, of which the first `known` bytes told none.
+fn end_of(head: &[u8], known: usize) -> Option<End> {
     const START: &[u8] = b"HTTP/1.";
-    let known = head.len().min(START.len());
-    if head[..known] != START[..known] {
+    const WHOLE: &[u8] = b"\r\n\r\n";
+    let begin = head.len().min(START.len());
+    if head[..begin] != START[..begin] {
         return Some(End::OtherAnswer);
     }
-    if head.windows(4).any(|four| four == b"\r\n\r\n") {
+    let new = &head[known.saturating_sub(WHOLE.len() - 1)..];
+    if memmem::find(new, WHOLE).is_some() {
         return Some(match head.get(START.len() + 1..START.len() + 6) {
             Some(b" 204 ") => End::Alive,
             _ => End::OtherAnswer,

@@ -92,14 +92,20 @@ impl Case {
         }
     }
 
+    /// Whether there are more lanes than a process usually has descriptors.
+    pub(super) const fn is_wide(&self) -> bool {
+        self.lanes > 20_000
+    }
+
     /// How long a connect and a whole probe may take. Who must be timed out is so soon; the rest has
     /// the time that a burst of SYNs may need on a CPU that is shared with the farm's work: those
     /// that a queue drops are sent again after 1, 3 and 7 s.
     pub(super) const fn patience(&self) -> (Duration, Duration) {
-        let (connect, whole) = match (self.load, self.lanes) {
-            (Load::Good | Load::Refused, _) | (_, 20_001..) => (15, 30),
-            (Load::Mix, _) => (5, 8),
-            (Load::Tarpit, _) => (4, 5),
+        let (connect, whole) = match self.load {
+            _ if self.is_wide() => (15, 30),
+            Load::Good | Load::Refused => (15, 30),
+            Load::Mix => (5, 8),
+            Load::Tarpit => (4, 5),
         };
         (Duration::from_secs(connect), Duration::from_secs(whole))
     }

@@ -1,10 +1,11 @@
 //! Rounds in which every contestant checks the same farm.
 
-use super::case::Case;
+use super::case::{Case, Load};
 use proxy_bench::harness::Error;
 use proxy_bench::harness::Result;
 use proxy_bench::harness::bench::Bench;
 use proxy_bench::harness::figures::Series;
+use proxy_bench::harness::gauge::Gauge;
 use proxy_bench::harness::program::Program;
 use proxy_bench::harness::report::Row;
 use proxy_bench::harness::stage::{Cast, Stage};
@@ -17,6 +18,8 @@ use rustix::process::{Resource, getrlimit};
 const DESCRIPTORS_BESIDE: u64 = 40;
 /// Slots of each shard's ring that are kept for the probes without a proxy.
 const SLOTS_KEPT: u64 = 8;
+/// Where the silent are among the farm's ports.
+const SILENT_DOOR: usize = 2;
 
 /// Who checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +150,26 @@ impl Outcome {
         self.series(|usage| usage.rss_peak_kib as f64 / 1024.0)
     }
 
+    /// What was seen of connections that stood at once, if it was looked at.
+    pub(super) fn established(&self) -> Option<String> {
+        let seen = self
+            .usages
+            .iter()
+            .filter_map(|usage| usage.gauges.get("established"));
+        let (most, name) = (
+            seen.copied().max_by(f64::total_cmp)?,
+            self.contestant.label(),
+        );
+        let descriptors = self
+            .usages
+            .iter()
+            .map(|usage| usage.descriptors_peak)
+            .max()?;
+        Some(format!(
+            "{name}: {most} connections stood at once, with {descriptors} descriptors open"
+        ))
+    }
+
     pub(super) fn row(&self, case: &Case) -> Row {
         let count = self.count;
         let switches = |usage: &Usage| {
@@ -183,6 +206,15 @@ impl Outcome {
     }
 }
 
+/// Whether so many connections really stand at once is worth a look where no table of descriptors
+/// could hold them; it costs too much to be looked at always.
+fn gauges(case: &Case, stage: &Stage) -> Vec<Gauge> {
+    match (case.load, stage.ports().get(SILENT_DOOR)) {
+        (Load::Tarpit, Some(&port)) if case.is_wide() => vec![Gauge::established_to(port)],
+        _ => Vec::new(),
+    }
+}
+
 /// Every round has a farm of its own, and every contestant checks it; every other round in the
 /// opposite order, so that nobody always comes after the same one.
 pub(super) fn run(bench: &Bench, case: &Case, contestants: &[Contestant]) -> Result<Vec<Outcome>> {
@@ -197,7 +229,8 @@ pub(super) fn run(bench: &Bench, case: &Case, contestants: &[Contestant]) -> Res
         for outcome in order {
             stage.settle();
             let program = outcome.contestant.program(bench, &stage, case)?;
-            outcome.usages.push(program.run()?);
+            let running = program.start(gauges(case, &stage))?;
+            outcome.usages.push(running.finish()?);
             outcome.commands = vec![stage.command(), stage.short(&program.command())];
             match hold(
                 &stage,
