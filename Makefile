@@ -4,7 +4,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show truth release
+.PHONY: help run demo test lint fuzz fuzz-smoke show bench truth release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
@@ -36,6 +36,10 @@ fuzz-smoke: ## The same for a few seconds each
 
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release
+
+bench: release ## Measure against minimal checkers, in rounds; tables, JSON and plots in target/bench
+	target/release/proxy-bench sweep
+	target/release/proxy-bench sweep --name sweep-wide --load good,tarpit --lanes 38000 --shards 2 --steered no --runs 3
 
 truth: release ## Hold every verdict over 20 000 mock proxies against what is true of them
 	$(PYTHON) scripts/truth.py --bin-dir target/release

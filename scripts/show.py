@@ -157,8 +157,8 @@ def show(options, folder):
     table = Show(options, folder)
     print(COLUMNS.format("run", "proxies", "runs", "wall s", "CPU us a probe", "RSS MiB", "fds", "verdicts"))
     one, narrow, wide = ["--shards", "1"], ["--concurrency", "1000"], ["--concurrency", "19000"]
-    # All SYNs of a wide run meet one listener, on a CPU that steering has made the slower one: what
-    # its queue drops is sent again after 1, 3 and 7 s, and the request behind it later still.
+    # Only net.core.netdev_max_backlog packets may wait for the CPU that is steered to: what is
+    # dropped of a burst of SYNs is sent again after 1, 3 and 7 s, the request behind it later still.
     patient = ["--connect-timeout", "15s", "--timeout", "30s"]
     table.row("mix, 19 000 at once", count, MIX, one + wide)
     table.row("forwards, 1 000 at once", count, "forwards", one + narrow, runs)

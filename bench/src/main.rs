@@ -1,4 +1,5 @@
-//! `proxy-bench`: the farm of mock proxies, and the comparison of a checker's results with it.
+//! `proxy-bench`: the farm of mock proxies, the comparison of a checker's results with it, and the
+//! harness, a scenario a subcommand.
 
 mod commands;
 
@@ -12,12 +13,16 @@ use std::process::ExitCode;
 enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
+    Sweep(commands::sweep::Options),
+    Reference(commands::reference::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
+        Command::Sweep(options) => commands::sweep::run(&options),
+        Command::Reference(options) => commands::reference::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

@@ -66,40 +66,44 @@ fn what_is_not_the_truth_of_the_farm_fails() {
 
 #[test]
 fn a_bench_measures_a_program_beside_the_farm() {
-    let line = Line::parse_from(["test", "--runs", "1", "--count", "3"]);
+    let line = Line::parse_from(["test", "--runs", "1", "--count", "300"]);
     let bench = match Bench::with(&line.common, OWN.into()) {
         // A machine with one CPU has nothing to say about what runs beside a farm.
         Err(Error::TooFewCpus(_)) => return,
         bench => bench.expect("a bench"),
     };
-    let stage = bench
-        .stage(&Cast::of("forwards", line.common.count))
-        .expect("a farm");
-    let results = stage.path("results.jsonl");
-    let truth = stage.truth();
-    std::fs::write(
-        &results,
-        std::fs::read_to_string(&truth)
-            .expect("a truth")
-            .replace("\"verdicts\":[\"alive\"]", "\"verdict\":\"alive\""),
-    )
-    .expect("written");
-    let compare = bench.own(["compare", "--exact", "--truth"]).with([&truth]);
-    let compare = compare
-        .with(["--results".as_ref(), results.as_os_str()])
-        .to(stage.path("told"));
-    let port = stage.ports()[0];
-    let running = compare
-        .start(vec![Gauge::established_to(port)])
-        .expect("started");
-    let usage = running.finish().expect("the verdicts are true");
-    assert!(usage.wall_s > 0.0 && usage.threads_peak <= 1, "{usage:?}");
-    let told = std::fs::read_to_string(stage.path("told")).expect("output");
-    assert!(told.contains("alive found: 3 of 3"), "{told}");
-    let cpu = bench.cpus.program[0];
-    assert!(
-        stage
-            .short(&compare.command())
-            .starts_with(&format!("taskset -c {cpu} "))
-    );
+    let cast = Cast::of("forwards,refuses,own_page", line.common.count);
+    let stage = bench.stage(&cast).expect("a farm");
+    let (list, out) = (stage.list(), stage.path("results.jsonl"));
+    let path = |path: &Path| path.to_str().expect("text").to_owned();
+    for kind in ["raw", "tokio", "epoll"] {
+        let task = [
+            "reference",
+            kind,
+            "--target",
+            stage.target(),
+            "--lanes",
+            "50",
+        ];
+        let program = bench
+            .own(task)
+            .with(["--list", &path(&list), "--out", &path(&out)]);
+        let running = program.start(vec![Gauge::established_to(stage.ports()[0])]);
+        let usage = running.expect("started").finish().expect("a good end");
+        assert!(
+            usage.wall_s > 0.0 && usage.cpu_s() > 0.0 && usage.threads_peak <= 1,
+            "{usage:?}"
+        );
+        let found = hold(&stage, &out, Fineness::AliveOnly).expect("the alive are true");
+        assert_eq!((found.proxies, found.found), (300, 100), "{kind}");
+        std::fs::remove_file(&out).expect("results");
+        let typed = stage.short(&program.command());
+        let cpu = bench.cpus.program[0];
+        assert!(typed.starts_with(&format!("taskset -c {cpu} ")), "{typed}");
+        assert!(
+            typed.contains("--target '$TARGET'") || typed.contains("--target $TARGET"),
+            "{typed}"
+        );
+        stage.settle();
+    }
 }

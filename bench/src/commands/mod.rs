@@ -2,6 +2,8 @@
 
 pub(crate) mod compare;
 pub(crate) mod farm;
+pub(crate) mod reference;
+pub(crate) mod sweep;
 
 use std::error::Error;
 use std::fs::File;

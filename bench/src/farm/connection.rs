@@ -60,7 +60,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) identities: &'a Identities,
     pub(super) target: Reach,
     pub(super) timers: &'a mut Timers,
-    pub(super) now: Instant,
+}
+
+impl Surroundings<'_> {
+    /// Counted from this very moment, not from the begin of the batch: a batch can take long, and
+    /// who thinks must not answer sooner than he says.
+    pub(super) fn set_alarm(&mut self, seat: Seat, alarm: Alarm) {
+        self.timers.set(Instant::now(), seat, alarm);
+    }
 }
 
 /// One accepted connection.

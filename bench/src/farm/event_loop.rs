@@ -76,13 +76,13 @@ impl EventLoop {
             for event in events.drain(..) {
                 match event.data.u64() {
                     STOP => return Ok(()),
-                    key if key >= LISTENER => self.accept((key - LISTENER) as usize, now)?,
-                    place => self.give_turn(place as usize, now, Connection::ready),
+                    key if key >= LISTENER => self.accept((key - LISTENER) as usize)?,
+                    place => self.give_turn(place as usize, Connection::ready),
                 }
             }
             while let Some((seat, alarm)) = self.timers.pop(now) {
                 if self.is_taken_by(seat) {
-                    self.give_turn(seat.place, now, |connection, around| {
+                    self.give_turn(seat.place, |connection, around| {
                         connection.rung(alarm, around)
                     });
                 }
@@ -125,7 +125,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn accept(&mut self, index: usize, now: Instant) -> io::Result<()> {
+    fn accept(&mut self, index: usize) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN {
             let listener = &mut self.listeners[index];
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -136,7 +136,7 @@ impl EventLoop {
             match accepted {
                 Ok((socket, peer)) => {
                     if let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) {
-                        self.welcome(socket, peer.ip(), index, now);
+                        self.welcome(socket, peer.ip(), index);
                     }
                 }
                 Err(Errno::AGAIN) => break,
@@ -152,7 +152,7 @@ impl EventLoop {
         Ok(())
     }
 
-    fn welcome(&mut self, socket: OwnedFd, peer: IpAddr, index: usize, now: Instant) {
+    fn welcome(&mut self, socket: OwnedFd, peer: IpAddr, index: usize) {
         let local = net::getsockname(&socket).map(SocketAddr::try_from);
         let Ok(Ok(local)) = local else {
             return; // gone before it was here
@@ -174,13 +174,12 @@ impl EventLoop {
             serial: self.serial,
         };
         self.connections[place] = Some(Connection::new(socket, arrival));
-        self.give_turn(place, now, Connection::begin);
+        self.give_turn(place, Connection::begin);
     }
 
     fn give_turn(
         &mut self,
         place: usize,
-        now: Instant,
         turn: impl FnOnce(&mut Connection, &mut Surroundings<'_>) -> Wish,
     ) {
         let Some(connection) = self.connections.get_mut(place).and_then(Option::as_mut) else {
@@ -193,7 +192,6 @@ impl EventLoop {
             identities: &self.shared.identities,
             target: self.shared.target(),
             timers: &mut self.timers,
-            now,
         };
         let stays = match turn(connection, &mut around) {
             Wish::Close => false,

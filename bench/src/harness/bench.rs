@@ -3,10 +3,10 @@
 use super::cpus::{Cpus, Pinned};
 use super::machine::Machine;
 use super::options::Common;
-use super::program::{Program, built};
+use super::program::Program;
 use super::report::{Column, Report};
 use super::stage::{Cast, Stage};
-use super::{Result, interrupt, system};
+use super::{Error, Result, interrupt, system};
 use crate::limits::raise_descriptors;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -81,11 +81,37 @@ impl Bench {
         Program::new(&self.own, arguments).on(&self.cpus.for_threads(1))
     }
 
-    /// A report, whose table begins on standard output.
+    /// A report, whose table begins on standard output; it has the scenario's name unless the options
+    /// give another.
     ///
     /// # Errors
     /// Those of standard output.
-    pub fn report(&self, scenario: &'static str, columns: Vec<Column>) -> Result<Report> {
-        Report::begin(scenario, columns, &self.options.out, &self.machine)
+    pub fn report(&self, scenario: &str, columns: Vec<Column>) -> Result<Report> {
+        let name = self.options.name.as_deref().unwrap_or(scenario);
+        Report::begin(name, columns, &self.options.out, &self.machine)
+    }
+}
+
+/// The path of a program in a folder of built ones.
+fn built(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Error::NotBuilt(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_not_built_is_named() {
+        let error = built(Path::new("/nowhere"), "proxy-checker").expect_err("nothing there");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("/nowhere/proxy-checker: not there"),
+            "{text}"
+        );
     }
 }

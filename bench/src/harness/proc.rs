@@ -65,20 +65,15 @@ pub(super) fn established_to(port: u16) -> Option<usize> {
 }
 
 /// A line is: number, local address, remote address, state. The kernel may show one twice while the
-/// table moves, hence the set.
+/// table moves, hence the set; of both ends, because a local port serves many remote ones.
 fn established_in(table: &str, port: u16) -> usize {
     let to = format!(":{port:04X}");
-    let client = |line: &'_ str| {
+    let standing = table.lines().skip(1).filter_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         let (at, remote, state) = (fields.next()?, fields.next()?, fields.next()?);
-        (state == "01" && remote.ends_with(&to)).then(|| at.to_owned())
-    };
-    table
-        .lines()
-        .skip(1)
-        .filter_map(client)
-        .collect::<HashSet<_>>()
-        .len()
+        (state == "01" && remote.ends_with(&to)).then_some((at, remote))
+    });
+    standing.collect::<HashSet<_>>().len()
 }
 
 #[cfg(test)]
@@ -109,14 +104,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_clients_of_the_port_are_counted_and_each_once() {
+    fn only_the_clients_of_the_port_are_counted_and_each_connection_once() {
         let table = "  sl  local_address rem_address   st
    0: 0100007F:9C40 0200007F:0FA0 01 00000000:00000000
    0: 0100007F:9C40 0200007F:0FA0 01 00000000:00000000
+   0: 0100007F:9C40 0400007F:0FA0 01 00000000:00000000
    1: 0100007F:9C41 0200007F:0FA0 02 00000000:00000000
    2: 0200007F:0FA0 0100007F:9C40 01 00000000:00000000
    3: 0100007F:9C42 0300007F:0FA0 01 00000000:00000000
 ";
-        assert_eq!(established_in(table, 4000), 2);
+        assert_eq!(established_in(table, 4000), 3);
     }
 }

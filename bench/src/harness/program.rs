@@ -6,10 +6,10 @@ use super::interrupt::Undone;
 use super::usage::{Moment, Reaped, Usage};
 use super::{Error, Result, at, proc, system};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -306,18 +306,6 @@ impl Drop for Running {
         // Both fail if it has ended and was waited for, as it should have.
         let _ = self.child.kill();
         let _ = reap(&mut self.child, &mut Usage::default());
-    }
-}
-
-/// The path of a program in a folder of built ones.
-///
-/// # Errors
-/// It is not there.
-pub fn built(folder: &Path, name: impl AsRef<OsStr>) -> Result<PathBuf> {
-    let path = folder.join(name.as_ref());
-    match path.is_file() {
-        true => Ok(path),
-        false => Err(Error::NotBuilt(path)),
     }
 }
 

@@ -18,6 +18,15 @@ pub struct Column {
     decimals: usize,
     #[serde(skip)]
     width: usize,
+    #[serde(skip)]
+    shows: Shows,
+}
+
+/// What the table shows of the runs; the JSON has them all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    Spread,
+    Middle,
 }
 
 impl Column {
@@ -38,6 +47,25 @@ impl Column {
             unit,
             decimals,
             width,
+            shows: Shows::Spread,
+        }
+    }
+
+    /// The same with the median alone, without least and most.
+    #[must_use]
+    pub const fn middle(mut self) -> Column {
+        self.shows = Shows::Middle;
+        self
+    }
+
+    fn cell(&self, value: &Value) -> String {
+        match (value, self.shows) {
+            (Value::Text(text), _) => text.clone(),
+            (Value::Runs(series), Shows::Spread) => series.text(self.decimals),
+            (Value::Runs(series), Shows::Middle) => {
+                let median: Series = series.median().into_iter().collect();
+                median.text(self.decimals)
+            }
         }
     }
 
@@ -89,7 +117,7 @@ pub struct Row {
 /// A report that grows.
 #[derive(Debug)]
 pub struct Report {
-    scenario: &'static str,
+    scenario: String,
     folder: PathBuf,
     machine: Json,
     columns: Vec<Column>,
@@ -103,7 +131,7 @@ impl Report {
     /// # Errors
     /// Those of standard output.
     pub fn begin(
-        scenario: &'static str,
+        scenario: &str,
         columns: Vec<Column>,
         folder: &Path,
         machine: &Machine,
@@ -118,7 +146,7 @@ impl Report {
             head(|c| c.unit)
         ))?;
         Ok(Report {
-            scenario,
+            scenario: scenario.to_owned(),
             folder: folder.to_owned(),
             machine: serde_json::to_value(machine).map_err(|e| system("JSON")(e.into()))?,
             columns,
@@ -140,10 +168,7 @@ impl Report {
             self.columns.len(),
             "a value for each column"
         );
-        let cell = |(value, column): (&Value, &Column)| match value {
-            Value::Text(text) => text.clone(),
-            Value::Runs(series) => series.text(column.decimals),
-        };
+        let cell = |(value, column): (&Value, &Column)| column.cell(value);
         let cells: Vec<_> = row.values.iter().zip(&self.columns).map(cell).collect();
         say(&line(&self.columns, &cells))?;
         self.rows.push(row);
@@ -194,20 +219,22 @@ impl Report {
         say(&format!("\nwritten: {}", written.join(", ")))
     }
 
+    /// Each line once: many rows have the same.
     fn say_commands(&self) -> Result<()> {
-        let mut said: Vec<&Vec<String>> = Vec::new();
-        for row in &self.rows {
-            if !row.commands.is_empty() && !said.contains(&&row.commands) {
-                said.push(&row.commands);
+        let mut said: Vec<&String> = Vec::new();
+        for command in self.rows.iter().flat_map(|row| &row.commands) {
+            if !said.contains(&command) {
+                said.push(command);
             }
         }
-        if !said.is_empty() {
-            say(
-                "\nThe commands ($DIR is a scratch folder; each farm is up while its programs run):",
-            )?;
+        if said.is_empty() {
+            return Ok(());
         }
+        say(
+            "\nThe commands, each farm up while those below it run; $DIR is its folder, $TARGET its target:",
+        )?;
         said.iter()
-            .try_for_each(|commands| say(&format!("  {}\n", commands.join("\n  "))))
+            .try_for_each(|command| say(&format!("  {command}")))
     }
 }
 
@@ -244,58 +271,4 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::harness::cpus::Cpus;
-
-    const COLUMNS: [Column; 2] = [Column::text("run", 8), Column::figures("CPU", "µs", 1, 18)];
-
-    fn report(folder: &Path) -> Report {
-        let cpus = Cpus {
-            farm: 0,
-            program: vec![1],
-        };
-        Report::begin("test", COLUMNS.to_vec(), folder, &Machine::now(&cpus)).expect("begun")
-    }
-
-    #[test]
-    fn columns_stand_under_each_other_whatever_is_in_them() {
-        let cells = |a: &str, b: &str| line(&COLUMNS, &[a.into(), b.into()]);
-        assert_eq!(
-            cells("raw", "54.3 (52.0–60.1)"),
-            "raw       54.3 (52.0–60.1)"
-        );
-        assert_eq!(cells("µµ", "1"), "µµ        1");
-    }
-
-    #[test]
-    fn a_report_is_written_only_when_it_is_whole() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("new/test.json");
-        let mut report = report(&folder.path().join("new"));
-        let series: Series = [3.0, 1.0, 2.0].into_iter().collect();
-        report
-            .row(Row {
-                values: vec!["raw".into(), series.into()],
-                commands: vec!["proxy-bench reference raw".into()],
-                runs: vec![json!({"wall_s": 1.5})],
-            })
-            .expect("a row");
-        report.note("tokio left out").expect("a note");
-        assert!(!path.exists());
-        report.end(&[("cpu", "<svg/>".into())]).expect("ended");
-
-        let read = std::fs::read_to_string(&path).expect("written");
-        let json: Json = serde_json::from_str(&read).expect("JSON");
-        assert_eq!(json["rows"][0]["values"][1]["median"], 2.0);
-        assert_eq!(json["rows"][0]["values"][1]["runs"][0], 3.0);
-        assert_eq!(json["rows"][0]["commands"][0], "proxy-bench reference raw");
-        assert_eq!(json["columns"][1]["unit"], "µs");
-        assert_eq!(json["notes"][0], "tokio left out");
-        assert!(json["machine"]["kernel"].is_string());
-        let files = std::fs::read_dir(folder.path().join("new"))
-            .expect("a folder")
-            .count();
-        assert_eq!(files, 2, "the report and the plot, nothing beside");
-    }
-}
+mod tests;

@@ -2,18 +2,23 @@
 
 use super::cpus::Pinned;
 use super::interrupt::Undone;
-use super::{Error, Result, at, system};
+use super::{Error, Result, at, proc, system};
 use crate::farm::{Aim, Listing};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a farm may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// How long a farm is waited for that is busy with what a program left behind, and how long it must
+/// have nothing to do.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_millis(50);
 
 /// Who plays: as the arguments of `proxy-bench farm`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,14 +172,40 @@ impl Stage {
         self.child.id()
     }
 
-    /// The command of the farm, with `$DIR` for the scratch folder.
+    /// Waits until the farm is at rest: what the last program left behind is closed. Gives up after
+    /// a few seconds; whoever comes next then shares the farm with that.
+    pub fn settle(&self) {
+        let until = Instant::now() + SETTLED_WITHIN;
+        let mut before = proc::cpu(self.pid());
+        while Instant::now() < until {
+            std::thread::sleep(REST);
+            let now = proc::cpu(self.pid());
+            if now
+                .zip(before)
+                .is_none_or(|(now, before)| now - before < REST / 50)
+            {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// The command of the farm, as [`Stage::short`] has it.
     pub fn command(&self) -> String {
         self.short(&self.command)
     }
 
-    /// A command with `$DIR` for the scratch folder, so that it is the same in every run.
+    /// A command with `$DIR` for the scratch folder and `$TARGET` for the target's URL, so that it
+    /// is the same in every run, and with paths as one types them from here.
     pub fn short(&self, command: &str) -> String {
-        command.replace(&*self.folder.to_string_lossy(), "$DIR")
+        let here = std::env::current_dir().map(|dir| format!("{}/", dir.display()));
+        let command = command
+            .replace(&*self.folder.to_string_lossy(), "$DIR")
+            .replace(self.target(), "$TARGET");
+        match here {
+            Ok(here) if here != "/" => command.replace(&here, ""),
+            _ => command,
+        }
     }
 }
 

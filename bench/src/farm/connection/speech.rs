@@ -32,7 +32,7 @@ impl Connection {
             Act::SayLate { words, next, .. } => {
                 let next = next.with_unread(unread);
                 self.phase = Phase::Thinks { words, next };
-                around.timers.set(around.now, self.seat(), Alarm::Late);
+                around.set_alarm(self.seat(), Alarm::Late);
             }
             Act::Drip { first } => {
                 let (byte, first) = first.split_at(1);
@@ -111,7 +111,7 @@ impl Connection {
             self.stream.shut();
         }
         self.phase = Phase::Drains;
-        around.timers.set(around.now, self.seat(), Alarm::Linger);
+        around.set_alarm(self.seat(), Alarm::Linger);
     }
 
     pub(super) fn read_to_end(&mut self, around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
@@ -121,7 +121,7 @@ impl Connection {
     }
 
     pub(super) fn drip(&mut self, byte: &[u8], around: &mut Surroundings<'_>) -> ControlFlow<Wish> {
-        around.timers.set(around.now, self.seat(), Alarm::Drip);
+        around.set_alarm(self.seat(), Alarm::Drip);
         self.stream.send(byte).map_continue(|_| ())
     }
 

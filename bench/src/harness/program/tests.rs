@@ -103,14 +103,3 @@ fn a_program_that_is_dropped_is_gone() {
     drop(running);
     assert_eq!(proc::holds(pid), None);
 }
-
-#[test]
-fn a_program_that_is_not_built_is_named() {
-    let error = built(Path::new("/nowhere"), "proxy-checker").expect_err("nothing there");
-    assert!(
-        error
-            .to_string()
-            .starts_with("/nowhere/proxy-checker: not there"),
-        "{error}"
-    );
-}
