@@ -9,6 +9,7 @@ mod feed;
 mod interrupts;
 mod list;
 pub(super) mod names;
+mod outside;
 mod progress;
 mod rows;
 
@@ -29,6 +30,7 @@ use direct::Addresses;
 use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
+use outside::Outdoors;
 use progress::Counts;
 use proxy_shards::{Candidate, Engine, EngineOptions, Record, Tuning, Verdict};
 use rows::{Goals, Rows};
@@ -73,7 +75,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
                 err,
             };
             print(args, &list, goals, out, |check| {
-                drive::drive(engine, check, direct, &interrupts)
+                drive::drive(engine, check, direct, &Outdoors::new(&interrupts))
             })
         }
         None => print(args, &list, goals, out, |check| {

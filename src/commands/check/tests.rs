@@ -5,6 +5,7 @@ use super::book::Check;
 use super::direct::Addresses;
 use super::drive::{Direct, End, Patience, drive};
 use super::list::List;
+use super::outside::Outdoors;
 use super::progress::Counts;
 use super::rows::{Goals, Rows};
 use crate::control::Control;
@@ -76,7 +77,7 @@ fn check(
         shards,
         &mut check,
         direct(policy(), None, &mut err),
-        interrupts,
+        &Outdoors::new(interrupts),
     )
     .unwrap();
     let counts = check.finish().unwrap();
@@ -209,7 +210,7 @@ fn a_reader_that_went_away_ends_the_check_and_stops_the_shards() {
         let mut check = Check::new(&list, rows, ProgressBar::hidden());
         let mut err = io::sink();
         let direct = direct(policy(), None, &mut err);
-        let error = drive(shards, &mut check, direct, &never()).unwrap_err();
+        let error = drive(shards, &mut check, direct, &Outdoors::new(&never())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{format:?}");
         assert!(*stopped.borrow(), "{format:?}");
     }
