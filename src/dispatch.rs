@@ -1,5 +1,8 @@
 //! Tops the shards up: enough jobs that no shard idles, few enough that none has a long queue.
 
+#[cfg(test)]
+pub(crate) mod world;
+
 use crossbeam_channel::Receiver;
 use proxy_shards::{ControlJob, Engine, Job, ProbePolicy, Report};
 use std::net::SocketAddr;
@@ -118,15 +121,14 @@ impl Dispatch {
         free.min(self.batch_size)
     }
 
-    /// How many jobs of proxies that are not known to be alive `shard` may have, if those that are
-    /// want `lanes_wanted`. These lanes are kept for them, up to a quarter of all, and then nothing
-    /// else waits in line before them.
-    pub fn unproven_max(&self, shard: usize, lanes_wanted: usize) -> usize {
-        if lanes_wanted == 0 {
+    /// How many jobs of proxies that are not known to be alive `shard` may have, if so many lanes are
+    /// kept for those that are, of which it has at most a quarter; then nothing else waits in line
+    /// before them.
+    pub fn unproven_max(&self, shard: usize, kept: usize) -> usize {
+        if kept == 0 {
             return self.lanes_per_shard + self.slack(shard, 0);
         }
-        let kept = lanes_wanted.min(self.lanes_per_shard / RESERVE_PART);
-        self.lanes_per_shard - kept
+        self.lanes_per_shard - kept.min(self.lanes_per_shard / RESERVE_PART)
     }
 
     /// How many jobs may wait in `shard`.

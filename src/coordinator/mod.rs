@@ -12,6 +12,7 @@ mod state;
 mod feed;
 mod names;
 mod reload;
+mod reserve;
 mod rounds;
 mod sources;
 

@@ -5,6 +5,8 @@ use super::fresh::{Freshness, Outage};
 use super::names::Names;
 use super::publication::Turn;
 use super::publish::Publisher;
+use super::reload::turn_ms;
+use super::reserve::Reserve;
 use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
@@ -56,6 +58,7 @@ pub struct State {
     pub(super) ledger: Ledger,
     pub(super) schedule: Schedule,
     pub(super) dispatch: Dispatch,
+    pub(super) reserve: Reserve,
     /// Names that are being looked up: a shard of its own, as it were.
     pub(super) lookups: Dispatch,
     pub(super) names: Names,
@@ -91,6 +94,7 @@ impl State {
             schedule: Schedule::new(shards + 1, rules(&config), start.seed),
             dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size)
                 .paced(),
+            reserve: Reserve::default(),
             lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
             names: Names::default(),
             control: Control::new(config.checker.policy.clone(), every(&config)),
@@ -219,8 +223,8 @@ impl State {
         };
         let standing = self.ledger.standing(index);
         if in_sweep {
-            self.schedule
-                .add_to_sweep(index, queue, standing, now.clock_ms);
+            let due_ms = now.clock_ms + turn_ms(self.ledger.verdict(index));
+            self.schedule.add_to_sweep(index, queue, standing, due_ms);
         } else {
             self.schedule.add(index, queue, standing, now.clock_ms);
         }
@@ -282,6 +286,6 @@ pub(super) fn begun(id: u64, now: Now) -> Sweep {
     }
 }
 
-fn to_ms(duration: Duration) -> u64 {
+pub(super) fn to_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

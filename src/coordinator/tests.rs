@@ -12,10 +12,12 @@ use std::time::Duration;
 mod addresses;
 mod asked;
 mod control;
+mod freshness;
 mod outage;
 mod several;
 mod sources;
 mod stale;
+mod sweeptime;
 
 const DEAD: (Verdict, u64) = (Verdict::Refused, 30);
 const ALIVE: (Verdict, u64) = (Verdict::Alive, 50);

@@ -26,6 +26,7 @@ use std::time::Duration;
 mod control;
 mod rows;
 mod simulated;
+mod sweeptime;
 mod verdicts;
 
 use simulated::{Simulated, Target, fares, record, tell};
