@@ -156,6 +156,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
 
     fn absorb(&mut self, report: Report) -> io::Result<()> {
         self.feed.ended(report.shard, report.records.len());
+        self.check.held(&report.tally);
         for record in &report.records {
             self.take(record)?;
         }

@@ -39,7 +39,7 @@ use std::io::{self, ErrorKind, Write};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Checks what `args` name: rows to `out`, the rest to `err`. Returns the exit status: 0 if it ran,
 /// also when the reader of `out` went away, 130 if it was interrupted.
@@ -63,6 +63,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         names.sort_unstable();
         names.dedup();
     }
+    let mut lanes_at_work = None;
     let end = match names::resolve(names, names::system, &interrupts) {
         Some(found) => {
             let targets = Addresses::new(&probing.policy, &found);
@@ -74,8 +75,12 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
                 patience: Patience::default(),
                 err,
             };
+            let lanes = engine.lanes_per_shard() * engine.shards();
             print(args, &list, goals, out, |check| {
-                drive::drive(engine, check, direct, &Outdoors::new(&interrupts))
+                let began = Instant::now();
+                let end = drive::drive(engine, check, direct, &Outdoors::new(&interrupts));
+                lanes_at_work = Some((lanes, began.elapsed()));
+                end
             })
         }
         None => print(args, &list, goals, out, |check| {
@@ -83,7 +88,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
             Ok(End::Interrupted)
         }),
     };
-    conclude(end, started, err)
+    conclude(end, started, lanes_at_work, err)
 }
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
@@ -179,6 +184,7 @@ fn print<W: Write>(
 fn conclude(
     end: io::Result<(End, Counts)>,
     started: Instant,
+    lanes_at_work: Option<(usize, Duration)>,
     err: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let (end, counts) = match end {
@@ -200,6 +206,11 @@ fn conclude(
     };
     // Without stderr there is nobody to tell.
     let _ = writeln!(err, "proxy-checker: {interrupted}{summary}");
+    let occupation =
+        lanes_at_work.and_then(|(lanes, took)| progress::occupation(&counts, lanes, took));
+    if let Some(occupation) = occupation {
+        let _ = writeln!(err, "proxy-checker: {occupation}");
+    }
     if let Some(hint) = progress::hint(&counts) {
         warn(err, hint);
     }

@@ -59,3 +59,21 @@ fn a_later_sweep_is_as_short_as_if_one_had_known_who_is_silent() {
         assert_within(second, first, 0.85, &what);
     }
 }
+
+/// Where nobody is silent a lane has its next candidate after milliseconds, although no job waits
+/// before those of the alive for which lanes are kept.
+#[test]
+fn no_lane_waits_for_the_next_report_where_all_answer_soon() {
+    let mix = Mix {
+        silent: 0,
+        unreachable: 0,
+        alive: 2,
+        wrong: 998,
+    };
+    let holds = mix.holds_us(100_000);
+    for (shards, lanes) in [(1, 40), (2, 40), (1, 400)] {
+        let wall = sweep_us(&mut service(mix, 100_000, shards, lanes));
+        let what = format!("{shards} shards, {lanes} lanes");
+        assert_within(wall, greedy_us(&holds, lanes), 1.1, &what);
+    }
+}
