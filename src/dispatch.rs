@@ -134,7 +134,7 @@ impl Dispatch {
 
     /// How many jobs may wait in `shard`.
     fn slack(&self, shard: usize, least: usize) -> usize {
-        let pace = self.pace.as_ref().map(|pace| (2 * pace[shard]).max(least));
+        let pace = self.cadence.as_ref().map(|pace| (2 * pace[shard]).max(least));
         pace.map_or(self.batch_size, |pace| pace.min(self.batch_size))
     }
 
@@ -146,7 +146,7 @@ impl Dispatch {
     /// `jobs` of `shard` came back.
     pub fn ended(&mut self, shard: usize, jobs: usize) {
         self.outstanding[shard] = self.outstanding[shard].saturating_sub(jobs);
-        if let Some(pace) = &mut self.pace {
+        if let Some(pace) = &mut self.cadence {
             pace[shard] = jobs;
         }
     }

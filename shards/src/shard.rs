@@ -7,7 +7,7 @@ use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
 use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
-use crate::pace::Pace;
+use crate::cadence::Cadence;
 use crate::policy::ProbePolicy;
 use crate::tuning::Tuning;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -48,7 +48,7 @@ pub(crate) struct Seat {
     pub(crate) reports: Sender<Report>,
     pub(crate) jobs: Rc<RefCell<Jobs>>,
     pub(crate) controls: RefCell<Controls>,
-    pub(crate) pace: Cell<Pace>,
+    pub(crate) cadence: Cell<Cadence>,
     pub(crate) policy: RefCell<Arc<ProbePolicy>>,
     pub(crate) lanes: Cell<usize>,
     pub(crate) lanes_max: usize,
@@ -64,7 +64,7 @@ impl Seat {
             match self.mail.try_recv() {
                 Ok(Mail::Jobs(jobs)) => {
                     self.jobs.borrow_mut().add(jobs);
-                    self.pace.update(Pace::fed);
+                    self.cadence.update(Cadence::fed);
                 }
                 Ok(Mail::Control(job)) => self.controls.borrow_mut().add(job),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
@@ -103,13 +103,13 @@ impl Seat {
         let jobs = self.jobs.borrow();
         match self.stop_at.get() {
             Some(_) => STOP_PAUSE,
-            None => (self.pace.get()).pause(jobs.unreported(), jobs.ready(), now),
+            None => (self.cadence.get()).pause(jobs.unreported(), jobs.ready(), now),
         }
     }
 
     fn report_if_due(&self, now: Instant) {
         let jobs = self.jobs.borrow();
-        let due = self.pace.get().is_due(jobs.unreported(), jobs.ready(), now);
+        let due = self.cadence.get().is_due(jobs.unreported(), jobs.ready(), now);
         drop(jobs);
         if due {
             self.report();
@@ -129,7 +129,7 @@ impl Seat {
             queued: jobs.waiting(),
             restarts: self.restarts.get(),
         };
-        self.pace.set(Pace::new(Instant::now()));
+        self.cadence.set(Cadence::new(Instant::now()));
         // Nobody listens any more only when the process ends.
         let _ = self.reports.send(report);
     }

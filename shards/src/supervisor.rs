@@ -3,7 +3,7 @@
 use crate::job::Report;
 use crate::jobs::Jobs;
 use crate::net::Rope;
-use crate::pace::Pace;
+use crate::cadence::Cadence;
 use crate::policy::ProbePolicy;
 use crate::preflight;
 use crate::shard::{Mail, Seat, Shard};
@@ -62,7 +62,7 @@ impl Start {
             reports: self.reports,
             jobs: Rc::new(RefCell::new(Jobs::default())),
             controls: RefCell::default(),
-            pace: Cell::new(Pace::new(Instant::now())),
+            cadence: Cell::new(Cadence::new(Instant::now())),
             policy: RefCell::new(self.policy),
             lanes: Cell::new(self.lanes),
             lanes_max: self.lanes_max,

@@ -5,7 +5,7 @@ mod mix;
 
 pub(crate) use mix::{Mix, assert_within, bound_us, greedy_us};
 
-use proxy_shards::{ControlJob, ControlRecord, Job, Pace, Record, Report, Tally, Timing, Verdict};
+use proxy_shards::{ControlJob, ControlRecord, Job, Cadence, Record, Report, Tally, Timing, Verdict};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ struct Shard {
     ended: Vec<Record>,
     controls: Vec<ControlRecord>,
     tally: Tally,
-    pace: Pace,
+    pace: Cadence,
     /// When it looks at its report next; an earlier look that was planned is none.
     look_us: u64,
 }
@@ -78,7 +78,7 @@ impl World {
             ended: Vec::new(),
             controls: Vec::new(),
             tally: Tally::default(),
-            pace: Pace::new(began),
+            pace: Cadence::new(began),
             look_us: u64::MAX,
         };
         World {
@@ -229,7 +229,7 @@ impl World {
     fn report(&mut self, number: usize) {
         let now = self.now();
         let shard = &mut self.shards[number];
-        shard.pace = Pace::new(now);
+        shard.pace = Cadence::new(now);
         self.reports.push_back(Report {
             shard: number,
             records: std::mem::take(&mut shard.ended),

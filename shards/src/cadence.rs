@@ -11,21 +11,21 @@ const SOON: Duration = Duration::from_millis(10);
 /// Shortest sleep between two looks.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 
-/// The pace of one shard's reports.
+/// The cadence of one shard's reports.
 ///
 /// A report is also what asks for more jobs. If the last one was answered with some, there may be
 /// more, and the next goes out before the shard runs dry: as soon as no more jobs wait than ended
 /// since. If it was not, nothing is to be had, and the shard reports at leisure.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Cadence {
     last: Instant,
     fed: bool,
 }
 
-impl Pace {
+impl Cadence {
     /// A report went out now, or there was none yet.
-    pub fn new(now: Instant) -> Pace {
-        Pace {
+    pub fn new(now: Instant) -> Cadence {
+        Cadence {
             last: now,
             fed: false,
         }
@@ -33,8 +33,8 @@ impl Pace {
 
     /// Jobs came in since.
     #[must_use]
-    pub fn fed(self) -> Pace {
-        Pace { fed: true, ..self }
+    pub fn fed(self) -> Cadence {
+        Cadence { fed: true, ..self }
     }
 
     /// Whether a report of `records` is due while `waiting` jobs have no lane yet.
@@ -68,9 +68,9 @@ mod tests {
     /// The milliseconds after the last report at which one of `records` is due.
     fn due(fed: bool, records: usize, waiting: usize) -> Option<u64> {
         let start = Instant::now();
-        let pace = Pace::new(start);
-        let pace = if fed { pace.fed() } else { pace };
-        let is_due = |ms: &u64| pace.is_due(records, waiting, start + Duration::from_millis(*ms));
+        let cadence = Cadence::new(start);
+        let cadence = if fed { cadence.fed() } else { cadence };
+        let is_due = |ms: &u64| cadence.is_due(records, waiting, start + Duration::from_millis(*ms));
         (0..1_000).find(is_due)
     }
 
@@ -92,19 +92,19 @@ mod tests {
     #[test]
     fn a_report_that_was_not_answered_with_jobs_is_followed_at_leisure() {
         let start = Instant::now();
-        let pace = Pace::new(start);
-        assert_eq!(pace.pause(1, 0, start), EVERY);
-        assert_eq!(pace.fed().pause(1, 0, start), SOON);
+        let cadence = Cadence::new(start);
+        assert_eq!(cadence.pause(1, 0, start), EVERY);
+        assert_eq!(cadence.fed().pause(1, 0, start), SOON);
     }
 
     #[test]
     fn a_shard_with_nothing_to_report_does_not_look_all_the_time() {
         let start = Instant::now();
-        for pace in [Pace::new(start), Pace::new(start).fed()] {
-            assert_eq!(pace.pause(0, 0, start + EVERY), EVERY);
-            assert_eq!(pace.pause(0, 0, start + EVERY * 9), EVERY);
+        for cadence in [Cadence::new(start), Cadence::new(start).fed()] {
+            assert_eq!(cadence.pause(0, 0, start + EVERY), EVERY);
+            assert_eq!(cadence.pause(0, 0, start + EVERY * 9), EVERY);
         }
         let nearly = start + EVERY - Duration::from_micros(1);
-        assert_eq!(Pace::new(start).pause(1, 0, nearly), PAUSE_MIN);
+        assert_eq!(Cadence::new(start).pause(1, 0, nearly), PAUSE_MIN);
     }
 }
