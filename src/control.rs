@@ -168,6 +168,12 @@ impl<H> Control<H> {
         Some(self.last_ms.map_or(0, |last| last + pause))
     }
 
+    /// When a round may start that nothing else is waited for; `None` if one is under way.
+    pub fn soonest(&self) -> Option<u64> {
+        let may_start = self.every_ms.is_some() && self.pending.is_none();
+        may_start.then(|| self.last_ms.map_or(0, |last| last + EVERY_MIN_MS))
+    }
+
     /// Starts a round, now: the id for each target's job. Nothing while one is under way.
     pub fn start(&mut self, now_ms: u64) -> Vec<u64> {
         if self.pending.is_some() || self.every_ms.is_none() {

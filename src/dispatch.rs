@@ -1,5 +1,8 @@
 //! Tops the shards up: enough jobs that no shard idles, few enough that none has a long queue.
 
+#[cfg(test)]
+pub(crate) mod world;
+
 use crossbeam_channel::Receiver;
 use proxy_shards::{ControlJob, Engine, Job, ProbePolicy, Report};
 use std::net::SocketAddr;
@@ -74,8 +77,8 @@ const RESERVE_PART: usize = 4;
 ///
 /// A shard holds at most one job for each lane and one batch that waits: the batch covers the time
 /// until its reports have come back, and is what an urgent job may have to wait behind. If it is
-/// [paced](Dispatch::paced), no more wait than came back with the last report: behind quick probes the
-/// next job is there, and behind those that last for their whole deadline nothing waits.
+/// [paced](Dispatch::paced), no more wait than twice what came back with the last report: behind quick
+/// probes the next job is there, and behind those that last for their whole deadline nothing waits.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     outstanding: Vec<usize>,
@@ -96,7 +99,8 @@ impl Dispatch {
         }
     }
 
-    /// The same, but no more jobs wait than came back with the last report of their shard.
+    /// The same, but no more jobs wait than twice as many as came back with the last report of their
+    /// shard: many may end at once, and the next report comes only after a while.
     pub fn paced(self) -> Dispatch {
         Dispatch {
             pace: Some(vec![0; self.outstanding.len()]),
@@ -123,20 +127,19 @@ impl Dispatch {
         free.min(self.batch_size)
     }
 
-    /// How many jobs of proxies that are not known to be alive `shard` may have, if those that are
-    /// want `lanes_wanted`. These lanes are kept for them, up to a quarter of all, and then nothing
-    /// else waits in line before them.
-    pub fn unproven_max(&self, shard: usize, lanes_wanted: usize) -> usize {
-        if lanes_wanted == 0 {
+    /// How many jobs of proxies that are not known to be alive `shard` may have, if so many lanes are
+    /// kept for those that are, of which it has at most a quarter; then nothing else waits in line
+    /// before them.
+    pub fn unproven_max(&self, shard: usize, kept: usize) -> usize {
+        if kept == 0 {
             return self.lanes_per_shard + self.slack(shard, 0);
         }
-        let kept = lanes_wanted.min(self.lanes_per_shard / RESERVE_PART);
-        self.lanes_per_shard - kept
+        self.lanes_per_shard - kept.min(self.lanes_per_shard / RESERVE_PART)
     }
 
     /// How many jobs may wait in `shard`.
     fn slack(&self, shard: usize, least: usize) -> usize {
-        let pace = self.pace.as_ref().map(|pace| pace[shard].max(least));
+        let pace = self.pace.as_ref().map(|pace| (2 * pace[shard]).max(least));
         pace.map_or(self.batch_size, |pace| pace.min(self.batch_size))
     }
 
@@ -201,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn a_paced_shard_has_as_many_jobs_waiting_as_came_back_last() {
+    fn a_paced_shard_has_twice_as_many_jobs_waiting_as_came_back_last() {
         let mut dispatch = Dispatch::new(1, 80, NonZeroUsize::new(100).unwrap()).paced();
         fill(&mut dispatch, 0);
         assert_eq!(dispatch.outstanding(), 90, "an eighth, as nothing is known");
-        dispatch.ended(0, 60);
+        dispatch.ended(0, 30);
         fill(&mut dispatch, 0);
         assert_eq!(dispatch.outstanding(), 140);
         dispatch.ended(0, 1);
@@ -218,7 +221,7 @@ mod tests {
         let most = [0, 7, 20, 999].map(|wanted| dispatch.unproven_max(0, wanted));
         assert_eq!(most, [80, 73, 60, 60]);
         dispatch.ended(0, 5);
-        assert_eq!([0, 7].map(|n| dispatch.unproven_max(0, n)), [85, 73]);
+        assert_eq!([0, 7].map(|n| dispatch.unproven_max(0, n)), [90, 73]);
         let one_lane = Dispatch::new(1, 1, NonZeroUsize::new(1).unwrap()).paced();
         assert_eq!(one_lane.unproven_max(0, 9), 1);
     }

@@ -139,6 +139,11 @@ impl Ledger {
         self.row(index).standing()
     }
 
+    /// Its last verdict, if it was ever checked.
+    pub fn verdict(&self, index: u32) -> Option<Verdict> {
+        self.row(index).verdict
+    }
+
     /// The candidate at `index`.
     pub fn candidate(&self, index: u32) -> &Candidate {
         &self.row(index).candidate

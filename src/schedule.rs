@@ -14,8 +14,6 @@ use task::{Place, Task};
 
 use crate::ledger::Standing;
 
-/// Hand-outs in a row to one class while a lower one waits too; the next is for the lower.
-const STREAK_MAX: u8 = 3;
 /// Fewer entries than this are not worth a rebuild.
 const STALE_MIN: usize = 1024;
 
@@ -67,7 +65,20 @@ pub struct Schedule {
     stale: usize,
     waiting: usize,
     progress: Progress,
+    /// Candidates of the sweep that came back and are held.
+    sweep_held: u64,
+    /// When the sweep began.
+    sweep_ms: u64,
     rng: Rng,
+}
+
+/// How many of those that are known to be alive are due by some time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DueSoon {
+    /// Failed just now.
+    pub urgent: usize,
+    /// Alive.
+    pub alive: usize,
 }
 
 impl Schedule {
@@ -82,6 +93,8 @@ impl Schedule {
             stale: 0,
             waiting: 0,
             progress: Progress::default(),
+            sweep_held: 0,
+            sweep_ms: 0,
             rng: Rng::with_seed(seed),
         }
     }
@@ -132,7 +145,7 @@ impl Schedule {
 
     /// Hands out what is due next on `queue`, if anything is.
     ///
-    /// Higher classes go first, but after three in a row one of a lower class has its turn. Of those
+    /// Higher classes go first, but after some in a row one of a lower class has its turn. Of those
     /// that are not known to be alive, at most `unproven_max` are out.
     pub fn next(&mut self, queue: usize, now_ms: u64, unproven_max: usize) -> Option<Ticket> {
         let full = self.queues[queue].unproven_out() >= unproven_max;
@@ -142,11 +155,13 @@ impl Schedule {
         });
         let streak = &mut self.queues[queue].streak;
         let mut pick = None;
-        for (rank, index) in due.into_iter().enumerate() {
-            let Some(index) = index else { continue };
+        for (class, index) in Class::ALL.into_iter().zip(due) {
+            let (rank, Some(index)) = (class as usize, index) else {
+                continue;
+            };
             pick = Some((rank, index));
             let contested = due[rank + 1..].iter().any(Option::is_some);
-            if !contested || streak[rank] < STREAK_MAX {
+            if !contested || streak[rank] < class.streak_max() {
                 streak[rank] += u8::from(contested);
                 break;
             }
@@ -210,8 +225,12 @@ impl Schedule {
             ),
             Outcome::Diverted => (task.class, 0),
         };
-        let delay = if again { 0 } else { delay };
-        self.wait(index, queue, class, now_ms + delay);
+        // It has waited since the sweep began, and goes before what was due after that.
+        let due_ms = match again {
+            true => self.sweep_ms,
+            false => now_ms + delay,
+        };
+        self.wait(index, queue, class, due_ms);
     }
 
     /// When the next candidate of `queue` is due that [`Schedule::next`] would hand out; may be too
@@ -227,25 +246,31 @@ impl Schedule {
             .min()
     }
 
-    /// How many of `queue` are known to be alive, or were until just now, out or not; may be too many
-    /// by those that were removed.
-    pub fn proven(&self, queue: usize) -> usize {
-        let queue = &self.queues[queue];
-        let proven = Class::ALL.iter().filter(|class| !class.is_unproven());
-        let count =
-            |class: &Class| queue.by_class[*class as usize].len() + queue.out[*class as usize];
-        proven.map(count).sum()
+    /// How many of `queue` that are known to be alive, or were until just now, wait and are due by
+    /// `until_ms`; may be too many by those that were removed.
+    pub fn due_soon(&self, queue: usize, until_ms: u64) -> DueSoon {
+        let by_class = &self.queues[queue].by_class;
+        let is_due = |Reverse((due_ms, ..)): &&Due| *due_ms <= until_ms;
+        let count = |class: Class| by_class[class as usize].iter().filter(is_due).count();
+        DueSoon {
+            urgent: count(Class::Urgent),
+            alive: count(Class::Alive),
+        }
     }
 
-    /// Starts a sweep: everything is due now; what is out is due again as soon as it is back.
-    pub fn sweep(&mut self, now_ms: u64) {
+    /// Starts a sweep: everything is due now; what is out is due again as soon as it is back. Of what
+    /// was checked before, those with the smaller `turn_ms` go first: what is due at the same
+    /// millisecond goes in random order.
+    pub fn sweep(&mut self, now_ms: u64, turn_ms: impl Fn(u32) -> u64) {
         self.progress = Progress::default();
-        for task in &mut self.tasks {
+        self.sweep_held = 0;
+        self.sweep_ms = now_ms;
+        for (index, task) in (0u32..).zip(&mut self.tasks) {
             task.again = matches!(task.place, Place::Out | Place::Held);
             task.in_sweep = task.again || task.place == Place::Waiting;
             self.progress.total += u64::from(task.in_sweep);
             if task.place == Place::Waiting {
-                task.due_ms = due_at_once(task.class, now_ms);
+                task.due_ms = due_at_once(task.class, now_ms + turn_ms(index));
                 task.local_failures = 0;
             }
         }
@@ -255,6 +280,12 @@ impl Schedule {
     /// Progress of the last sweep that was started.
     pub fn progress(&self) -> Progress {
         self.progress
+    }
+
+    /// Whether of the sweep nothing is left but what is held.
+    pub fn rest_of_sweep_is_held(&self) -> bool {
+        let Progress { total, done } = self.progress;
+        self.sweep_held > 0 && done + self.sweep_held == total
     }
 
     /// Candidates that wait, due or not.

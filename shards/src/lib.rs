@@ -17,6 +17,7 @@ mod rule;
 mod tls;
 mod verify;
 
+pub mod cadence;
 mod controls;
 pub mod course;
 pub mod engine;
@@ -33,6 +34,7 @@ mod shard;
 mod supervisor;
 pub mod tuning;
 
+pub use cadence::Cadence;
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
 pub use engine::{Engine, EngineOptions, StartError};
 pub use governor::{Cause, Governor};

@@ -1,5 +1,7 @@
-//! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms.
+//! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms, or sooner if it
+//! may run out of jobs.
 
+use crate::cadence::Cadence;
 use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
 use crate::job::{ControlJob, Ended, Job, Report};
@@ -19,13 +21,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A report is sent after this time, or with this many records.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
-const REPORT_RECORDS: usize = 1024;
-/// The shard looks at its paused jobs and at its end at most this often.
-const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// Lanes that wait for the pace are woken at most this often: for some of them at a time.
 const PACE_MIN: Duration = Duration::from_millis(5);
+/// A shard that is to stop looks at its end this often.
+const STOP_PAUSE: Duration = Duration::from_millis(20);
 
 /// What the engine tells a shard.
 #[derive(Debug)]
@@ -58,6 +57,7 @@ pub(crate) struct Seat {
     pub(crate) reports: Sender<Report>,
     pub(crate) jobs: Rc<RefCell<Jobs>>,
     pub(crate) controls: RefCell<Controls>,
+    pub(crate) cadence: Cell<Cadence>,
     pub(crate) policy: RefCell<Arc<ProbePolicy>>,
     pub(crate) lanes: Cell<usize>,
     pub(crate) lanes_max: usize,
@@ -73,7 +73,10 @@ impl Seat {
     pub(crate) fn read_mail(&self) {
         loop {
             match self.mail.try_recv() {
-                Ok(Mail::Jobs(jobs)) => self.jobs.borrow_mut().add(jobs),
+                Ok(Mail::Jobs(jobs)) => {
+                    self.jobs.borrow_mut().add(jobs);
+                    self.cadence.update(Cadence::fed);
+                }
                 Ok(Mail::Control(job)) => self.controls.borrow_mut().add(job),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
@@ -109,6 +112,27 @@ impl Seat {
         self.jobs.borrow().is_empty() && self.controls.borrow().is_empty()
     }
 
+    /// Until the shard is to look at everything again, if nothing rings before.
+    fn pause(&self, now: Instant) -> Duration {
+        let jobs = self.jobs.borrow();
+        match self.stop_at.get() {
+            Some(_) => STOP_PAUSE,
+            None => (self.cadence.get()).pause(jobs.unreported(), jobs.ready(), now),
+        }
+    }
+
+    fn report_if_due(&self, now: Instant) {
+        let jobs = self.jobs.borrow();
+        let due = self
+            .cadence
+            .get()
+            .is_due(jobs.unreported(), jobs.ready(), now);
+        drop(jobs);
+        if due {
+            self.report();
+        }
+    }
+
     /// Sends what ended since the last report.
     pub(crate) fn report(&self) {
         let mut jobs = self.jobs.borrow_mut();
@@ -123,6 +147,7 @@ impl Seat {
             lag_us: self.lag.take_us(),
             restarts: self.restarts.get(),
         };
+        self.cadence.set(Cadence::new(Instant::now()));
         // Nobody listens any more only when the process ends.
         let _ = self.reports.send(report);
     }
@@ -135,7 +160,6 @@ pub(crate) struct Shard {
     pub(crate) jobs: Rc<RefCell<Jobs>>,
     pub(crate) plan: RefCell<Rc<Plan>>,
     pub(crate) lanes: Lanes,
-    report_at: Cell<Instant>,
 }
 
 impl Shard {
@@ -149,7 +173,6 @@ impl Shard {
             jobs: seat.jobs.clone(),
             plan: RefCell::new(Rc::new(Plan::new(seat.policy.borrow().clone()))),
             lanes: Lanes::default(),
-            report_at: Cell::new(Instant::now()),
             seat: seat.clone(),
         });
         shard.lanes.set_limit(lanes);
@@ -158,14 +181,9 @@ impl Shard {
 
     /// A lane's probe ended.
     pub(crate) fn ended(&self, lane: usize, ended: &Ended) {
-        let unreported = {
-            let mut jobs = self.jobs.borrow_mut();
-            jobs.end(lane, ended, Instant::now());
-            jobs.unreported()
-        };
-        if unreported >= REPORT_RECORDS {
-            self.seat.report();
-        }
+        let now = Instant::now();
+        self.jobs.borrow_mut().end(lane, ended, now);
+        self.seat.report_if_due(now);
     }
 
     /// A probe without a proxy ended. What waits for it does not wait for the next report.
@@ -211,8 +229,7 @@ impl Shard {
 
     /// How long to sleep while there is work and nobody rings.
     fn pause(&self, now: Instant) -> Duration {
-        let report = self.report_at.get().saturating_duration_since(now);
-        let pause = report.max(PAUSE_MIN).min(self.seat.lag.left(now));
+        let pause = self.seat.pause(now).min(self.seat.lag.left(now));
         let waiting = self.jobs.borrow().ready() > 0 && self.lanes.have_room();
         match self.seat.pace.opens_in(now).filter(|_| waiting) {
             Some(opens) => pause.min(opens.max(PACE_MIN)),
@@ -240,10 +257,7 @@ impl Shard {
         self.lanes.set_limit(self.seat.lanes.get());
         self.lanes.wake(self);
         // Not at every mail: the coordinator answers reports with mail.
-        if self.jobs.borrow().unreported() > 0 && now >= self.report_at.get() {
-            self.seat.report();
-            self.report_at.set(now + REPORT_EVERY);
-        }
+        self.seat.report_if_due(now);
         if self.seat.controls.borrow().has_ended() {
             self.seat.report();
         }

@@ -1,5 +1,6 @@
 //! Runs a shard on its thread: an executor with a ring, started again if it panics.
 
+use crate::cadence::Cadence;
 use crate::job::Report;
 use crate::jobs::Jobs;
 use crate::lag::Lag;
@@ -63,6 +64,7 @@ impl Start {
             reports: self.reports,
             jobs: Rc::new(RefCell::new(Jobs::default())),
             controls: RefCell::default(),
+            cadence: Cell::new(Cadence::new(Instant::now())),
             policy: RefCell::new(self.policy),
             lanes: Cell::new(self.lanes),
             lanes_max: self.lanes_max,

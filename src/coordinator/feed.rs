@@ -1,17 +1,14 @@
 //! Jobs out, records in.
 
 use super::event::{Action, Lookup, Now, Purpose};
+use super::reserve::Need;
 use super::rounds::Held;
-use super::state::{Route, State};
+use super::state::{Route, State, to_ms};
 use crate::ledger::{Change, Standing};
 use crate::schedule::{Outcome, Ticket};
 use crate::snapshot::ShardStat;
 use proxy_shards::{Host, Job, Protocols, Record, Report, Targets, Verdict};
 use std::net::{IpAddr, SocketAddr};
-
-/// Time from the end of a probe until its lane has another job, in milliseconds: its report waits up
-/// to 100 ms, and so may the next job.
-const HAND_OVER_MS: u128 = 200;
 
 impl State {
     /// Hands every shard what is due, as far as it has room, and the resolver likewise; nothing while
@@ -21,6 +18,7 @@ impl State {
             return;
         }
         self.fed_ms = now.clock_ms;
+        self.keep_lanes(now);
         for shard in 0..self.dispatch.shards() {
             loop {
                 let jobs = self.jobs(shard, now);
@@ -68,18 +66,24 @@ impl State {
         if queue == self.resolver() {
             return usize::MAX;
         }
-        let wanted = self.lanes_wanted(self.schedule.proven(queue));
-        self.dispatch.unproven_max(queue, wanted)
+        self.dispatch.unproven_max(queue, self.reserve.of(queue))
     }
 
-    /// How many lanes `alive` proxies need to be checked once an interval: each holds one for as long
-    /// as the slower of them take and until the next jobs come; and twice that, because they fall
-    /// due in bursts.
-    fn lanes_wanted(&self, alive: usize) -> usize {
-        let held_ms = u128::from(self.publisher.latency_ms_p95()) + HAND_OVER_MS;
-        let interval_ms = self.config.aggregator.interval.as_millis().max(1);
-        let wanted = (2 * alive as u128 * held_ms).div_ceil(interval_ms);
-        usize::try_from(wanted).map_or(alive, |wanted| wanted.min(alive))
+    /// Counts, now and then, what falls due of the alive.
+    fn keep_lanes(&mut self, now: Now) {
+        if !self.reserve.is_due(now.clock_ms) {
+            return;
+        }
+        let interval = self.config.aggregator.interval;
+        let silence_ms = to_ms(self.control.policy().timeout.min(interval)).max(1);
+        let need = Need {
+            hold_ms: self.publisher.latency_ms_p95().into(),
+            silence_ms,
+        };
+        let until_ms = now.clock_ms + silence_ms;
+        let shards = 0..self.dispatch.shards();
+        let due = shards.map(|shard| self.schedule.due_soon(shard, until_ms));
+        self.reserve.look(due, need, now.clock_ms);
     }
 
     /// The job of a ticket, if its address is known and may be dialled.

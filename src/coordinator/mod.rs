@@ -13,6 +13,7 @@ mod feed;
 mod govern;
 mod names;
 mod reload;
+mod reserve;
 mod rounds;
 mod sources;
 

@@ -6,8 +6,20 @@ use super::state::{State, begun, rules};
 use crate::config::Config;
 use crate::lanes::Wish;
 use crate::ledger::moved;
-use proxy_shards::{Candidate, ProbePolicy};
+use proxy_shards::{Candidate, ProbePolicy, Verdict};
 use std::sync::Arc;
+
+/// When a candidate has its turn in a sweep: the dead that let the time pass when they were last
+/// checked go before the other dead. Begun at the end, they would hold their lanes long after all
+/// others have ended.
+pub(super) fn turn_ms(verdict: Option<Verdict>) -> u64 {
+    match verdict {
+        None | Some(Verdict::Alive) => 0,
+        Some(Verdict::ResponseTimeout | Verdict::HandshakeTimeout) => 0,
+        Some(Verdict::ConnectTimeout) => 1,
+        Some(_) => 2,
+    }
+}
 
 impl State {
     /// A reload begins: everything is due, and nothing is handed out before the targets answer.
@@ -39,7 +51,8 @@ impl State {
         actions.push(Action::Pace(config.checker.connects_per_second));
         self.config = config;
         self.forget_over();
-        self.schedule.sweep(now.clock_ms);
+        let ledger = &self.ledger;
+        (self.schedule).sweep(now.clock_ms, |index| turn_ms(ledger.verdict(index)));
         self.sweep = begun(reload, now);
         self.publisher.note_pool();
     }

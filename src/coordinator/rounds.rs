@@ -48,6 +48,11 @@ pub(super) fn doors(policy: &ProbePolicy) -> Vec<Door> {
 impl State {
     /// When the targets are to be tried again, or given up.
     pub(super) fn round_due_at(&self) -> Option<u64> {
+        if self.schedule.rest_of_sweep_is_held()
+            && let Some(due) = self.control.soonest()
+        {
+            return Some(due);
+        }
         let busy = self.dispatch.outstanding() > 0;
         self.control.due_at(busy)
     }

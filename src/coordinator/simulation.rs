@@ -1,6 +1,7 @@
 //! A coordinator with simulated shards and targets, on a simulated clock: hours pass in seconds.
 
 mod fixtures;
+pub(crate) mod service;
 
 pub(crate) use fixtures::{candidate, config, controlled, list, number, source};
 

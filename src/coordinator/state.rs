@@ -5,6 +5,8 @@ use super::fresh::{Freshness, Outage};
 use super::names::Names;
 use super::publication::Turn;
 use super::publish::Publisher;
+use super::reload::turn_ms;
+use super::reserve::Reserve;
 use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
@@ -60,6 +62,7 @@ pub struct State {
     pub(super) schedule: Schedule,
     pub(super) dispatch: Dispatch,
     pub(super) lanes: Lanes,
+    pub(super) reserve: Reserve,
     /// Names that are being looked up: a shard of its own, as it were.
     pub(super) lookups: Dispatch,
     pub(super) names: Names,
@@ -102,6 +105,7 @@ impl State {
                 Wish::from(&config.checker),
                 now.clock_ms,
             ),
+            reserve: Reserve::default(),
             lookups: Dispatch::new(1, LOOKUPS_MAX.get(), LOOKUPS_MAX),
             names: Names::default(),
             control: Control::new(config.checker.policy.clone(), every(&config)),
@@ -229,8 +233,8 @@ impl State {
         };
         let standing = self.ledger.standing(index);
         if in_sweep {
-            self.schedule
-                .add_to_sweep(index, queue, standing, now.clock_ms);
+            let due_ms = now.clock_ms + turn_ms(self.ledger.verdict(index));
+            self.schedule.add_to_sweep(index, queue, standing, due_ms);
         } else {
             self.schedule.add(index, queue, standing, now.clock_ms);
         }
@@ -292,6 +296,6 @@ pub(super) fn begun(id: u64, now: Now) -> Sweep {
     }
 }
 
-fn to_ms(duration: Duration) -> u64 {
+pub(super) fn to_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,11 +12,13 @@ use std::time::Duration;
 mod addresses;
 mod asked;
 mod control;
+mod freshness;
 mod govern;
 mod outage;
 mod several;
 mod sources;
 mod stale;
+mod sweeptime;
 
 const DEAD: (Verdict, u64) = (Verdict::Refused, 30);
 const ALIVE: (Verdict, u64) = (Verdict::Alive, 50);

@@ -9,6 +9,7 @@ impl Schedule {
         let task = &mut self.tasks[index as usize];
         if task.place == Place::Back {
             task.place = Place::Held;
+            self.sweep_held += u64::from(task.is_swept());
         }
     }
 
@@ -18,6 +19,7 @@ impl Schedule {
         let held = task.place == Place::Held;
         if held {
             task.place = Place::Back;
+            self.sweep_held -= u64::from(task.is_swept());
         }
         held
     }

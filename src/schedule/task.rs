@@ -31,6 +31,16 @@ impl Class {
         }
     }
 
+    /// Hand-outs in a row while one of a lower class waits too; the next is for the lower. The dead
+    /// that are due again get little before all that was never checked has been: most of it ends
+    /// where they are, and each of them would hold a lane of the sweep.
+    pub fn streak_max(self) -> u8 {
+        match self {
+            Class::Urgent | Class::Alive => 3,
+            Class::New | Class::Dead => 63,
+        }
+    }
+
     /// The class of a candidate that stands there.
     pub fn of(standing: Standing) -> Class {
         match standing {
@@ -108,6 +118,11 @@ pub(super) struct Task {
 }
 
 impl Task {
+    /// Whether what it comes back with is the sweep's.
+    pub(super) fn is_swept(&self) -> bool {
+        self.in_sweep && !self.again
+    }
+
     pub(super) fn waits_at(&self, queue: usize, class: Class, due_ms: u64) -> bool {
         self.place == Place::Waiting
             && self.due_ms == due_ms

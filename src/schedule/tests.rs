@@ -88,8 +88,8 @@ fn higher_classes_go_first_and_lower_ones_have_their_share() {
     let order: Vec<u32> = drain(&mut schedule, 0).into_iter().map(class).collect();
     assert_eq!(order.len(), 4_000);
     assert_eq!(order[..8], [0, 0, 0, 1, 0, 0, 0, 1]);
-    let in_first = |n: u32| order[..640].iter().filter(|&&class| class == n).count();
-    assert_eq!([0, 1, 2, 3].map(in_first), [480, 120, 30, 10]);
+    let in_first = |n: u32| order[..1024].iter().filter(|&&class| class == n).count();
+    assert_eq!([0, 1, 2, 3].map(in_first), [768, 192, 63, 1]);
 }
 
 #[test]
@@ -118,9 +118,8 @@ fn those_not_known_to_be_alive_are_out_only_up_to_their_bound() {
     let out: Vec<Ticket> = std::iter::from_fn(|| schedule.next(0, 0, 4)).collect();
     assert_eq!((out.len(), schedule.due_at(0, 4)), (4, None));
     schedule.add(20, 0, Standing::Alive, 0);
-    assert_eq!((schedule.proven(0), schedule.due_at(0, 4)), (1, Some(0)));
-    let alive = schedule.next(0, 0, 4).map(Ticket::index);
-    assert_eq!((alive, schedule.proven(0)), (Some(20), 1));
+    assert_eq!(schedule.due_at(0, 4), Some(0));
+    assert_eq!(schedule.next(0, 0, 4).map(Ticket::index), Some(20));
     finish(&mut schedule, out[0], Standing::Dead { times: 1 }, 0);
     assert!(schedule.next(0, 0, 4).is_some());
     assert_eq!(schedule.next(0, 0, 4), None);
@@ -180,7 +179,7 @@ fn a_sweep_makes_everything_due_and_counts_what_was_checked() {
     }
     assert_eq!(schedule.progress(), Progress { total: 10, done: 9 });
 
-    schedule.sweep(1_000);
+    schedule.sweep(1_000, |_| 0);
     assert_eq!(schedule.progress(), Progress { total: 10, done: 0 });
     assert_eq!(drain(&mut schedule, 1_000).len(), 9);
     finish(&mut schedule, late, Standing::Alive, 1_001);
@@ -274,7 +273,7 @@ fn nothing_is_lost_and_nothing_is_doubled() {
                 let index = schedule.back(ticket).unwrap();
                 schedule.put_back(index, index as usize % 2, outcome, now);
             }
-            99 => schedule.sweep(now),
+            99 => schedule.sweep(now, |_| 0),
             _ => {}
         }
         assert_eq!(schedule.waiting() + out.len(), known.len(), "seed {seed}");
@@ -302,13 +301,13 @@ fn what_is_held_is_neither_due_nor_out_until_it_is_released() {
     assert!(schedule.next(0, 50, 1).is_some(), "its place is free");
     assert!(schedule.is_held(0) && !schedule.remove(0));
     assert_eq!((schedule.waiting(), schedule.back(ticket)), (0, None));
-    schedule.sweep(60);
+    schedule.sweep(60, |_| 0);
     assert_eq!(schedule.progress().total, 2);
     assert!(schedule.release(0) && !schedule.release(0));
     schedule.put_back(0, 0, Outcome::Checked(Standing::Alive), 70);
     assert_eq!(
         schedule.waits_until(0),
-        Some(70),
+        Some(60),
         "the sweep has not had it"
     );
     assert!(schedule.is_in_sweep(0));
@@ -348,4 +347,89 @@ fn what_is_hastened_is_due_now_and_once() {
     );
     assert_eq!(drain(&mut schedule, 500).len(), 1);
     assert!(drain(&mut schedule, u64::MAX).is_empty());
+}
+
+#[test]
+fn what_falls_due_soon_of_the_alive_is_counted() {
+    let mut schedule = schedule();
+    let due = |schedule: &Schedule, until_ms| {
+        let DueSoon { urgent, alive } = schedule.due_soon(0, until_ms);
+        (urgent, alive)
+    };
+    for index in 0..8 {
+        schedule.add(index, 0, Standing::New, 0);
+    }
+    schedule.add(8, 1, Standing::Alive, 0);
+    let out = drain(&mut schedule, 0);
+    assert_eq!(
+        due(&schedule, u64::MAX),
+        (0, 0),
+        "neither new nor elsewhere"
+    );
+    for (ticket, now_ms) in out.into_iter().zip([0, 0, 0, 500, 900]) {
+        finish(&mut schedule, ticket, Standing::Alive, now_ms);
+    }
+    assert_eq!(due(&schedule, 59_999), (0, 0));
+    assert_eq!(due(&schedule, 60_500), (0, 4));
+    let out = schedule.next(0, 60_000, usize::MAX).unwrap();
+    assert_eq!(due(&schedule, 60_900), (0, 4), "it is out");
+    finish(&mut schedule, out, Standing::Failing, 60_000);
+    assert_eq!(due(&schedule, 62_200), (1, 4));
+}
+
+#[test]
+fn when_only_what_is_held_is_left_of_a_sweep_one_can_tell() {
+    let mut schedule = schedule();
+    schedule.add(9, 0, Standing::New, 0);
+    for index in 0..3 {
+        schedule.add_to_sweep(index, 0, Standing::New, 0);
+    }
+    let mut out = drain(&mut schedule, 0);
+    out.retain(|ticket| ticket.index() != 9);
+    let hold = |schedule: &mut Schedule, ticket| {
+        let index = schedule.back(ticket).unwrap();
+        schedule.hold(index);
+        index
+    };
+    let first = hold(&mut schedule, out[0]);
+    finish(&mut schedule, out[1], Standing::Alive, 0);
+    assert!(!schedule.rest_of_sweep_is_held(), "one is out");
+    let last = hold(&mut schedule, out[2]);
+    assert!(schedule.rest_of_sweep_is_held());
+    assert!(schedule.release(first));
+    schedule.put_back(first, 0, Outcome::Local(Standing::New), 0);
+    assert!(!schedule.rest_of_sweep_is_held(), "one is tried again");
+    schedule.sweep(0, |_| 0);
+    assert!(!schedule.rest_of_sweep_is_held(), "another sweep has begun");
+    assert!(schedule.release(last));
+    schedule.put_back(last, 0, Outcome::Checked(Standing::Alive), 0);
+    assert_eq!(schedule.progress().done, 0);
+}
+
+#[test]
+fn those_of_the_dead_that_take_longest_go_first_in_a_sweep() {
+    let mut schedule = schedule();
+    let dead = Standing::Dead { times: 1 };
+    for index in 0..300 {
+        schedule.add(index, 0, dead, 0);
+    }
+    schedule.sweep(1_000, |index| u64::from(index % 3));
+    schedule.add_to_sweep(300, 0, dead, 1_002);
+    schedule.add_to_sweep(301, 0, Standing::New, 1_002);
+    assert_eq!(
+        schedule.next(0, 1_000, usize::MAX).map(Ticket::index),
+        Some(301)
+    );
+    let turns: Vec<u32> = drain(&mut schedule, 1_002)
+        .into_iter()
+        .map(|ticket| {
+            if ticket.index() == 300 {
+                2
+            } else {
+                ticket.index() % 3
+            }
+        })
+        .collect();
+    assert!(turns.is_sorted(), "{turns:?}");
+    assert_eq!((turns.len(), schedule.progress().total), (301, 302));
 }

@@ -4,7 +4,7 @@ use super::list::List;
 use super::progress::{self, Counts};
 use super::rows::Rows;
 use indicatif::ProgressBar;
-use proxy_shards::{Record, Verdict};
+use proxy_shards::{Record, Tally, Verdict};
 use std::io::{self, Write};
 
 /// A check under way: what has ended, and where its rows go.
@@ -40,6 +40,11 @@ impl<'a, W: Write> Check<'a, W> {
         self.counts.add(record.verdict);
         self.counts.add_protocols(self.rows.protocols(record));
         self.rows.push(self.list, index, record)
+    }
+
+    /// Lanes were held by the probes that were counted there.
+    pub(super) fn held(&mut self, tally: &Tally) {
+        self.counts.add_held(tally.latency_us_sum);
     }
 
     /// Gives every candidate that has none yet the same verdict, unprobed.

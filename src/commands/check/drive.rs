@@ -6,17 +6,15 @@ mod govern;
 use super::book::Check;
 use super::direct::{self, Addresses};
 use super::feed::Feed;
+use super::outside::{Heard, Outside};
 use crate::control::{Control, Health, Round};
 use crate::dispatch::Shards;
 use crate::lanes::Lanes;
 use crate::usage::Meter;
-use crossbeam_channel::{Receiver, select, tick};
 use proxy_shards::{ControlJob, Protocols, Record, Report, Targets, Verdict};
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Rows wait for their reader at most this long, and the targets for their next round.
-const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// Rounds in which the targets may fail to answer before the first proxy is probed.
 const FIRST_ROUNDS_MAX: u32 = 2;
 
@@ -70,10 +68,10 @@ pub(super) fn drive<W: Write>(
     shards: impl Shards,
     check: &mut Check<'_, W>,
     direct: Direct<'_>,
-    interrupts: &Receiver<()>,
+    outside: &impl Outside,
 ) -> io::Result<End> {
-    let mut drive = Drive::new(&shards, check, direct);
-    let end = drive.probe_all(interrupts);
+    let mut drive = Drive::new(&shards, outside, check, direct);
+    let end = drive.probe_all();
     let every_record_counts = !drive.controlled;
     // Also after an error: probes under way end here, not behind our back.
     let rest = shards.stop(Duration::ZERO);
@@ -92,8 +90,9 @@ pub(super) fn drive<W: Write>(
     Ok(end)
 }
 
-struct Drive<'d, 'a, 'e, S: Shards, W: Write> {
+struct Drive<'d, 'a, 'e, S: Shards, O: Outside, W: Write> {
     shards: &'d S,
+    outside: &'d O,
     check: &'d mut Check<'a, W>,
     control: Control<Record>,
     /// Whether the targets are reached without a proxy at all.
@@ -104,25 +103,26 @@ struct Drive<'d, 'a, 'e, S: Shards, W: Write> {
     meter: Meter,
     err: &'e mut dyn Write,
     feed: Feed,
-    started: Instant,
     /// Rounds in which the targets did not answer, before they ever did.
     first_rounds: u32,
     /// Since when the targets have not answered, once they had.
-    down_since: Option<Instant>,
+    down_since: Option<Duration>,
     /// When something else was last learnt of the targets, in milliseconds of the check: who was
     /// asked before and failed was asked for the wrong thing.
     relearnt_ms: u64,
 }
 
-impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
+impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
     fn new(
         shards: &'d S,
+        outside: &'d O,
         check: &'d mut Check<'a, W>,
         direct: Direct<'e>,
-    ) -> Drive<'d, 'a, 'e, S, W> {
+    ) -> Drive<'d, 'a, 'e, S, O, W> {
         Drive {
             feed: Feed::new(shards, 0, std::iter::empty()),
             shards,
+            outside,
             check,
             controlled: direct.control.health() == Health::Unknown,
             control: direct.control,
@@ -131,18 +131,16 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             lanes: direct.lanes,
             meter: Meter::start(),
             err: direct.err,
-            started: Instant::now(),
             first_rounds: 0,
             down_since: None,
             relearnt_ms: 0,
         }
     }
 
-    fn probe_all(&mut self, interrupts: &Receiver<()>) -> io::Result<End> {
+    fn probe_all(&mut self) -> io::Result<End> {
         let count = self.check.list.len();
         let diallable = self.check.end_undiallable()?;
         self.feed = Feed::new(self.shards, count, diallable.into_iter());
-        let ticks = tick(FLUSH_EVERY);
         while !self.check.complete() {
             self.govern();
             self.reach_targets()?;
@@ -156,13 +154,11 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
             if self.check.complete() {
                 break;
             }
-            select! {
-                recv(self.shards.reports()) -> report => match report {
-                    Ok(report) => self.absorb(report)?,
-                    Err(_) => return Ok(End::Lost),
-                },
-                recv(ticks) -> _ => self.check.tick()?,
-                recv(interrupts) -> _ => return Ok(End::Interrupted),
+            match self.outside.hear(self.shards.reports()) {
+                Heard::Report(report) => self.absorb(report)?,
+                Heard::Tick => self.check.tick()?,
+                Heard::Interrupt => return Ok(End::Interrupted),
+                Heard::Lost => return Ok(End::Lost),
             }
         }
         Ok(End::Complete)
@@ -171,6 +167,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
     fn absorb(&mut self, report: Report) -> io::Result<()> {
         self.lanes.note(&report);
         self.feed.ended(report.shard, report.records.len());
+        self.check.held(&report.tally);
         for record in &report.records {
             self.take(record)?;
         }
@@ -261,7 +258,7 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         self.addresses.turn(round.reached);
         match (self.control.health(), round.changed_from) {
             (Health::Down, Some(Health::Fine)) => {
-                self.down_since = Some(Instant::now());
+                self.down_since = Some(self.outside.now());
                 let missing = direct::missing(&self.control);
                 self.say(&format!(
                     "warning: the target does not answer without a proxy any more: {missing}; nothing is probed until it does, and what failed meanwhile will be probed again"
@@ -298,11 +295,11 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
         let missing = || direct::missing(&self.control);
         let remedies = || direct::remedies(&self.control);
         if let Some(since) = self.down_since {
-            let gone = since.elapsed() >= self.patience.down;
+            let gone = self.outside.now() >= since + self.patience.down;
             return gone.then(|| End::Gone(missing()));
         }
         let often = self.first_rounds >= FIRST_ROUNDS_MAX;
-        let long = self.first_rounds > 0 && self.started.elapsed() >= self.patience.first;
+        let long = self.first_rounds > 0 && self.outside.now() >= self.patience.first;
         (often || long).then(|| End::Unreached(format!("{}. Remedy: {}", missing(), remedies())))
     }
 
@@ -316,6 +313,6 @@ impl<'d, 'a, 'e, S: Shards, W: Write> Drive<'d, 'a, 'e, S, W> {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.outside.now().as_millis()).unwrap_or(u64::MAX)
     }
 }

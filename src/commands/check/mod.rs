@@ -9,6 +9,7 @@ mod feed;
 mod interrupts;
 mod list;
 pub(super) mod names;
+mod outside;
 mod progress;
 mod rows;
 
@@ -30,6 +31,7 @@ use direct::Addresses;
 use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
+use outside::Outdoors;
 use progress::Counts;
 use proxy_shards::{Candidate, Engine, EngineOptions, Record, Tuning, Verdict};
 use rows::{Goals, Rows};
@@ -38,7 +40,7 @@ use std::io::{self, ErrorKind, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Checks what `args` name: rows to `out`, the rest to `err`. Returns the exit status: 0 if it ran,
 /// also when the reader of `out` went away, 130 if it was interrupted.
@@ -62,6 +64,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         names.sort_unstable();
         names.dedup();
     }
+    let mut lanes_at_work = None;
     let end = match names::resolve(names, names::system, &interrupts) {
         Some(found) => {
             let targets = Addresses::new(&probing.policy, &found);
@@ -75,8 +78,12 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
                 lanes,
                 err,
             };
+            let lanes = engine.lanes_per_shard() * engine.shards();
             print(args, &list, goals, out, |check| {
-                drive::drive(engine, check, direct, &interrupts)
+                let began = Instant::now();
+                let end = drive::drive(engine, check, direct, &Outdoors::new(&interrupts));
+                lanes_at_work = Some((lanes, began.elapsed()));
+                end
             })
         }
         None => print(args, &list, goals, out, |check| {
@@ -84,7 +91,7 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
             Ok(End::Interrupted)
         }),
     };
-    conclude(end, started, err)
+    conclude(end, started, lanes_at_work, err)
 }
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
@@ -195,6 +202,7 @@ fn print<W: Write>(
 fn conclude(
     end: io::Result<(End, Counts)>,
     started: Instant,
+    lanes_at_work: Option<(usize, Duration)>,
     err: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let (end, counts) = match end {
@@ -216,6 +224,11 @@ fn conclude(
     };
     // Without stderr there is nobody to tell.
     let _ = writeln!(err, "proxy-checker: {interrupted}{summary}");
+    let occupation =
+        lanes_at_work.and_then(|(lanes, took)| progress::occupation(&counts, lanes, took));
+    if let Some(occupation) = occupation {
+        let _ = writeln!(err, "proxy-checker: {occupation}");
+    }
     if let Some(hint) = progress::hint(&counts) {
         warn(err, hint);
     }

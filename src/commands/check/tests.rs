@@ -5,6 +5,7 @@ use super::book::Check;
 use super::direct::Addresses;
 use super::drive::{Direct, End, Patience, drive};
 use super::list::List;
+use super::outside::Outdoors;
 use super::progress::Counts;
 use super::rows::{Goals, Rows};
 use crate::control::Control;
@@ -27,6 +28,7 @@ use std::time::Duration;
 mod control;
 mod rows;
 mod simulated;
+mod sweeptime;
 mod verdicts;
 
 use simulated::{Simulated, Target, fares, record, tell};
@@ -85,7 +87,7 @@ fn check(
         shards,
         &mut check,
         direct(policy(), None, &mut err),
-        interrupts,
+        &Outdoors::new(interrupts),
     )
     .unwrap();
     let counts = check.finish().unwrap();
@@ -148,7 +150,7 @@ fn what_failed_for_want_of_ports_is_probed_again_where_lanes_are_governed() {
             lanes: lanes(within),
             ..direct(policy(), None, &mut err)
         };
-        let end = drive(shards, &mut check, direct, &never()).unwrap();
+        let end = drive(shards, &mut check, direct, &Outdoors::new(&never())).unwrap();
         let counts = check.finish().unwrap();
         let verdicts = verdicts(&String::from_utf8(out).unwrap());
         assert_eq!((end, counts.total()), (End::Complete, 300));
@@ -256,7 +258,7 @@ fn a_reader_that_went_away_ends_the_check_and_stops_the_shards() {
         let mut check = Check::new(&list, rows, ProgressBar::hidden());
         let mut err = io::sink();
         let direct = direct(policy(), None, &mut err);
-        let error = drive(shards, &mut check, direct, &never()).unwrap_err();
+        let error = drive(shards, &mut check, direct, &Outdoors::new(&never())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{format:?}");
         assert!(*stopped.borrow(), "{format:?}");
     }

@@ -10,6 +10,9 @@ fn one() -> Simulation {
     Simulation::still(controlled(&["a"], Require::All), 10, Image::default())
 }
 
+/// Keeps a sweep going for longer than two rounds are apart.
+const SLOW: (Verdict, u64) = (Verdict::Alive, 14_000);
+
 fn times(sim: &Simulation) -> Vec<u64> {
     sim.controls.iter().map(|(_, _, at)| *at).collect()
 }
@@ -39,14 +42,28 @@ fn targets_are_tried_every_interval_by_each_shard_in_turn_and_only_while_there_i
 #[test]
 fn a_proof_counts_at_once_and_a_failure_only_after_the_target_has_answered() {
     let mut sim = one();
-    sim.behave(|n, _| if n == 0 { ALIVE } else { (Verdict::Closed, 50) });
-    sim.deliver(0, list(0..10));
+    sim.behave(|n, _| match n {
+        0 => ALIVE,
+        10 => SLOW,
+        _ => (Verdict::Closed, 50),
+    });
+    sim.deliver(0, list(0..11));
     sim.run_until(4_900);
     let stat = sim.snapshot().stat.clone();
     assert_eq!((stat.total_alive, stat.total_dead, stat.held), (1, 0, 9));
     sim.run_until(6_000);
     let stat = sim.snapshot().stat.clone();
     assert_eq!((stat.total_alive, stat.total_dead, stat.held), (1, 9, 0));
+}
+
+#[test]
+fn the_last_of_a_sweep_do_not_wait_for_the_next_round() {
+    let mut sim = one();
+    sim.behave(|_, _| (Verdict::Closed, 1_250));
+    sim.deliver(0, list(0..10));
+    sim.run_until(1_600);
+    assert_eq!((times(&sim).len(), sim.state.sweep.done), (2, 10));
+    assert!(sim.state.sweep.finished.is_some());
 }
 
 #[test]
@@ -142,8 +159,11 @@ fn a_round_that_is_never_answered_is_given_up() {
 #[test]
 fn a_reload_gives_back_what_is_held_and_tries_the_targets_before_its_sweep() {
     let mut sim = one();
-    sim.behave(|_, _| (Verdict::Closed, 50));
-    sim.deliver(0, list(0..10));
+    sim.behave(|n, at| match n == 10 && at < 2_000 {
+        true => SLOW,
+        false => (Verdict::Closed, 50),
+    });
+    sim.deliver(0, list(0..11));
     sim.run_until(2_000);
     assert_eq!(sim.snapshot().stat.held, 10);
     sim.fate(|_, _| (Verdict::Alive, 1_000));
@@ -152,11 +172,11 @@ fn a_reload_gives_back_what_is_held_and_tries_the_targets_before_its_sweep() {
         config: Arc::new(controlled(&["a"], Require::All)),
     });
     sim.run_until(2_900);
-    assert_eq!((sim.snapshot().stat.held, sim.probes.len()), (0, 10));
+    assert_eq!((sim.snapshot().stat.held, sim.probes.len()), (0, 11));
     sim.run_until(3_200);
-    assert_eq!((sim.probes.len(), sim.state.sweep.total), (20, 10));
-    sim.run_until(12_000);
-    assert_eq!(sim.state.sweep.done, 10);
+    assert_eq!((sim.probes.len(), sim.state.sweep.total), (21, 11));
+    sim.run_until(22_000);
+    assert_eq!(sim.state.sweep.done, 11);
 }
 
 #[test]
@@ -211,8 +231,8 @@ fn what_a_target_says_is_handed_to_the_shards_before_anything_is_probed() {
 #[test]
 fn after_the_stop_no_target_is_tried_and_what_is_held_is_not_applied() {
     let mut sim = one();
-    sim.behave(|_, _| (Verdict::Closed, 50));
-    sim.deliver(0, list(0..10));
+    sim.behave(|n, _| if n == 10 { SLOW } else { (Verdict::Closed, 50) });
+    sim.deliver(0, list(0..11));
     sim.run_until(2_000);
     sim.tell(Event::Stop);
     sim.run_until(60_000);
@@ -223,8 +243,14 @@ fn after_the_stop_no_target_is_tried_and_what_is_held_is_not_applied() {
         _ => None,
     });
     let entries = &saved.expect("the last image").entries;
-    assert_eq!(entries.len(), 10);
-    assert!(entries.iter().all(|entry| entry.verdict.is_none()));
+    assert_eq!(entries.len(), 11);
+    let judged = entries.iter().filter(|entry| entry.verdict.is_some());
+    let judged: Vec<_> = judged.map(|entry| entry.verdict).collect();
+    assert_eq!(
+        judged,
+        [Some(Verdict::Alive)],
+        "but the one that was proven"
+    );
 }
 
 /// Targets, proxies, lists and configurations that change at random; the simulation sees to it that

@@ -1,12 +1,13 @@
 //! Has as many lanes as this host bears, where that is asked for.
 
 use super::Drive;
+use crate::commands::check::outside::Outside;
 use crate::dispatch::Shards;
 use proxy_shards::Record;
 use proxy_shards::governor::HOST_ERRORS;
 use std::io::Write;
 
-impl<S: Shards, W: Write> Drive<'_, '_, '_, S, W> {
+impl<S: Shards, O: Outside, W: Write> Drive<'_, '_, '_, S, O, W> {
     /// Changes the number of lanes, if the governor says so.
     pub(super) fn govern(&mut self) {
         if let Some(percent) = self.meter.look() {

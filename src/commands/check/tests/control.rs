@@ -48,7 +48,7 @@ fn run_with(
         },
         ..direct(policy, every, &mut err)
     };
-    let end = drive(shards, &mut check, direct, interrupts).unwrap();
+    let end = drive(shards, &mut check, direct, &Outdoors::new(interrupts)).unwrap();
     check.finish().unwrap();
     Ran {
         end,
