@@ -58,8 +58,12 @@ pub(crate) struct Ring {
     pub(super) backlog: RefCell<Vec<cqueue::Entry>>,
     rope: Rope,
     bell: Rc<Bell>,
-    tick: Box<types::Timespec>,
-    pub(super) ticking: Cell<bool>,
+    /// How long the tick under way lasts; read by the kernel when it is submitted.
+    tick: RefCell<Box<types::Timespec>>,
+    /// When the next tick comes, if one is under way that counts.
+    pub(super) ticks_at: Cell<Option<Instant>>,
+    /// Its number.
+    pub(super) ticks: Cell<u32>,
     pub(super) now: Cell<Instant>,
     pub(super) in_kernel: Cell<usize>,
     cancelled: Cell<bool>,
@@ -99,8 +103,9 @@ impl Ring {
             backlog: RefCell::default(),
             bell: Bell::hang(&rope)?,
             rope,
-            tick: Box::new(types::Timespec::new().nsec(wheel::TICK.subsec_nanos())),
-            ticking: Cell::new(false),
+            tick: RefCell::default(),
+            ticks_at: Cell::new(None),
+            ticks: Cell::new(0),
             now: Cell::new(now),
             in_kernel: Cell::new(0),
             cancelled: Cell::new(false),
@@ -222,18 +227,27 @@ impl Ring {
 
     fn add_to_wheel(&self, at: Instant, due: Due) {
         self.wheel.borrow_mut().add(at, due);
-        if !self.ticking.replace(true) {
+        if self.ticks_at.get().is_none_or(|tick| at + wheel::TICK < tick) {
             self.push_tick();
         }
     }
 
+    /// Has the ring tick when the first bucket of the wheel comes up. A tick that is under way for a
+    /// later one does not count any more.
     pub(super) fn push_tick(&self) {
+        let due_at = self.wheel.borrow().due_at();
+        self.ticks_at.set(due_at);
+        let Some(at) = due_at else { return };
+        self.ticks.set(self.ticks.get().wrapping_add(1));
+        let mut tick = self.tick.borrow_mut();
+        // Should the last one not be submitted yet, it comes with this one, which is sooner.
+        **tick = at.saturating_duration_since(Instant::now()).into();
         let tag = Tag {
             slot: 0,
-            turn: 0,
+            turn: self.ticks.get(),
             step: Step::Tick,
         };
-        self.push(&[opcode::Timeout::new(&raw const *self.tick)
+        self.push(&[opcode::Timeout::new(&raw const **tick)
             .build()
             .user_data(tag.pack())]);
     }

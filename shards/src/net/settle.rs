@@ -16,13 +16,9 @@ impl Ring {
         match tag.step {
             Step::Close => {}
             Step::Cancel => self.cancel_missed(tag),
-            Step::Tick => {
-                let on = !self.wheel.borrow().is_empty();
-                self.ticking.set(on);
-                if on {
-                    self.push_tick();
-                }
-            }
+            // What is due is looked at behind the round, and only then is it known what is next.
+            Step::Tick if tag.turn == self.ticks.get() => self.ticks_at.set(None),
+            Step::Tick => {}
             Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
                 self.finish(tag, completion)
             }
@@ -135,6 +131,9 @@ impl Ring {
             slot.given.get_or_insert(Given::Expired);
             drop(slot);
             self.cancel(i);
+        }
+        if self.ticks_at.get().is_none() {
+            self.push_tick();
         }
     }
 }

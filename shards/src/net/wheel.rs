@@ -35,9 +35,15 @@ impl Wheel {
         (at.saturating_duration_since(self.start).as_micros() / TICK.as_micros()) as u64
     }
 
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting == 0
+    /// When the first bucket with anything in it comes up, if there is one: until then no tick is
+    /// needed.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let mut ticks = self.next..self.next + BUCKETS;
+        let first = ticks.find(|tick| !self.buckets[(tick % BUCKETS) as usize].is_empty())?;
+        Some(self.start + Duration::from_micros(TICK.as_micros() as u64 * first))
     }
 
     /// A deadline past the horizon (16 s) comes up early; the owner puts it back.
@@ -79,7 +85,7 @@ mod tests {
             comes_up,
             "deadline {deadline_ms} ms, sweep at {sweep_ms} ms"
         );
-        assert_eq!(wheel.is_empty(), comes_up);
+        assert_eq!(wheel.due_at().is_none(), comes_up);
     }
 
     #[test]
@@ -103,6 +109,23 @@ mod tests {
     }
 
     #[test]
+    fn the_first_deadline_says_when_a_tick_is_needed() {
+        let start = Instant::now();
+        let (mut wheel, mut due) = (Wheel::new(start), Vec::new());
+        for (deadline_ms, slot) in [(9_000, 1), (5_000, 2), (300_000, 3)] {
+            wheel.add(start + Duration::from_millis(deadline_ms), (slot, 0));
+        }
+        for (slot, from_ms) in [(2, 5_000), (1, 9_000), (3, 16_360)] {
+            let at = wheel.due_at().expect("one waits");
+            let window = Duration::from_millis(from_ms)..Duration::from_millis(from_ms) + 2 * TICK;
+            assert!(window.contains(&(at - start)), "{slot}: {:?}", at - start);
+            wheel.sweep(at, &mut due);
+            assert_eq!(due.pop(), Some((slot, 0)));
+        }
+        assert_eq!((wheel.due_at(), due), (None, vec![]));
+    }
+
+    #[test]
     fn nothing_is_lost_over_a_pause_of_many_rounds() {
         let start = Instant::now();
         let mut wheel = Wheel::new(start);
@@ -112,7 +135,7 @@ mod tests {
         let mut due = Vec::new();
         wheel.sweep(start + Duration::from_secs(3_600), &mut due);
         due.sort_unstable();
-        assert!(wheel.is_empty());
+        assert_eq!(wheel.due_at(), None);
         assert_eq!(due, (0..5_000).map(|n| (n, 0)).collect::<Vec<_>>());
     }
 }
