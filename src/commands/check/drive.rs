@@ -155,7 +155,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
                 break;
             }
             match self.outside.hear(self.shards.reports()) {
-                Heard::Report(report) => self.absorb(report)?,
+                Heard::Report(report) => self.absorb(*report)?,
                 Heard::Tick => self.check.tick()?,
                 Heard::Interrupt => return Ok(End::Interrupted),
                 Heard::Lost => return Ok(End::Lost),

@@ -11,7 +11,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) enum Heard {
     /// A shard has something to report.
-    Report(Report),
+    Report(Box<Report>),
     /// Time has passed.
     Tick,
     /// A signal came.
@@ -54,7 +54,7 @@ impl Outside for Outdoors<'_> {
 
     fn hear(&self, reports: &Receiver<Report>) -> Heard {
         select! {
-            recv(reports) -> report => report.map_or(Heard::Lost, Heard::Report),
+            recv(reports) -> report => report.map_or(Heard::Lost, |report| Heard::Report(report.into())),
             recv(self.ticks) -> _ => Heard::Tick,
             recv(self.interrupts) -> _ => Heard::Interrupt,
         }

@@ -49,7 +49,7 @@ impl Outside for Sim {
     fn hear(&self, _reports: &Receiver<Report>) -> Heard {
         let until = *self.tick.borrow() + TICK;
         match self.world.borrow_mut().next(until.as_micros() as u64) {
-            Some(report) => Heard::Report(report),
+            Some(report) => Heard::Report(report.into()),
             None => {
                 *self.tick.borrow_mut() = until;
                 Heard::Tick
@@ -77,8 +77,7 @@ fn sweep_us(count: u32, shards: usize, lanes: usize, fate: Fate) -> u64 {
     let end = drive(sim.clone(), &mut check, direct, &sim).unwrap();
     let counts = check.finish().unwrap();
     assert_eq!((end, counts.total()), (End::Complete, u64::from(count)));
-    let now_us = sim.world.borrow().now_us;
-    now_us
+    sim.world.borrow().now_us
 }
 
 fn of(mix: Mix) -> Fate {
