@@ -227,7 +227,11 @@ impl Ring {
 
     fn add_to_wheel(&self, at: Instant, due: Due) {
         self.wheel.borrow_mut().add(at, due);
-        if self.ticks_at.get().is_none_or(|tick| at + wheel::TICK < tick) {
+        if self
+            .ticks_at
+            .get()
+            .is_none_or(|tick| at + wheel::TICK < tick)
+        {
             self.push_tick();
         }
     }
