@@ -14,6 +14,7 @@ use layer::{Layer, Peer};
 use rustls::client::{Resumption, Tls12Resumption, WantsClientCert};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use session::Session;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,13 +47,21 @@ pub(crate) struct Client {
 impl Client {
     /// The client for `target`; nothing if the target does not use TLS.
     pub(crate) fn to_target(policy: &ProbePolicy, target: &Target) -> Option<Client> {
+        Client::by(Arc::new(DefaultTimeProvider), policy, target)
+    }
+
+    /// The same by another clock than the system's.
+    fn by(clock: Arc<dyn TimeProvider>, policy: &ProbePolicy, target: &Target) -> Option<Client> {
+        if !target.tls {
+            return None;
+        }
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
-        let config = builder().with_root_certificates(Arc::clone(&policy.roots));
-        let tickets = Arc::new(Tickets::default());
+        let config = builder(Arc::clone(&clock)).with_root_certificates(Arc::clone(&policy.roots));
+        let tickets = Arc::new(Tickets::new(clock));
         let resumption = Resumption::store(Arc::<Tickets>::clone(&tickets))
             .tls12_resumption(Tls12Resumption::Disabled);
-        target.tls.then(|| Client {
+        Some(Client {
             config: finished(config, resumption),
             name,
             peer: Peer::Target,
@@ -67,7 +76,7 @@ impl Client {
     /// certificate for one, and a proxy is not to be trusted anyway. That the target answered is
     /// proven as through any other proxy, for an `https` target by a second TLS inside the first.
     pub(crate) fn to_proxies(target: &Target) -> Client {
-        let config = builder()
+        let config = builder(Arc::new(DefaultTimeProvider))
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified::new()));
         // Inside: the proxy's head, then the answer or the target's TLS around it.
@@ -114,8 +123,8 @@ fn answer_bytes_max(target: &Target) -> usize {
     HEAD_BYTES_MAX.saturating_add(target.body_bytes_max)
 }
 
-fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+fn builder(clock: Arc<dyn TimeProvider>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_details(Arc::new(ring::default_provider()), clock)
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
 }
@@ -131,6 +140,8 @@ fn finished(
     Arc::new(config)
 }
 
+#[cfg(test)]
+mod clock;
 #[cfg(test)]
 pub(crate) mod peer;
 #[cfg(test)]
