@@ -1,6 +1,7 @@
 //! TLS by rustls: to the target through an opened tunnel, and to a proxy itself. Sans-io, but rustls
 //! asks the system for randomness, and for the date that certificates are valid on.
 
+mod chains;
 pub(crate) mod layer;
 pub(crate) mod session;
 mod tickets;
@@ -10,8 +11,9 @@ use crate::policy::ProbePolicy;
 use crate::rule::Rule;
 use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
+use chains::Chains;
 use layer::{Layer, Peer};
-use rustls::client::{Resumption, Tls12Resumption, WantsClientCert};
+use rustls::client::{Resumption, Tls12Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
@@ -57,7 +59,14 @@ impl Client {
         }
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
-        let config = builder(Arc::clone(&clock)).with_root_certificates(Arc::clone(&policy.roots));
+        let provider = Arc::new(ring::default_provider());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&policy.roots), provider)
+                .build()
+                .expect("a policy has trust anchors");
+        let config = builder(Arc::clone(&clock))
+            .dangerous() // rustls' own verifier, which only does not do again what it has done
+            .with_custom_certificate_verifier(Arc::new(Chains::new(verifier)));
         let tickets = Arc::new(Tickets::new(clock));
         let resumption = Resumption::store(Arc::<Tickets>::clone(&tickets))
             .tls12_resumption(Tls12Resumption::Disabled);
