@@ -1,0 +1,91 @@
+//! What a scenario works with: CPUs, programs, farms and the report, as the options have them.
+
+use super::cpus::{Cpus, Pinned};
+use super::machine::Machine;
+use super::options::Common;
+use super::program::{Program, built};
+use super::report::{Column, Report};
+use super::stage::{Cast, Stage};
+use super::{Result, interrupt, system};
+use crate::limits::raise_descriptors;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The bench on which a scenario measures. While it lives, this thread and those it starts are on
+/// the farm's CPU.
+#[derive(Debug)]
+pub struct Bench {
+    /// The options that every scenario has.
+    pub options: Common,
+    /// Who runs where.
+    pub cpus: Cpus,
+    /// The machine before the first run.
+    pub machine: Machine,
+    own: PathBuf,
+    folder: PathBuf,
+    _pinned: Pinned,
+}
+
+impl Bench {
+    /// Looks at the machine, and has SIGINT and SIGTERM undo what the harness does to it.
+    ///
+    /// # Errors
+    /// Less than two CPUs, or the system's refusals.
+    pub fn new(options: &Common) -> Result<Bench> {
+        let own = std::env::current_exe().map_err(system("this program's own path"))?;
+        Bench::with(options, own)
+    }
+
+    /// The same with the path of `proxy-bench`, for tests, which are another program.
+    ///
+    /// # Errors
+    /// As [`Bench::new`].
+    pub fn with(options: &Common, own: PathBuf) -> Result<Bench> {
+        interrupt::watch().map_err(system("signals"))?;
+        raise_descriptors().map_err(system("RLIMIT_NOFILE"))?;
+        let cpus = Cpus::of_this_host(options.cpus.as_ref())?;
+        let machine = Machine::now(&cpus);
+        let beside = || own.parent().map_or_else(PathBuf::new, Path::to_owned);
+        Ok(Bench {
+            folder: options.bin_dir.clone().unwrap_or_else(beside),
+            options: options.clone(),
+            machine,
+            own,
+            _pinned: Pinned::to(&[cpus.farm])?,
+            cpus,
+        })
+    }
+
+    /// A farm on its CPU.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn stage(&self, cast: &Cast) -> Result<Stage> {
+        Stage::set(&self.own, cast, self.cpus.farm)
+    }
+
+    /// `proxy-checker` on the program's first CPU.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn checker(
+        &self,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<Program> {
+        let path = built(&self.folder, "proxy-checker")?;
+        Ok(Program::new(path, arguments).on(&self.cpus.for_threads(1)))
+    }
+
+    /// Another subcommand of this program on the program's first CPU.
+    pub fn own(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
+        Program::new(&self.own, arguments).on(&self.cpus.for_threads(1))
+    }
+
+    /// A report, whose table begins on standard output.
+    ///
+    /// # Errors
+    /// Those of standard output.
+    pub fn report(&self, scenario: &'static str, columns: Vec<Column>) -> Result<Report> {
+        Report::begin(scenario, columns, &self.options.out, &self.machine)
+    }
+}

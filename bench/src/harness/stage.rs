@@ -1,0 +1,261 @@
+//! A farm as a process of its own, on its own CPU, with a scratch folder for all that it writes.
+
+use super::cpus::Pinned;
+use super::interrupt::Undone;
+use super::{Error, Result, at, system};
+use crate::farm::{Aim, Listing};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a farm may take until it serves.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Who plays: as the arguments of `proxy-bench farm`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cast {
+    /// How many proxies.
+    pub count: usize,
+    /// Labels of behaviours with commas between, or `all`.
+    pub behaviours: String,
+    /// What is fetched through them.
+    pub aim: Aim,
+    /// Whether the list says what they speak.
+    pub listing: Listing,
+}
+
+impl Cast {
+    /// So many of these behaviours, asked for a page without content, listed with their schemes.
+    pub fn of(behaviours: impl Into<String>, count: usize) -> Cast {
+        Cast {
+            count,
+            behaviours: behaviours.into(),
+            aim: Aim::NoContent,
+            listing: Listing::Schemed,
+        }
+    }
+}
+
+/// A farm that serves. Dropped, it ends, and its folder is removed.
+#[derive(Debug)]
+pub struct Stage {
+    child: Child,
+    _folder_removed: Undone,
+    folder: PathBuf,
+    ready: Ready,
+    command: String,
+}
+
+/// What the line says that tells that all is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ready {
+    ports: Vec<u16>,
+    target: String,
+    list_url: String,
+}
+
+impl Stage {
+    /// Starts `bench farm` on the CPU `cpu` and waits until it serves.
+    ///
+    /// # Errors
+    /// A folder or program that is not there, or a farm that does not start; what it said is told.
+    pub fn set(bench: &Path, cast: &Cast, cpu: usize) -> Result<Stage> {
+        let scratch = TempDir::with_prefix("proxy-bench-").map_err(system("a scratch folder"))?;
+        let folder = scratch.keep();
+        let gone = folder.clone();
+        // Nobody is left to be told of what cannot be removed from a scratch folder.
+        let removed = Undone::later(move || drop(std::fs::remove_dir_all(gone)));
+        let arguments = arguments(cast, &folder);
+        let log = folder.join("farm.log");
+        let mut command = Command::new(bench);
+        command
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        command.stderr(File::create(&log).map_err(at(&log))?);
+        let child = {
+            let _pinned = Pinned::to(&[cpu])?;
+            command.spawn().map_err(at(bench))?
+        };
+        let words: Vec<String> = [vec![bench.display().to_string()], arguments].concat();
+        let typed = shlex::try_join(words.iter().map(String::as_str));
+        let mut stage = Stage {
+            child,
+            _folder_removed: removed,
+            folder,
+            ready: Ready::default(),
+            command: format!(
+                "taskset -c {cpu} {}",
+                typed.unwrap_or_else(|_| words.join(" "))
+            ),
+        };
+        let line = stage.first_line()?;
+        let said = || Error::NoFarm(std::fs::read_to_string(&log).unwrap_or_default() + &line);
+        stage.ready = ready(&line).ok_or_else(said)?;
+        Ok(stage)
+    }
+
+    /// The first line of its standard output; empty if it ended, or took too long.
+    fn first_line(&mut self) -> Result<String> {
+        let Some(out) = self.child.stdout.take() else {
+            return Ok(String::new());
+        };
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("farm's lines".into());
+        let read = move || {
+            let (mut out, mut line) = (BufReader::new(out), String::new());
+            out.read_line(&mut line).ok();
+            tell.send(line).ok();
+            // Later lines are of no interest, but the pipe must not be full nor closed.
+            std::io::copy(&mut out, &mut std::io::sink()).ok();
+        };
+        thread.spawn(read).map_err(system("a thread"))?;
+        Ok(told.recv_timeout(READY_WITHIN).unwrap_or_default())
+    }
+
+    /// The list of its proxies, one a line.
+    pub fn list(&self) -> PathBuf {
+        self.path("list.txt")
+    }
+
+    /// The verdicts that they must get.
+    pub fn truth(&self) -> PathBuf {
+        self.path("truth.jsonl")
+    }
+
+    /// The certificate of the target's authority, as PEM.
+    pub fn ca(&self) -> PathBuf {
+        self.path("ca.pem")
+    }
+
+    /// The secret of the judge.
+    pub fn secret(&self) -> PathBuf {
+        self.path("secret")
+    }
+
+    /// A file of this name in the scratch folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The scratch folder; it is removed with the farm.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The URL of the target, which answers without a proxy too.
+    pub fn target(&self) -> &str {
+        &self.ready.target
+    }
+
+    /// The URL where the list is served, as a source has it.
+    pub fn list_url(&self) -> &str {
+        &self.ready.list_url
+    }
+
+    /// The ports of the farm, in the order of its doors.
+    pub fn ports(&self) -> &[u16] {
+        &self.ready.ports
+    }
+
+    /// The farm's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The command of the farm, with `$DIR` for the scratch folder.
+    pub fn command(&self) -> String {
+        self.short(&self.command)
+    }
+
+    /// A command with `$DIR` for the scratch folder, so that it is the same in every run.
+    pub fn short(&self, command: &str) -> String {
+        command.replace(&*self.folder.to_string_lossy(), "$DIR")
+    }
+}
+
+fn arguments(cast: &Cast, folder: &Path) -> Vec<String> {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let mut arguments: Vec<String> = vec!["farm".into()];
+    for (option, value) in [
+        ("--count", cast.count.to_string()),
+        ("--behaviour", cast.behaviours.clone()),
+        ("--aim", cast.aim.label().to_owned()),
+        ("--list", file("list.txt")),
+        ("--truth", file("truth.jsonl")),
+        ("--ca-out", file("ca.pem")),
+        ("--secret-out", file("secret")),
+    ] {
+        arguments.extend([option.to_owned(), value]);
+    }
+    if cast.listing == Listing::Auto {
+        arguments.push("--auto".into());
+    }
+    arguments.extend(["--serve-list".into(), "--until-eof".into()]);
+    arguments
+}
+
+/// `ready: 6 proxies on ports 1 2 3, target http://…, list http://…`
+fn ready(line: &str) -> Option<Ready> {
+    let (_, rest) = line
+        .strip_prefix("ready: ")?
+        .trim()
+        .split_once(" on ports ")?;
+    let (ports, rest) = rest.split_once(", target ")?;
+    let (target, list) = rest.split_once(", list ")?;
+    let ports: std::result::Result<_, _> = ports.split(' ').map(str::parse).collect();
+    Some(Ready {
+        ports: ports.ok()?,
+        target: target.to_owned(),
+        list_url: list.to_owned(),
+    })
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The end of its input ends it; a farm that does not heed that is ended all the same.
+        drop(self.child.stdin.take());
+        for _ in 0..500 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_farm_that_is_ready_is_understood() {
+        let line = "ready: 6 proxies on ports 1 2 65535, target http://127.0.0.1:4/generate_204, list http://127.0.0.1:1/lists/0\n";
+        let found = ready(line).expect("ready");
+        assert_eq!(found.ports, [1, 2, 65535]);
+        assert_eq!(found.target, "http://127.0.0.1:4/generate_204");
+        assert_eq!(found.list_url, "http://127.0.0.1:1/lists/0");
+        assert_eq!(ready("proxy-bench: no"), None);
+    }
+
+    #[test]
+    fn a_farm_that_cannot_start_says_why() {
+        let error = Stage::set(
+            Path::new("/nowhere/proxy-bench"),
+            &Cast::of("forwards", 1),
+            0,
+        );
+        assert!(
+            error
+                .expect_err("nothing there")
+                .to_string()
+                .contains("/nowhere")
+        );
+    }
+}
