@@ -12,12 +12,20 @@ use std::process::ExitCode;
 enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
+    Handshakes(commands::handshakes::Options),
+    Sessions(commands::sessions::Options),
+    PlainTls(commands::plain_tls::Options),
+    HoldSessions(commands::sessions::HoldOptions),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
+        Command::Handshakes(options) => commands::handshakes::run(&options),
+        Command::Sessions(options) => commands::sessions::run(&options),
+        Command::PlainTls(options) => commands::plain_tls::run(&options),
+        Command::HoldSessions(options) => commands::sessions::hold(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

@@ -2,6 +2,9 @@
 
 pub(crate) mod compare;
 pub(crate) mod farm;
+pub(crate) mod handshakes;
+pub(crate) mod plain_tls;
+pub(crate) mod sessions;
 
 use std::error::Error;
 use std::fs::File;
