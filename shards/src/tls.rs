@@ -3,6 +3,8 @@
 
 mod chains;
 pub(crate) mod layer;
+mod outgoing;
+mod provider;
 pub(crate) mod session;
 mod tickets;
 mod unverified;
@@ -13,8 +15,8 @@ use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
 use chains::Chains;
 use layer::{Layer, Peer};
+use provider::provider;
 use rustls::client::{Resumption, Tls12Resumption, WantsClientCert, WebPkiServerVerifier};
-use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
@@ -59,9 +61,8 @@ impl Client {
         }
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
-        let provider = Arc::new(ring::default_provider());
         let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::clone(&policy.roots), provider)
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&policy.roots), provider())
                 .build()
                 .expect("a policy has trust anchors");
         let config = builder(Arc::clone(&clock))
@@ -133,7 +134,7 @@ fn answer_bytes_max(target: &Target) -> usize {
 }
 
 fn builder(clock: Arc<dyn TimeProvider>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    ClientConfig::builder_with_details(Arc::new(ring::default_provider()), clock)
+    ClientConfig::builder_with_details(provider(), clock)
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
 }

@@ -1,15 +1,13 @@
 //! One layer of TLS around whatever is said inside.
 
+use super::outgoing::Outgoing;
 use super::tickets::{Origin, Tickets};
 use crate::Verdict;
 use crate::handshake::Progress;
 use crate::rule::Rule;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncodeTlsData, EncryptError, ReadTraffic, UnbufferedStatus,
-    WriteTraffic,
-};
+use rustls::unbuffered::{ConnectionState, ReadTraffic, UnbufferedStatus};
 use rustls::{ClientConfig, Error, HandshakeKind};
 use std::fmt;
 use std::rc::Rc;
@@ -67,7 +65,7 @@ pub(crate) struct Layer {
     /// From the wire: the beginning of what is not whole yet.
     incoming: Vec<u8>,
     /// For the wire: what waits for more to go with it.
-    outgoing: Vec<u8>,
+    outgoing: Outgoing,
 }
 
 impl Layer {
@@ -89,16 +87,16 @@ impl Layer {
             offered: tickets.as_ref().and_then(|tickets| tickets.taken()),
             tickets,
             incoming: Vec::new(),
-            outgoing: Vec::new(),
+            outgoing: Outgoing::default(),
         };
         while let Ok(state) = layer.connection.process_tls_records(&mut []).state {
             match state {
-                ConnectionState::EncodeTlsData(message) => encode(&mut layer.outgoing, message)?,
+                ConnectionState::EncodeTlsData(message) => layer.outgoing.encode(message)?,
                 ConnectionState::TransmitTlsData(message) => message.done(),
                 _ => break,
             }
         }
-        let hello = layer.said();
+        let hello = layer.outgoing.take();
         Ok((layer, hello))
     }
 
@@ -149,7 +147,7 @@ impl Layer {
         // Once TLS stands nothing is said but questions; a key update may stay unanswered.
         let handshaking = !self.stands && self.outgoing.len() > CHANGE_CIPHER_SPEC_BYTES;
         match handshaking || turn == Turn::Asked {
-            true => Ok(Progress::Ask(self.said())),
+            true => Ok(Progress::Ask(self.outgoing.take())),
             false => Ok(Progress::Recv),
         }
     }
@@ -173,7 +171,7 @@ impl Layer {
         let UnbufferedStatus { discard, state, .. } = self.connection.process_tls_records(wire);
         let mut turn = Turn::Again;
         match state {
-            Ok(ConnectionState::EncodeTlsData(message)) => encode(&mut self.outgoing, message)?,
+            Ok(ConnectionState::EncodeTlsData(message)) => self.outgoing.encode(message)?,
             Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
             // It stands since just now: the first question comes before what came without one.
             Ok(ConnectionState::ReadTraffic(_) | ConnectionState::WriteTraffic(_))
@@ -185,7 +183,7 @@ impl Layer {
                     false => Turn::Asked,
                 };
                 for question in questions.drain(..) {
-                    seal(&mut self.outgoing, &mut traffic, &question)?;
+                    self.outgoing.seal(&mut traffic, &question)?;
                 }
             }
             Ok(ConnectionState::PeerClosed) => return Err(self.closed(inside)),
@@ -205,10 +203,6 @@ impl Layer {
             (Some(Resumed), Some(at)) => Origin::Resumed(at),
             _ => Origin::Unknown,
         }
-    }
-
-    fn said(&mut self) -> Rc<[u8]> {
-        std::mem::take(&mut self.outgoing).into()
     }
 
     /// The peer has said `close_notify`.
@@ -260,48 +254,6 @@ fn hand_in(
             Progress::Recv | Progress::Open => {}
             Progress::Ended(rule) => return Err(rule),
         }
-    }
-    Ok(())
-}
-
-/// Adds a message of the handshake to `wire`.
-fn encode(
-    wire: &mut Vec<u8>,
-    mut message: EncodeTlsData<'_, ClientConnectionData>,
-) -> Result<(), Rule> {
-    append(wire, |room| match message.encode(room) {
-        Err(EncodeError::InsufficientSize(error)) => Err(Some(error.required_size)),
-        written => written.map_err(|_| None),
-    })
-}
-
-/// Adds a question to `wire`, sealed.
-fn seal(
-    wire: &mut Vec<u8>,
-    traffic: &mut WriteTraffic<'_, ClientConnectionData>,
-    question: &[u8],
-) -> Result<(), Rule> {
-    append(wire, |room| match traffic.encrypt(question, room) {
-        Err(EncryptError::InsufficientSize(error)) => Err(Some(error.required_size)),
-        written => written.map_err(|_| None),
-    })
-}
-
-/// Adds to `wire` what `write` writes. Without room enough it must write nothing and say how much it
-/// needs.
-fn append(
-    wire: &mut Vec<u8>,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,
-) -> Result<(), Rule> {
-    let end = wire.len();
-    let mut written = write(&mut []);
-    if let Err(Some(needed)) = written {
-        wire.resize(end + needed, 0);
-        written = write(&mut wire[end..]);
-    }
-    match written {
-        Ok(length) => wire.truncate(end + length),
-        Err(_) => return Err(Rule::fault("rustls did not give what it has to send")),
     }
     Ok(())
 }

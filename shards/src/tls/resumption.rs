@@ -8,6 +8,7 @@ use crate::Verdict;
 use crate::conversation::watch::Watched;
 use crate::handshake::Progress;
 use crate::verify::{Proof, Trial};
+use rustls::crypto::ring;
 use rustls::{HandshakeKind, ServerConfig, version};
 use std::io::Write;
 use std::time::{Duration, Instant};

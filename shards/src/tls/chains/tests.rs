@@ -179,7 +179,7 @@ fn number_and_order_of_certificates_count() {
         };
         let (one, three) = (
             vec![leaf.clone()],
-            [&certificates[..], &[middle.clone()]].concat(),
+            [&certificates[..], std::slice::from_ref(middle)].concat(),
         );
         assert_eq!(client.meet(NAME, &certificates, &key), Ok(()));
         assert!(client.meet(NAME, &one, &key).is_err());
