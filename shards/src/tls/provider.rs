@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 /// ring, with the suites last that hash by SHA-384, which rustls has first.
 ///
-/// CPUs have instructions for SHA-256, and ring uses none for SHA-384: it was an eighth of all CPU time
-/// of a probe, the kernel's included (docs/performance.md). AES with 128 bits comes with SHA-256; that
-/// is the order of browsers too. It concerns servers that leave the choice to us.
+/// ring uses the CPU's instructions for SHA-256 and has none for SHA-384, which was an eighth of all
+/// CPU time of a probe, the kernel's included (docs/performance.md). AES with 128 bits comes with
+/// SHA-256; that is the order of browsers too. It concerns servers that leave the choice to us.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     let mut provider = ring::default_provider();
     provider.cipher_suites.sort_by_key(hashes_slowly);

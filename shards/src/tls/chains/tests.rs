@@ -173,7 +173,7 @@ fn a_changed_byte_is_another_chain() {
 
 #[test]
 fn number_and_order_of_certificates_count() {
-    check(|_, client, certificates, key| {
+    check(|authority, client, certificates, key| {
         let [leaf, middle] = &certificates[..] else {
             panic!("a chain of two");
         };
@@ -181,10 +181,17 @@ fn number_and_order_of_certificates_count() {
             vec![leaf.clone()],
             [&certificates[..], std::slice::from_ref(middle)].concat(),
         );
+        let others = authority.chain(NAME).0;
+        let swapped = [
+            vec![leaf.clone()],
+            others[1..].to_vec(),
+            certificates[1..].to_vec(),
+        ];
         assert_eq!(client.meet(NAME, &certificates, &key), Ok(()));
         assert!(client.meet(NAME, &one, &key).is_err());
         assert_eq!(client.meet(NAME, &three, &key), Ok(()));
-        assert_eq!(client.spared(), 0);
+        assert_eq!(client.meet(NAME, &swapped.concat(), &key), Ok(()));
+        assert_eq!((client.spared(), client.chains.known()), (0, 3));
     });
 }
 
