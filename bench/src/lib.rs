@@ -12,4 +12,5 @@ pub mod limits;
 
 pub mod harness;
 
+pub mod handshakes;
 pub mod reference;

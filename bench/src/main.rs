@@ -15,6 +15,10 @@ enum Command {
     Compare(commands::compare::Options),
     Sweep(commands::sweep::Options),
     Reference(commands::reference::Options),
+    Handshakes(commands::handshakes::Options),
+    Sessions(commands::sessions::Options),
+    PlainTls(commands::plain_tls::Options),
+    HoldSessions(commands::sessions::HoldOptions),
 }
 
 fn main() -> ExitCode {
@@ -23,6 +27,10 @@ fn main() -> ExitCode {
         Command::Compare(options) => commands::compare::run(&options),
         Command::Sweep(options) => commands::sweep::run(&options),
         Command::Reference(options) => commands::reference::run(&options),
+        Command::Handshakes(options) => commands::handshakes::run(&options),
+        Command::Sessions(options) => commands::sessions::run(&options),
+        Command::PlainTls(options) => commands::plain_tls::run(&options),
+        Command::HoldSessions(options) => commands::sessions::hold(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

@@ -92,6 +92,7 @@ fn a_farm_that_is_full_serves_those_who_wait_when_others_go() {
     let farm = Farm::start(FarmOptions {
         port: 0,
         connections_max: 16,
+        ..FarmOptions::default()
     })
     .expect("a farm");
     let idle: Vec<_> = (0..64)

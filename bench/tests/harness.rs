@@ -45,6 +45,16 @@ fn a_farm_serves_and_goes_with_its_folder() {
 }
 
 #[test]
+fn a_farm_tells_at_its_end_what_it_saw() {
+    let more = ["--tickets", "0"];
+    let stage = Stage::set_with(Path::new(OWN), &Cast::of("forwards", 1), &more, 0);
+    let stage = stage.expect("a farm");
+    assert!(stage.command().ends_with("--until-eof --tickets 0"));
+    let said = stage.end().expect("its last words");
+    assert!(said.contains("TLS handshakes: 0 full, 0 resumed"), "{said}");
+}
+
+#[test]
 fn what_is_not_the_truth_of_the_farm_fails() {
     let stage = Stage::set(Path::new(OWN), &Cast::of("forwards,refuses", 2), 0).expect("a farm");
     let list = std::fs::read_to_string(stage.list()).expect("a list");

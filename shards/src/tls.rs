@@ -1,7 +1,10 @@
 //! TLS by rustls: to the target through an opened tunnel, and to a proxy itself. Sans-io, but rustls
 //! asks the system for randomness, and for the date that certificates are valid on.
 
+mod chains;
 pub(crate) mod layer;
+mod outgoing;
+mod provider;
 pub(crate) mod session;
 mod tickets;
 mod unverified;
@@ -10,10 +13,12 @@ use crate::policy::ProbePolicy;
 use crate::rule::Rule;
 use crate::target::Target;
 use crate::verify::head::HEAD_BYTES_MAX;
+use chains::Chains;
 use layer::{Layer, Peer};
-use rustls::client::{Resumption, Tls12Resumption, WantsClientCert};
-use rustls::crypto::ring;
+use provider::provider;
+use rustls::client::{Resumption, Tls12Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 use session::Session;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,13 +51,27 @@ pub(crate) struct Client {
 impl Client {
     /// The client for `target`; nothing if the target does not use TLS.
     pub(crate) fn to_target(policy: &ProbePolicy, target: &Target) -> Option<Client> {
+        Client::by(Arc::new(DefaultTimeProvider), policy, target)
+    }
+
+    /// The same by another clock than the system's.
+    fn by(clock: Arc<dyn TimeProvider>, policy: &ProbePolicy, target: &Target) -> Option<Client> {
+        if !target.tls {
+            return None;
+        }
         // A policy holds no target whose host is not a name for TLS.
         let name = ServerName::try_from(target.host.to_string()).ok()?;
-        let config = builder().with_root_certificates(Arc::clone(&policy.roots));
-        let tickets = Arc::new(Tickets::default());
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&policy.roots), provider())
+                .build()
+                .expect("a policy has trust anchors");
+        let config = builder(Arc::clone(&clock))
+            .dangerous() // rustls' own verifier, which only does not do again what it has done
+            .with_custom_certificate_verifier(Arc::new(Chains::new(verifier)));
+        let tickets = Arc::new(Tickets::new(clock));
         let resumption = Resumption::store(Arc::<Tickets>::clone(&tickets))
             .tls12_resumption(Tls12Resumption::Disabled);
-        target.tls.then(|| Client {
+        Some(Client {
             config: finished(config, resumption),
             name,
             peer: Peer::Target,
@@ -67,7 +86,7 @@ impl Client {
     /// certificate for one, and a proxy is not to be trusted anyway. That the target answered is
     /// proven as through any other proxy, for an `https` target by a second TLS inside the first.
     pub(crate) fn to_proxies(target: &Target) -> Client {
-        let config = builder()
+        let config = builder(Arc::new(DefaultTimeProvider))
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unverified::new()));
         // Inside: the proxy's head, then the answer or the target's TLS around it.
@@ -114,8 +133,8 @@ fn answer_bytes_max(target: &Target) -> usize {
     HEAD_BYTES_MAX.saturating_add(target.body_bytes_max)
 }
 
-fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+fn builder(clock: Arc<dyn TimeProvider>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_details(provider(), clock)
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
 }
@@ -131,6 +150,8 @@ fn finished(
     Arc::new(config)
 }
 
+#[cfg(test)]
+mod clock;
 #[cfg(test)]
 pub(crate) mod peer;
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Where to write the certificate of the target's authority, as PEM
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
+    /// How many tickets each TLS handshake gives; with 0 no session is resumed
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    tickets: usize,
     /// Where to write the secret of the judge
     #[arg(long, value_name = "FILE")]
     secret_out: Option<PathBuf>,
@@ -87,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Done {
     raise_descriptors()?;
     let farm = Farm::start(FarmOptions {
         port: options.port,
+        tickets: options.tickets,
         ..FarmOptions::default()
     })?;
     let listing = match options.auto {

@@ -2,7 +2,10 @@
 
 pub(crate) mod compare;
 pub(crate) mod farm;
+pub(crate) mod handshakes;
+pub(crate) mod plain_tls;
 pub(crate) mod reference;
+pub(crate) mod sessions;
 pub(crate) mod sweep;
 
 use std::error::Error;

@@ -72,6 +72,8 @@ pub struct FarmOptions {
     /// stand at once where `net.core.somaxconn` is 4096. By default half the soft limit of
     /// descriptors.
     pub connections_max: usize,
+    /// How many tickets each TLS handshake gives; without any no session can be resumed.
+    pub tickets: usize,
 }
 
 impl Default for FarmOptions {
@@ -80,6 +82,7 @@ impl Default for FarmOptions {
         FarmOptions {
             port: 0,
             connections_max: usize::try_from(descriptors / 2).map_or(32_768, |n| n.min(32_768)),
+            tickets: 2,
         }
     }
 }
@@ -122,7 +125,7 @@ impl Farm {
         let shared = Arc::new(Shared {
             counters: counters::Counters::default(),
             lists: lists::Lists::default(),
-            identities: Identities::new()?,
+            identities: Identities::new(options.tickets)?,
             target_is_down: AtomicBool::new(false),
         });
         let event_loop = EventLoop::new(doors.listeners, stop.as_fd(), Arc::clone(&shared))?;

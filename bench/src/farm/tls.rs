@@ -69,11 +69,12 @@ impl Authority {
 }
 
 impl Identities {
-    /// Makes the authorities and the certificates, all ECDSA P-256.
+    /// Makes the authorities and the certificates, all ECDSA P-256. A handshake gives so many
+    /// `tickets`.
     ///
     /// # Errors
     /// No randomness.
-    pub(super) fn new() -> io::Result<Identities> {
+    pub(super) fn new(tickets: usize) -> io::Result<Identities> {
         let made = || -> Result<Identities, Box<dyn std::error::Error + Send + Sync>> {
             let (ours, theirs) = (
                 Authority::new("farm")?,
@@ -82,7 +83,7 @@ impl Identities {
             let mut configs = Vec::with_capacity(Identity::ALL.len());
             for identity in Identity::ALL {
                 let (certificate, key) = certificate(identity, &ours, &theirs)?;
-                configs.push(Arc::new(config(certificate, key)?));
+                configs.push(Arc::new(config(certificate, key, tickets)?));
             }
             let configs = <[_; Identity::ALL.len()]>::try_from(configs);
             Ok(Identities {
@@ -133,6 +134,7 @@ fn certificate(
 fn config(
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+    tickets: usize,
 ) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -141,6 +143,7 @@ fn config(
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Tickets that hold their session, so that however many clients can resume.
     config.ticketer = ring::Ticketer::new()?;
+    config.send_tls13_tickets = tickets;
     Ok(config)
 }
 

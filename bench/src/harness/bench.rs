@@ -64,6 +64,14 @@ impl Bench {
         Stage::set(&self.own, cast, self.cpus.farm)
     }
 
+    /// The same with `more` arguments of `proxy-bench farm`.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn stage_with(&self, cast: &Cast, more: &[&str]) -> Result<Stage> {
+        Stage::set_with(&self.own, cast, more, self.cpus.farm)
+    }
+
     /// `proxy-checker` on the program's first CPU.
     ///
     /// # Errors

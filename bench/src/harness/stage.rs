@@ -19,6 +19,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// have nothing to do.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_millis(50);
+/// What the farm says on standard error, in the scratch folder.
+const LOG: &str = "farm.log";
 
 /// Who plays: as the arguments of `proxy-bench farm`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +71,22 @@ impl Stage {
     /// # Errors
     /// A folder or program that is not there, or a farm that does not start; what it said is told.
     pub fn set(bench: &Path, cast: &Cast, cpu: usize) -> Result<Stage> {
+        Stage::set_with(bench, cast, &[], cpu)
+    }
+
+    /// The same with `more` arguments of `bench farm`.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn set_with(bench: &Path, cast: &Cast, more: &[&str], cpu: usize) -> Result<Stage> {
         let scratch = TempDir::with_prefix("proxy-bench-").map_err(system("a scratch folder"))?;
         let folder = scratch.keep();
         let gone = folder.clone();
         // Nobody is left to be told of what cannot be removed from a scratch folder.
         let removed = Undone::later(move || drop(std::fs::remove_dir_all(gone)));
-        let arguments = arguments(cast, &folder);
-        let log = folder.join("farm.log");
+        let mut arguments = arguments(cast, &folder);
+        arguments.extend(more.iter().map(|&argument| argument.to_owned()));
+        let log = folder.join(LOG);
         let mut command = Command::new(bench);
         command
             .args(&arguments)
@@ -246,8 +257,18 @@ fn ready(line: &str) -> Option<Ready> {
     })
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
+impl Stage {
+    /// Ends the farm, and gives what it says about its life.
+    ///
+    /// # Errors
+    /// That cannot be read.
+    pub fn end(mut self) -> Result<String> {
+        self.close();
+        let log = self.path(LOG);
+        std::fs::read_to_string(&log).map_err(at(&log))
+    }
+
+    fn close(&mut self) {
         // The end of its input ends it; a farm that does not heed that is ended all the same.
         drop(self.child.stdin.take());
         for _ in 0..500 {
@@ -258,6 +279,12 @@ impl Drop for Stage {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

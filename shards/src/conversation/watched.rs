@@ -120,7 +120,7 @@ fn what_is_said_inside_tls_is_shown_and_so_is_tls() {
     assert_eq!(
         notes,
         [
-            "= TLSv1_3, TLS13_AES_256_GCM_SHA384, a full handshake",
+            "= TLSv1_3, TLS13_AES_128_GCM_SHA256, a full handshake",
             "> GET /generate_204 HTTP/1.1",
             "< HTTP/1.1 204 No Content",
             "! status 204 and all else that is expected: the target answered",
@@ -143,10 +143,10 @@ fn both_layers_of_tls_are_shown_readable() {
     assert_eq!(
         notes,
         [
-            "= TLSv1_3, TLS13_AES_256_GCM_SHA384, a full handshake",
+            "= TLSv1_3, TLS13_AES_128_GCM_SHA256, a full handshake",
             "> CONNECT a.example:443 HTTP/1.1",
             "< HTTP/1.1 200 Connection established",
-            "= TLSv1_3, TLS13_AES_256_GCM_SHA384, a full handshake",
+            "= TLSv1_3, TLS13_AES_128_GCM_SHA256, a full handshake",
             "> GET /generate_204 HTTP/1.1",
             "< HTTP/1.1 204 No Content",
             "! status 204 and all else that is expected: the target answered",

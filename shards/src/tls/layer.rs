@@ -1,19 +1,35 @@
 //! One layer of TLS around whatever is said inside.
 
-use super::tickets::Tickets;
+use super::outgoing::Outgoing;
+use super::tickets::{Origin, Tickets};
 use crate::Verdict;
 use crate::handshake::Progress;
 use crate::rule::Rule;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Error, HandshakeKind, IoState};
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::unbuffered::{ConnectionState, ReadTraffic, UnbufferedStatus};
+use rustls::{ClientConfig, Error, HandshakeKind};
 use std::fmt;
-use std::io::{BufRead, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// A `ChangeCipherSpec` record. In TLS 1.3 it only placates middleboxes (RFC 8446, appendix D.4)
 /// and waits for the `Finished` behind it rather than costing a send of its own.
 const CHANGE_CIPHER_SPEC_BYTES: usize = 6;
+
+/// Memory that a layer may keep for bytes to come, rather than have it grow for each of them anew.
+const SPARE_BYTES_MAX: usize = 512;
+
+/// What a layer does after one look at what was read.
+#[derive(PartialEq)]
+enum Turn {
+    /// It looks again.
+    Again,
+    /// It waits for more.
+    Waits,
+    /// The same, and something is to be asked before.
+    Asked,
+}
 
 /// What is said inside a layer of TLS.
 pub(crate) trait Inside {
@@ -34,14 +50,22 @@ pub(crate) enum Peer {
 }
 
 /// One TLS connection.
+///
+/// rustls is used without its own buffers, which hold 4 KiB from the first byte of the peer to the
+/// end. Most of a probe is waiting for a peer that said something and says nothing now; a layer then
+/// holds the bytes of a record that is not whole yet, and usually none.
 pub(crate) struct Layer {
-    connection: ClientConnection,
+    connection: UnbufferedClientConnection,
     peer: Peer,
     stands: bool,
     wire_bytes_left: usize,
     tickets: Option<Arc<Tickets>>,
-    /// Whether the ClientHello offers to resume a session.
-    offers_ticket: bool,
+    /// When the certificate was verified of the session that the ClientHello offers to resume.
+    offered: Option<UnixTime>,
+    /// From the wire: the beginning of what is not whole yet.
+    incoming: Vec<u8>,
+    /// For the wire: what waits for more to go with it.
+    outgoing: Outgoing,
 }
 
 impl Layer {
@@ -53,23 +77,38 @@ impl Layer {
         wire_bytes_max: usize,
         tickets: Option<Arc<Tickets>>,
     ) -> Result<(Layer, Rc<[u8]>), Rule> {
-        let connection = ClientConnection::new(config, name)
+        let connection = UnbufferedClientConnection::new(config, name)
             .map_err(|_| Rule::fault("rustls could not begin a connection"))?;
         let mut layer = Layer {
             connection,
             peer,
             stands: false,
             wire_bytes_left: wire_bytes_max,
-            offers_ticket: tickets.as_ref().is_some_and(|tickets| tickets.were_taken()),
+            offered: tickets.as_ref().and_then(|tickets| tickets.taken()),
             tickets,
+            incoming: Vec::new(),
+            outgoing: Outgoing::default(),
         };
-        let hello = layer.outgoing()?;
+        while let Ok(state) = layer.connection.process_tls_records(&mut []).state {
+            match state {
+                ConnectionState::EncodeTlsData(message) => layer.outgoing.encode(message)?,
+                ConnectionState::TransmitTlsData(message) => message.done(),
+                _ => break,
+            }
+        }
+        let hello = layer.outgoing.take();
         Ok((layer, hello))
     }
 
     /// Whether the handshake is over.
     pub(crate) fn stands(&self) -> bool {
         self.stands
+    }
+
+    /// Whether its ClientHello offers to resume a session.
+    #[cfg(test)]
+    pub(super) fn offers(&self) -> bool {
+        self.offered.is_some()
     }
 
     /// Takes bytes from the wire; an empty slice is the end of the stream, which always ends the
@@ -89,99 +128,97 @@ impl Layer {
     }
 
     fn advance(&mut self, inside: &mut dyn Inside, bytes: &[u8]) -> Result<Progress, Rule> {
-        let mut wire = bytes;
-        let mut asked = false;
-        let mut outgoing_bytes = 0;
-        while !wire.is_empty() {
-            let before = wire.len();
-            // It fails on a full buffer only, which records and handshakes within bounds never make.
-            self.connection
-                .read_tls(&mut wire)
-                .map_err(|_| Rule::too_large("a message of TLS is longer than its buffer"))?;
-            let read = before - wire.len();
-            self.wire_bytes_left = self
-                .wire_bytes_left
-                .checked_sub(read)
-                .ok_or(Rule::too_large("TLS takes more bytes than its content can"))?;
-            outgoing_bytes = self.process(inside, &mut asked)?.tls_bytes_to_write();
+        let within = bytes.len().min(self.wire_bytes_left);
+        self.wire_bytes_left -= within;
+        self.incoming.extend_from_slice(&bytes[..within]);
+        let mut questions = Vec::new();
+        let turn = loop {
+            match self.turn(inside, &mut questions)? {
+                Turn::Again => {}
+                last => break last,
+            }
+        };
+        if within < bytes.len() {
+            return Err(Rule::too_large("TLS takes more bytes than its content can"));
+        }
+        if self.incoming.capacity() - self.incoming.len() > SPARE_BYTES_MAX {
+            self.incoming.shrink_to_fit();
         }
         // Once TLS stands nothing is said but questions; a key update may stay unanswered.
-        let handshaking = !self.stands && outgoing_bytes > CHANGE_CIPHER_SPEC_BYTES;
-        match handshaking || asked {
-            true => Ok(Progress::Ask(self.outgoing()?)),
+        let handshaking = !self.stands && self.outgoing.len() > CHANGE_CIPHER_SPEC_BYTES;
+        match handshaking || turn == Turn::Asked {
+            true => Ok(Progress::Ask(self.outgoing.take())),
             false => Ok(Progress::Recv),
         }
     }
 
-    /// Lets rustls look at what was read. What it decrypted before a fault still counts, so that
-    /// the verdict does not depend on how the bytes were cut.
-    fn process(&mut self, inside: &mut dyn Inside, asked: &mut bool) -> Result<IoState, Rule> {
-        if let Some(tickets) = &self.tickets {
-            tickets.come_verified(self.is_full());
-        }
-        let processed = self.connection.process_new_packets();
-        if !self.stands && processed.is_ok() && !self.connection.is_handshaking() {
+    /// Lets rustls go through what was read up to the next record that matters. What it decrypted
+    /// before a fault was handed in before it, so that the verdict does not depend on how the bytes
+    /// were cut.
+    fn turn(
+        &mut self,
+        inside: &mut dyn Inside,
+        questions: &mut Vec<Rc<[u8]>>,
+    ) -> Result<Turn, Rule> {
+        if !self.stands && !self.connection.is_handshaking() {
             self.stands = true;
-            let question = inside.stands(&Terms(&self.connection));
-            self.ask(&question)?;
-            *asked = true;
+            questions.push(inside.stands(&Terms(&self.connection)));
         }
-        while let Some(progress) = self.stands.then(|| self.plain(inside)).flatten() {
-            match progress {
-                Progress::Ask(question) => {
-                    self.ask(&question)?;
-                    *asked = true;
+        if let Some(tickets) = &self.tickets {
+            tickets.come_from(self.origin());
+        }
+        let wire = &mut self.incoming;
+        let UnbufferedStatus { discard, state, .. } = self.connection.process_tls_records(wire);
+        let mut turn = Turn::Again;
+        match state {
+            Ok(ConnectionState::EncodeTlsData(message)) => self.outgoing.encode(message)?,
+            Ok(ConnectionState::TransmitTlsData(message)) => message.done(),
+            // It stands since just now: the first question comes before what came without one.
+            Ok(ConnectionState::ReadTraffic(_) | ConnectionState::WriteTraffic(_))
+                if !self.stands => {}
+            Ok(ConnectionState::ReadTraffic(traffic)) => hand_in(inside, traffic, questions)?,
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                turn = match questions.is_empty() {
+                    true => Turn::Waits,
+                    false => Turn::Asked,
+                };
+                for question in questions.drain(..) {
+                    self.outgoing.seal(&mut traffic, &question)?;
                 }
-                Progress::Recv | Progress::Open => {}
-                Progress::Ended(rule) => return Err(rule),
             }
+            Ok(ConnectionState::PeerClosed) => return Err(self.closed(inside)),
+            Ok(_) => turn = Turn::Waits,
+            Err(error) => return Err(self.fault(error)),
         }
-        let state = processed.map_err(|error| self.fault(error))?;
-        match (state.peer_has_closed(), self.stands) {
-            (false, _) => Ok(state),
-            (true, true) => match inside.received(&[]) {
-                Progress::Ended(rule) => Err(rule),
-                _ => Err(Rule::closed("the stream ended too early")),
+        self.incoming.drain(..discard);
+        Ok(turn)
+    }
+
+    /// Since when the peer of this session is known to be the target, as far as the handshake has
+    /// told yet. Tickets come only behind it.
+    fn origin(&self) -> Origin {
+        use HandshakeKind::{Full, FullWithHelloRetryRequest, Resumed};
+        match (self.connection.handshake_kind(), self.offered) {
+            (Some(Full | FullWithHelloRetryRequest), _) => Origin::Verified,
+            (Some(Resumed), Some(at)) => Origin::Resumed(at),
+            _ => Origin::Unknown,
+        }
+    }
+
+    /// The peer has said `close_notify`.
+    fn closed(&self, inside: &mut dyn Inside) -> Rule {
+        match self.has_stood() {
+            true => match inside.received(&[]) {
+                Progress::Ended(rule) => rule,
+                _ => Rule::closed("the stream ended too early"),
             },
-            (true, false) => Err(Rule::closed("TLS was closed in its handshake")),
+            false => Rule::closed("TLS was closed in its handshake"),
         }
     }
 
-    /// Whether the handshake is certainly one in which the certificate is verified. rustls hands out
-    /// tickets only once it was.
-    fn is_full(&self) -> bool {
-        use HandshakeKind::{Full, FullWithHelloRetryRequest};
-        let kind = self.connection.handshake_kind();
-        !self.offers_ticket || matches!(kind, Some(Full | FullWithHelloRetryRequest))
-    }
-
-    /// Hands in the next plain bytes, if there are any.
-    fn plain(&mut self, inside: &mut dyn Inside) -> Option<Progress> {
-        let mut reader = self.connection.reader();
-        let plain @ [_, ..] = reader.fill_buf().ok()? else {
-            return None;
-        };
-        let length = plain.len();
-        let progress = inside.received(plain);
-        reader.consume(length);
-        Some(progress)
-    }
-
-    fn ask(&mut self, question: &[u8]) -> Result<(), Rule> {
-        self.connection
-            .writer()
-            .write_all(question)
-            .map_err(|_| Rule::fault("rustls did not take a question"))
-    }
-
-    fn outgoing(&mut self) -> Result<Rc<[u8]>, Rule> {
-        let mut bytes = Vec::new();
-        while self.connection.wants_write() {
-            self.connection
-                .write_tls(&mut bytes)
-                .map_err(|_| Rule::fault("rustls did not give what it has to send"))?;
-        }
-        Ok(bytes.into())
+    /// Whether the handshake is over, though it may be since this very turn.
+    fn has_stood(&self) -> bool {
+        self.stands || !self.connection.is_handshaking()
     }
 
     /// What a fault of TLS says of the proxy. Once TLS to the target stands the target has proven
@@ -193,7 +230,9 @@ impl Layer {
                 Verdict::LocalFault
             }
             (_, Peer::Proxy) => Verdict::BadProtocol,
-            (Error::DecryptError | Error::InvalidMessage(_), _) if self.stands => Verdict::Tampered,
+            (Error::DecryptError | Error::InvalidMessage(_), _) if self.has_stood() => {
+                Verdict::Tampered
+            }
             (Error::InvalidCertificate(_) | Error::NoCertificatesPresented, _) => {
                 Verdict::TlsIntercepted
             }
@@ -203,8 +242,24 @@ impl Layer {
     }
 }
 
+/// Hands in what was decrypted, and takes the questions that it leads to.
+fn hand_in(
+    inside: &mut dyn Inside,
+    mut traffic: ReadTraffic<'_, '_, ClientConnectionData>,
+    questions: &mut Vec<Rc<[u8]>>,
+) -> Result<(), Rule> {
+    while let Some(Ok(record)) = traffic.next_record() {
+        match inside.received(record.payload) {
+            Progress::Ask(question) => questions.push(question),
+            Progress::Recv | Progress::Open => {}
+            Progress::Ended(rule) => return Err(rule),
+        }
+    }
+    Ok(())
+}
+
 /// What was agreed upon, in one line.
-struct Terms<'a>(&'a ClientConnection);
+struct Terms<'a>(&'a UnbufferedClientConnection);
 
 impl fmt::Display for Terms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,9 +48,19 @@ impl Authority {
         &self,
         name: &str,
     ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        self.chain_until(name, 4000)
+    }
+
+    /// The same, where the intermediate certificate ends with the first day of `year`.
+    pub(crate) fn chain_until(
+        &self,
+        name: &str,
+        year: i32,
+    ) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(year, 1, 1);
         params
             .distinguished_name
             .push(DnType::CommonName, "intermediate");

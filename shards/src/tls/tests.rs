@@ -6,10 +6,11 @@ use crate::Verdict;
 use crate::conversation::watch::Watched;
 use crate::handshake::Seen;
 use crate::verify::{Proof, Trial};
+use rustls::crypto::ring;
 use rustls::version;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
-const ALIVE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+pub(super) const ALIVE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// A client of the only target of `policy`, and what the target must answer.
 fn client(policy: &ProbePolicy) -> (Client, Proof) {
@@ -29,7 +30,7 @@ fn hear(session: &mut Session, proof: &Proof, bytes: &[u8]) -> Seen {
 }
 
 /// The verdict when the server's bytes come in pieces of `piece` bytes and the stream then ends.
-fn talk(policy: &ProbePolicy, server: &mut Server, piece: usize) -> Verdict {
+pub(super) fn talk(policy: &ProbePolicy, server: &mut Server, piece: usize) -> Verdict {
     let (client, proof) = client(policy);
     let (mut session, hello) = client.session().unwrap();
     let mut said = server.hear(&hello);
@@ -53,7 +54,7 @@ fn talk(policy: &ProbePolicy, server: &mut Server, piece: usize) -> Verdict {
     }
 }
 
-fn check(policy: &ProbePolicy, server: impl Fn() -> Server, expected: Verdict) {
+pub(super) fn check(policy: &ProbePolicy, server: impl Fn() -> Server, expected: Verdict) {
     for piece in [1, 2, 7, 100, 1_000, usize::MAX] {
         let mut server = server();
         let verdict = talk(policy, &mut server, piece);
@@ -65,7 +66,7 @@ fn check(policy: &ProbePolicy, server: impl Fn() -> Server, expected: Verdict) {
     }
 }
 
-const URL: &str = "https://a.example/generate_204";
+pub(super) const URL: &str = "https://a.example/generate_204";
 
 #[test]
 fn the_targets_own_answer_is_alive_in_both_versions() {
