@@ -12,12 +12,18 @@ use std::process::ExitCode;
 enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
+    Tune(commands::tune::Options),
+    // What `tune` and `shards` measure: of no use by itself.
+    #[command(hide = true)]
+    Engine(commands::engine::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
+        Command::Tune(options) => commands::tune::run(&options),
+        Command::Engine(options) => commands::engine::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

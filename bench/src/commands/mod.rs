@@ -1,7 +1,9 @@
 //! The subcommands, one file each.
 
 pub(crate) mod compare;
+pub(crate) mod engine;
 pub(crate) mod farm;
+pub(crate) mod tune;
 
 use std::error::Error;
 use std::fs::File;
