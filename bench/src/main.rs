@@ -13,6 +13,7 @@ enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
     Tune(commands::tune::Options),
+    Shards(commands::shards::Options),
     // What `tune` and `shards` measure: of no use by itself.
     #[command(hide = true)]
     Engine(commands::engine::Options),
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
         Command::Tune(options) => commands::tune::run(&options),
+        Command::Shards(options) => commands::shards::run(&options),
         Command::Engine(options) => commands::engine::run(&options),
     };
     done.unwrap_or_else(|error| {

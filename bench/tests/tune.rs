@@ -134,3 +134,37 @@ fn a_default_that_gives_wrong_verdicts_ends_it() {
         "nothing was found out"
     );
 }
+
+#[test]
+fn every_shard_is_seen_at_work() {
+    let out = tempfile::tempdir().expect("a folder");
+    let coordinator = r#"{"rows":[{"values":["12",{"median":0.5}]}]}"#;
+    std::fs::write(out.path().join("coordinator.json"), coordinator).expect("written");
+    let arguments = ["--runs", "1", "--shards", "1,3", "--lanes-per-shard", "10"];
+    let Some((output, json)) = scenario("shards", out.path(), &arguments) else {
+        return;
+    };
+    assert!(output.status.success(), "{}", told(&output));
+    assert_eq!(column(&json, 0)[..2], ["1", "3"], "{}", told(&output));
+    assert!(column(&json, 8).iter().all(|word| word == "all true"));
+    let of_three = json["rows"][1]["runs"][0]["threads"]["shards"].as_array();
+    let of_three = of_three.expect("what each thread used");
+    let cpu_us = |shard: &Json| shard["cpu_us"].as_f64().unwrap_or(0.0);
+    assert_eq!(of_three.len(), 3);
+    assert!(
+        of_three.iter().all(|shard| cpu_us(shard) > 0.0),
+        "{of_three:?}"
+    );
+    let probes: u64 = of_three
+        .iter()
+        .filter_map(|shard| shard["probes"].as_u64())
+        .sum();
+    assert_eq!(probes, 60);
+    let notes = json["notes"].as_array().expect("notes").iter();
+    let is_model = |note: &Json| {
+        note.as_str()
+            .unwrap_or_default()
+            .contains("with 12 shards (0.50 µs")
+    };
+    assert!(notes.into_iter().any(is_model), "{}", told(&output));
+}

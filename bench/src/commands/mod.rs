@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod engine;
 pub(crate) mod farm;
+pub(crate) mod shards;
 pub(crate) mod tune;
 
 use std::error::Error;

@@ -22,7 +22,7 @@ pub struct Stat {
 pub struct ShardUse {
     /// Probes that it made.
     pub probes: u64,
-    /// CPU time of its thread, in microseconds.
+    /// CPU time of its thread, and of the one that glommio keeps beside it, in microseconds.
     pub cpu_us: f64,
     /// Times that it went to sleep.
     pub sleeps: u64,
@@ -67,8 +67,8 @@ impl Threads {
             let cpu_us = (now.cpu.saturating_sub(before.cpu)).as_secs_f64() * 1e6;
             match shard(&now.name).and_then(|number| stat.shards.get_mut(number)) {
                 Some(shard) => {
-                    shard.cpu_us = cpu_us;
-                    shard.sleeps = now.sleeps.saturating_sub(before.sleeps);
+                    shard.cpu_us += cpu_us;
+                    shard.sleeps += now.sleeps.saturating_sub(before.sleeps);
                 }
                 None => stat.others_cpu_us += cpu_us,
             }
