@@ -140,7 +140,16 @@ fn every_shard_is_seen_at_work() {
     let out = tempfile::tempdir().expect("a folder");
     let coordinator = r#"{"rows":[{"values":["12",{"median":0.5}]}]}"#;
     std::fs::write(out.path().join("coordinator.json"), coordinator).expect("written");
-    let arguments = ["--runs", "1", "--shards", "1,3", "--lanes-per-shard", "10"];
+    let arguments = [
+        "--runs",
+        "1",
+        "--shards",
+        "1,3",
+        "--lanes-per-shard",
+        "10",
+        "--behaviour",
+        "forwards",
+    ];
     let Some((output, json)) = scenario("shards", out.path(), &arguments) else {
         return;
     };

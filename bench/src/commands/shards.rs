@@ -22,11 +22,13 @@ use std::process::ExitCode;
 
 /// Measure what each shard uses, with more and more of them, on one CPU and on several.
 ///
-/// The engine runs alone; each shard has as many lanes and the proxies whose address hashes to it.
-/// CPU time is that of the shards' threads, as the kernel counts it. If
-/// `cargo bench --bench coordinator` has left its report in --out, the number of shards that one
-/// coordinator could serve is worked out too: a model, and said to be one. Exits with 1 if a run
-/// failed or gave a wrong verdict.
+/// The engine runs alone; each shard has as many lanes, and the proxies whose address hashes to it.
+/// These think for a time before they answer, so that each shard has the same to do in a second
+/// however many there are: with proxies that answer at once (`--behaviour forwards`) the shards on
+/// one CPU share what that CPU can do, and each wakes up for less. CPU time is that of the shards'
+/// threads, as the kernel counts it. If `cargo bench --bench coordinator` has left its report in
+/// --out, the number of shards that one coordinator could serve is worked out too: a model, and said
+/// to be one. Exits with 1 if a run failed or gave a wrong verdict.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -34,11 +36,11 @@ pub(crate) struct Options {
     /// Numbers of shards; the first is what the others are compared with
     #[arg(long, value_delimiter = ',', default_value = "1,2,12")]
     shards: Vec<NonZeroUsize>,
-    /// Lanes of each shard; all together should not be more than the farm takes at once, 4096
-    #[arg(long, default_value = "300")]
+    /// Lanes of each shard
+    #[arg(long, default_value = "1000")]
     lanes_per_shard: NonZeroUsize,
     /// What the proxies do: labels of `proxy-bench farm --behaviour`, with commas between
-    #[arg(long, default_value = "forwards")]
+    #[arg(long, default_value = "late")]
     behaviour: String,
     /// Have loopback's receive work done by the farm's CPU
     #[arg(long, default_value = "yes", value_name = "yes|no", value_parser = yes_or_no, action = clap::ArgAction::Set)]
