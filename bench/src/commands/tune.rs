@@ -32,7 +32,8 @@ use std::process::ExitCode;
 pub(crate) struct Options {
     #[command(flatten)]
     common: Common,
-    /// A knob and the values to try; again for another one [default: every knob, the usual values]
+    /// A knob and the values to try, again for another one; `--grid help=` lists the knobs [default:
+    /// every knob, the usual values]
     #[arg(long, value_name = "KNOB=VALUE,VALUE…")]
     grid: Vec<Axis>,
     /// Try every combination of the values of --grid, not one knob at a time
