@@ -19,6 +19,11 @@ enum Command {
     Sessions(commands::sessions::Options),
     PlainTls(commands::plain_tls::Options),
     HoldSessions(commands::sessions::HoldOptions),
+    Tune(commands::tune::Options),
+    Shards(commands::shards::Options),
+    // What `tune` and `shards` measure: of no use by itself.
+    #[command(hide = true)]
+    Engine(commands::engine::Options),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +36,9 @@ fn main() -> ExitCode {
         Command::Sessions(options) => commands::sessions::run(&options),
         Command::PlainTls(options) => commands::plain_tls::run(&options),
         Command::HoldSessions(options) => commands::sessions::hold(&options),
+        Command::Tune(options) => commands::tune::run(&options),
+        Command::Shards(options) => commands::shards::run(&options),
+        Command::Engine(options) => commands::engine::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

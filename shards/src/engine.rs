@@ -87,7 +87,7 @@ impl Engine {
         preflight::check(nofile)?;
         let cpus = core_affinity::get_core_ids().unwrap_or_default();
         let count = options.shards.map_or(cpus.len().max(1), NonZeroUsize::get);
-        let lanes_max = lanes_max(nofile);
+        let lanes_max = lanes_max(nofile, options.tuning.slots_max);
         let (lanes, asked) = (share(options.lanes, count, lanes_max), options.lanes.get());
         log_grant(count, asked, lanes, nofile);
         let (sender, reports) = unbounded();
@@ -140,10 +140,7 @@ impl Engine {
 
     /// The shard that probes `address`, always the same one.
     pub fn shard_of(&self, address: SocketAddr) -> usize {
-        // The hasher's keys are fixed, so that a restart keeps the assignment.
-        let mut hasher = DefaultHasher::new();
-        address.hash(&mut hasher);
-        (hasher.finish() % self.shards.len() as u64) as usize
+        shard_among(address, self.shards.len())
     }
 
     /// Hands jobs to a shard. Never blocks; each job comes back in exactly one record.
@@ -225,10 +222,22 @@ impl Drop for Engine {
     }
 }
 
+/// Which of so many shards probes `address`, always the same one.
+///
+/// # Panics
+/// If there are none.
+pub fn shard_among(address: SocketAddr, shards: usize) -> usize {
+    // The hasher's keys are fixed, so that a restart keeps the assignment.
+    let mut hasher = DefaultHasher::new();
+    address.hash(&mut hasher);
+    (hasher.finish() % shards as u64) as usize
+}
+
 /// Most lanes of one shard: a slot of its ring is bounded by the soft RLIMIT_NOFILE, and probes
 /// without a proxy have slots that no lane can take.
-fn lanes_max(nofile: Nofile) -> usize {
-    let slots = nofile.soft.saturating_sub(CONTROLS_AT_ONCE as u64);
+fn lanes_max(nofile: Nofile, slots_max: Option<NonZeroU32>) -> usize {
+    let slots = slots_max.map_or(nofile.soft, |most| nofile.soft.min(most.get().into()));
+    let slots = slots.saturating_sub(CONTROLS_AT_ONCE as u64);
     slots.clamp(1, LANES_MAX) as usize
 }
 

@@ -45,6 +45,6 @@ pub use policy::ProbePolicy;
 pub use probe::Laps;
 pub use tally::Tally;
 pub use target::Target;
-pub use tuning::Tuning;
+pub use tuning::{TaskRun, Tuning};
 pub use verdict::{Stage, Verdict};
 pub use works::{Protocols, Require, TARGETS_MAX, Targets, Works};

@@ -22,6 +22,11 @@ pub enum PreflightError {
         "io_uring is forbidden here ({0}): set `sysctl kernel.io_uring_disabled=0`; in a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile"
     )]
     Forbidden(io::Error),
+    /// Settings that the kernel does not take.
+    #[error(
+        "io_uring declines these settings ({0}): its queues and buffers are powers of two of at most 32768, its completions of at most 65536 (io_uring_setup(2))"
+    )]
+    Settings(io::Error),
     /// Too little memory may be locked.
     #[error(
         "the locked-memory limit is {soft_kib} KiB; each executor asks for at least {min} KiB: raise LimitMEMLOCK (systemd) or memlock (limits.conf) to 64M",
@@ -148,6 +153,7 @@ pub(crate) fn explain(error: io::Error) -> PreflightError {
                 hard: value(limit.maximum),
             }
         }
+        Some(libc::EINVAL) => PreflightError::Settings(error),
         _ => PreflightError::Forbidden(error),
     }
 }
@@ -202,6 +208,7 @@ mod tests {
             (libc::ENOMEM, "LimitMEMLOCK"),
             (libc::EPERM, "seccomp"),
             (libc::EMFILE, "LimitNOFILE"),
+            (libc::EINVAL, "powers of two"),
         ] {
             let text = explain(io::Error::from_raw_os_error(errno)).to_string();
             assert!(text.contains(word), "{text}");

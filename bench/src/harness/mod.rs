@@ -16,6 +16,7 @@ pub mod steering;
 pub mod gauge;
 pub mod program;
 pub mod stage;
+pub mod thread;
 pub mod usage;
 pub mod verdicts;
 

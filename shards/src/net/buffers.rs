@@ -51,9 +51,8 @@ impl Drop for Mapping {
 }
 
 impl Buffers {
-    /// Registers `count` buffers (a power of two, at most 32 768) of `size` bytes.
+    /// Registers `count` buffers of `size` bytes; EINVAL unless they are a power of two.
     pub(super) fn register(ring: &IoUring, count: u16, size: usize) -> io::Result<Buffers> {
-        debug_assert!(count.is_power_of_two());
         let entries = Mapping::new(usize::from(count) * size_of::<BufRingEntry>())?;
         let memory = Mapping::new(usize::from(count) * size)?;
         // SAFETY: the mapping is large enough for `count` entries and outlives the ring.

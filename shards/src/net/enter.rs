@@ -1,5 +1,6 @@
 //! The two ways into the kernel: `io_uring_enter(2)` while there is work, and before going to sleep.
 
+use crate::tuning::TaskRun;
 use io_uring::{IoUring, types};
 use std::io;
 use std::time::Duration;
@@ -28,6 +29,13 @@ pub(super) fn gather(ring: &mut IoUring, wanted: usize, patience: Duration) -> i
     let patience = types::Timespec::from(patience);
     let args = types::SubmitArgs::new().timespec(&patience);
     ignore_busy(ring.submitter().submit_with_args(wanted, &args))
+}
+
+/// Whether a further enter may find something. A flag that is down may be wrong, as an enter that
+/// stops early takes it down all the same; so no round goes without its first enter, nor a sleep
+/// without the last look.
+pub(super) fn may_have_more(ring: &mut IoUring, task_run: TaskRun) -> bool {
+    !task_run.is_flagged() || ring.submission().taskrun()
 }
 
 fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {

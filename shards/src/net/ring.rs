@@ -14,9 +14,6 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Least entries of the completion queue.
-const COMPLETIONS_MIN: u32 = 4096;
-
 pub(super) const LINK: squeue::Flags = squeue::Flags::IO_LINK;
 pub(super) const SKIP: squeue::Flags = squeue::Flags::SKIP_SUCCESS;
 
@@ -77,15 +74,20 @@ impl Ring {
         let tuning = options.tuning;
         let completions = (options.expected * 2)
             .next_power_of_two()
-            .max(COMPLETIONS_MIN)
+            .max(tuning.completions_min)
             .min(tuning.completions_max.max(tuning.submissions));
         let mut builder = IoUring::builder();
         builder.setup_cqsize(completions).setup_single_issuer();
         match tuning.task_run {
-            TaskRun::Deferred => builder.setup_coop_taskrun().setup_defer_taskrun(),
-            TaskRun::Cooperative => builder.setup_coop_taskrun(),
+            TaskRun::Deferred | TaskRun::DeferredFlagged => {
+                builder.setup_coop_taskrun().setup_defer_taskrun()
+            }
+            TaskRun::Cooperative | TaskRun::CooperativeFlagged => builder.setup_coop_taskrun(),
             TaskRun::Interrupting => &mut builder,
         };
+        if tuning.task_run.is_flagged() {
+            builder.setup_taskrun_flag();
+        }
         let io = builder.build(tuning.submissions)?;
         io.submitter().register_files_sparse(options.slots)?;
         let buffers = Buffers::register(&io, tuning.buffers, tuning.buffer_bytes)?;

@@ -1,6 +1,6 @@
 //! What comes back: completions are settled, deadlines are enforced.
 
-use super::enter::{drain, enter};
+use super::enter::{drain, enter, may_have_more};
 use super::ring::Ring;
 use super::slot::{Given, State, Step, Tag};
 use super::wheel::Due;
@@ -94,7 +94,8 @@ impl Ring {
                     let had = batch.len();
                     enter(&mut io).expect("io_uring_enter: round");
                     batch.extend(io.completion());
-                    if batch.len() == had || batch.len() >= self.tuning.round {
+                    let full = batch.len() >= self.tuning.round;
+                    if full || batch.len() == had || !may_have_more(&mut io, self.tuning.task_run) {
                         break;
                     }
                 }

@@ -1,6 +1,7 @@
 //! The ring against peers that close, reset, or say nothing, at every step of a chain.
 
 mod peers;
+mod tuned;
 
 use super::driver::start;
 use super::failure::Failure;
@@ -30,6 +31,19 @@ where
     F: FnOnce(Rc<Ring>) -> Fut + Send + 'static,
     Fut: Future<Output = ()>,
 {
+    let tuning = Tuning {
+        buffers,
+        ..Tuning::default()
+    };
+    on_tuned_ring(slots, tuning, test);
+}
+
+/// The same with other knobs.
+fn on_tuned_ring<F, Fut>(slots: u32, tuning: Tuning, test: F)
+where
+    F: FnOnce(Rc<Ring>) -> Fut + Send + 'static,
+    Fut: Future<Output = ()>,
+{
     let (done, watchdog) = mpsc::channel();
     let executor = move || {
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
@@ -41,10 +55,7 @@ where
             let options = RingOptions {
                 slots,
                 expected: slots,
-                tuning: Tuning {
-                    buffers,
-                    ..Tuning::default()
-                },
+                tuning,
             };
             let ring = start(options).unwrap();
             test(ring.clone()).await;

@@ -93,9 +93,12 @@ fn a_silent_target_does_not_hold_up_the_others() {
 fn the_most_lanes_that_a_ring_can_have_leave_slots_for_it() {
     let nofile = |soft| Nofile { soft, hard: soft };
     let reserved = CONTROLS_AT_ONCE as u64;
-    assert_eq!(lanes_max(nofile(20_000)) as u64, 20_000 - reserved);
-    assert_eq!(lanes_max(nofile(u64::MAX)) as u64, LANES_MAX);
-    assert_eq!(lanes_max(nofile(1)), 1);
+    assert_eq!(lanes_max(nofile(20_000), None) as u64, 20_000 - reserved);
+    assert_eq!(lanes_max(nofile(u64::MAX), None) as u64, LANES_MAX);
+    assert_eq!(lanes_max(nofile(1), None), 1);
+    let slots_max = NonZeroU32::new(100);
+    assert_eq!(lanes_max(nofile(20_000), slots_max) as u64, 100 - reserved);
+    assert_eq!(lanes_max(nofile(50), slots_max) as u64, 50 - reserved);
     let engine = engine(1, usize::MAX, policy(30_000, 0));
     engine.control(0, control(1, forwarding()));
     let records = collect_controls(engine.reports(), 1);
