@@ -114,7 +114,7 @@ impl View {
             }
             last.1 = last.1.or(alive.targets);
             proxies.push(Proxy {
-                candidate: alive.candidate.clone(),
+                candidate: alive.candidate,
                 protocol: alive.protocol,
                 targets: alive.targets,
                 exit: alive.exit,

@@ -25,6 +25,7 @@ pub use format::{Format, UnknownFormat};
 pub use skip::{Skip, Skipped, describe};
 
 use super::address::AddressPolicy;
+use crate::candidates::Candidates;
 use class::{CLASSES, Class};
 use endpoint::leading_clean;
 use json::{Flow, Json};
@@ -54,7 +55,7 @@ pub struct Reading {
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
     /// Its candidates, unique, in order.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Candidates,
     /// What was skipped, by `skip as usize`.
     pub skipped: Skipped,
 }
@@ -131,7 +132,7 @@ impl Parser {
     /// Takes the candidates found since the last call, keeping the memory of duplicates.
     pub fn take(&mut self) -> Vec<Candidate> {
         let unique = &self.lines.list.unique;
-        let new = unique.as_slice()[self.taken..].to_vec();
+        let new = unique.candidates().iter_from(self.taken).collect();
         self.taken = unique.len();
         new
     }
@@ -162,8 +163,8 @@ impl Parser {
     /// Ends the list: the candidates that were not taken, and what was skipped.
     pub fn finish(mut self) -> Parsed {
         let skipped = self.end_list();
-        let mut candidates = self.lines.list.unique.into_vec();
-        candidates.drain(..self.taken);
+        let mut candidates = self.lines.list.unique.into_candidates();
+        candidates.drop_first(self.taken);
         Parsed {
             candidates,
             skipped,

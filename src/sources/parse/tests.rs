@@ -26,7 +26,7 @@ fn read(bytes: &[u8]) -> Parsed {
 /// What an `.expected` file holds: the candidates in order, then what was skipped.
 fn written(parsed: &Parsed) -> String {
     let mut out = String::new();
-    for candidate in &parsed.candidates {
+    for candidate in parsed.candidates.iter() {
         writeln!(out, "{}", candidate.url()).unwrap();
     }
     for skip in Skip::ALL {
