@@ -50,9 +50,7 @@ impl Ledger {
     }
 
     /// Everything that is known, in the order of the indexes.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(self.len());
-        entries.extend(self.indexes().map(|index| self.entry(index)));
-        entries
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.indexes().map(|index| self.entry(index))
     }
 }
