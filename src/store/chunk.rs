@@ -118,6 +118,11 @@ pub(super) fn records(chunk: &[u8]) -> &[u8] {
     &chunk[HEAD_BYTES..chunk.len() - CRC_BYTES]
 }
 
+/// Whether a chunk is of the format of this version.
+pub(super) fn is_current(chunk: &[u8]) -> bool {
+    chunk.first() == Some(&FORMAT)
+}
+
 /// Gives `take` the entries of a chunk, of this format or the one before, one by one.
 pub(super) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), String> {
     let (format, mut reader) = opened(bytes)?;

@@ -83,6 +83,14 @@ impl Packing {
         }
     }
 
+    /// Adds a chunk as it was stored, in which there are `count` entries of the format of today.
+    pub(super) fn append(&mut self, chunk: &[u8], count: usize) {
+        self.seal();
+        self.entries.bytes.extend(chunk);
+        self.entries.ends.push(self.entries.bytes.len());
+        self.entries.count += count;
+    }
+
     /// All that came in.
     pub(super) fn finish(mut self) -> Entries {
         self.seal();

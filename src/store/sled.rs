@@ -284,18 +284,25 @@ fn read_image(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
     };
     let meta = Meta::decode(&meta).map_err(Trouble::Damaged)?;
     let (mut packing, mut marks) = (Packing::default(), Vec::new());
-    let mut count = 0;
     for number in 0..meta.chunks {
         let damaged = |why: &str| Trouble::Damaged(format!("chunk {number} {why}"));
         let chunk = db.get(side.chunk_key(number))?;
         let chunk = chunk.ok_or_else(|| damaged("is missing"))?;
-        let take = |entry| {
-            packing.push(&entry);
-            count += 1;
+        let (mut older, mut count) = (Vec::new(), 0);
+        let is_current = chunk::is_current(&chunk);
+        let take = |entry| match is_current {
+            true => count += 1,
+            false => older.push(entry),
         };
         chunk::unpack(&chunk, take).map_err(|why| damaged(&why))?;
+        match is_current {
+            true => packing.append(&chunk, count),
+            false => older.iter().for_each(|entry| packing.push(entry)),
+        }
         marks.push(Mark::of(&chunk));
     }
+    let entries = packing.finish();
+    let count = entries.len() as u64;
     if Meta::new(meta.saved_at_ms, count, &marks, &meta.targets) != meta {
         let why = "the chunks are not of one save".to_owned();
         return Err(Trouble::Damaged(why));
@@ -303,7 +310,7 @@ fn read_image(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
     let image = Image {
         saved_at_ms: meta.saved_at_ms,
         targets: meta.targets,
-        entries: packing.finish(),
+        entries,
     };
     Ok(Some((image, marks)))
 }
