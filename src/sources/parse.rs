@@ -27,7 +27,7 @@ pub use skip::{Skip, Skipped, describe};
 use super::address::AddressPolicy;
 use crate::candidates::Candidates;
 use class::{CLASSES, Class};
-use endpoint::leading_clean;
+use endpoint::{leading_clean, leading_scheme};
 use json::{Flow, Json};
 use lines::{LINE_BYTES_MAX, Lines};
 use list::List;
@@ -179,8 +179,12 @@ impl Parser {
         if !(ready && self.lines.at_start() && self.markup.is_text() && format.reads_text()) {
             return None;
         }
-        if let Some((ip, port, [b'\n' | b'\r', rest @ ..])) = leading_clean(bytes) {
-            self.lines.list.clean_line(ip, port);
+        let (scheme, behind) = match self.lines.list.is_in_table() {
+            true => (None, bytes), // its columns may say more
+            false => leading_scheme(bytes),
+        };
+        if let Some((ip, port, [b'\n' | b'\r', rest @ ..])) = leading_clean(behind) {
+            self.lines.list.clean_line(scheme, ip, port);
             return Some(bytes.len() - rest.len());
         }
         let first = bytes
