@@ -107,7 +107,7 @@ impl Lives {
     }
 
     pub(super) fn remove(&mut self, id: LifeId) {
-        drop(self.0.remove(id.place()));
+        self.0.remove(id.place());
     }
 
     /// Each of them, whoever's it is.

@@ -1,7 +1,9 @@
 //! Damage inside the database, and what a save writes.
 
+use super::image::{BATCH_CHUNKS, Side, write_chunks};
 use super::*;
 use crate::ledger::Entry;
+use crate::store::chunk::packed_first;
 use crate::store::contract::{change, random_entries, random_image};
 use crate::store::entries::Entries;
 use crate::store::record::first;
@@ -149,7 +151,7 @@ fn a_database_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     }
     let mut store = SledStore::open(&path).unwrap();
     let db = store.db.as_ref().unwrap();
-    let (chunks, meta) = chunk::packed_first(7, &entries);
+    let (chunks, meta) = packed_first(7, &entries);
     for (number, chunk) in (0..).zip(chunks) {
         db.insert(Side::One.chunk_key(number), chunk).unwrap();
     }
