@@ -142,7 +142,7 @@ impl View {
     fn of(ledger: &Ledger, mut pool: Pool) -> View {
         let mut reached = [0; TARGETS_MAX];
         let mut last = (u32::MAX, Targets::NONE);
-        for alive in ledger.alive() {
+        ledger.alive().for_each(|alive| {
             if last.0 != alive.index {
                 last = (alive.index, Targets::NONE);
             }
@@ -159,7 +159,7 @@ impl View {
                 last_check: unix(alive.checked_at_ms),
                 source: alive.source,
             });
-        }
+        });
         let latencies = pool.proxies().iter().map(|p| p.latency_ms);
         let mut latencies: Vec<u32> = latencies.collect();
         View {

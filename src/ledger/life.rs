@@ -5,17 +5,18 @@ use proxy_shards::{Exit, Protocols, Require, TARGETS_MAX, Timing, Verdict, Works
 use slab::Slab;
 use std::num::NonZeroU32;
 
-/// What is kept of a candidate that was alive once.
+/// What is kept of a candidate that was alive once. What a publication reads stands together.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Life {
     /// When it was last alive, in milliseconds since the Unix epoch; 0: that is not known.
     pub(super) alive_at_ms: u64,
     pub(super) timing: Timing,
     pub(super) works: Works,
-    pub(super) exit: Option<Exit>,
     /// The protocols by which it reached any target when it was last alive, whatever the targets are
     /// called now.
     pub(super) spoke: Protocols,
+    pub(super) exit: Option<Exit>,
     pub(super) history: History,
 }
 

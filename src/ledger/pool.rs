@@ -1,8 +1,9 @@
 //! The alive, as they are published: one row for each protocol that works, none twice.
 
 use super::Ledger;
+use super::life::Life;
 use super::row::{Row, UNCLAIMED};
-use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets};
+use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets, Works};
 
 /// An alive candidate, as it is published.
 #[derive(Clone, Debug)]
@@ -25,30 +26,63 @@ pub struct Alive {
     pub source: Option<u16>,
 }
 
+/// Alive candidates that are looked up together. They are scattered over the memory, and one after
+/// the other each would be waited for.
+const BLOCK: usize = 256;
+
+/// One that is alive, looked up.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    index: u32,
+    row: &'a Row,
+    life: Option<&'a Life>,
+    works: Works,
+}
+
 impl Ledger {
     /// The alive, ordered by index: an order that does not change while they live. Each has a row
     /// for every protocol by which it works, the usual one of its port first. What one list names
     /// and another leaves open is there once, as the one that names it.
     pub fn alive(&self) -> impl Iterator<Item = Alive> + '_ {
-        self.alive.iter().flat_map(move |&index| {
-            let (row, candidate) = (self.row(index), self.candidate(index));
-            let (works, life) = (self.works(row), self.life(row));
-            let named = match row.shared {
-                true => self.served_by_name(&candidate),
-                false => Protocols::NONE,
-            };
-            let protocols = self.served(row).in_order(candidate.port);
-            let once = protocols.filter(move |&protocol| !named.contains(protocol));
-            once.map(move |protocol| Alive {
-                index,
-                candidate: candidate.clone(),
-                protocol,
-                targets: works.by(protocol),
-                exit: life.and_then(|life| life.exit),
-                latency_us: life.map_or(0, |life| life.timing.total_us),
-                checked_at_ms: row.checked_at_ms,
-                source: (row.source < UNCLAIMED).then_some(row.source),
-            })
+        let mut indexes = self.alive.iter().copied();
+        let blocks = std::iter::from_fn(move || {
+            let block = indexes.by_ref().take(BLOCK).map(|index| self.sight(index));
+            let block: Vec<Sight<'_>> = block.collect();
+            (!block.is_empty()).then_some(block)
+        });
+        blocks.flatten().flat_map(|sight| self.served_as(sight))
+    }
+
+    fn sight(&self, index: u32) -> Sight<'_> {
+        let row = self.row(index);
+        let life = self.life(row);
+        Sight {
+            index,
+            row,
+            life,
+            works: life.map_or(Works::default(), |life| life.works),
+        }
+    }
+
+    /// The rows of one that is alive.
+    fn served_as<'a>(&'a self, sight: Sight<'a>) -> impl Iterator<Item = Alive> + 'a {
+        let Sight { row, life, .. } = sight;
+        let candidate = self.others.candidate(row.candidate);
+        let named = match row.shared {
+            true => self.served_by_name(&candidate),
+            false => Protocols::NONE,
+        };
+        let protocols = self.served(row).in_order(candidate.port);
+        let once = protocols.filter(move |&protocol| !named.contains(protocol));
+        once.map(move |protocol| Alive {
+            index: sight.index,
+            candidate: candidate.clone(),
+            protocol,
+            targets: sight.works.by(protocol),
+            exit: life.and_then(|life| life.exit),
+            latency_us: life.map_or(0, |life| life.timing.total_us),
+            checked_at_ms: row.checked_at_ms,
+            source: (row.source < UNCLAIMED).then_some(row.source),
         })
     }
 
@@ -107,7 +141,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy_shards::{Record, Verdict, Works};
+    use proxy_shards::{Record, Verdict};
 
     /// A ledger of these candidates, each alive by these protocols.
     fn served(alive: &[(&str, &[Protocol])]) -> Vec<String> {
