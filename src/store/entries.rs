@@ -38,10 +38,13 @@ impl Entries {
 
     /// The chunks, as stores write them.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(&0).chain(&self.ends);
-        starts
-            .zip(&self.ends)
-            .map(|(&start, &end)| &self.bytes[start..end])
+        (0..self.ends.len()).map(|number| self.chunk(number))
+    }
+
+    /// One of them.
+    pub(super) fn chunk(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[number]]
     }
 
     /// The records of each chunk, one behind the other.

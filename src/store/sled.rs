@@ -6,6 +6,7 @@ use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
 use super::{Image, Store, StoreError, io_error};
 use ::sled::{Config, Db, Mode};
+use image::Plan;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -122,14 +123,36 @@ impl SledStore {
             Ok(_) => self.db = Some(db),
             Err(_) => {
                 self.marks.clear();
-                // Closing flushes, and may meet the same trouble again, which is reported already.
-                let _ = guarded(|| {
-                    drop(db);
-                    Ok(())
-                });
+                self.db = Some(db);
+                self.close();
             }
         }
         done
+    }
+
+    /// Closes the database. That flushes, and may meet the trouble again that there was, which is
+    /// reported already.
+    fn close(&mut self) {
+        let db = self.db.take();
+        let _ = guarded(|| {
+            drop(db);
+            Ok(())
+        });
+    }
+
+    /// Replaces the image that is stored; `known` are the marks of its chunks. The new marks.
+    fn write(&mut self, image: &Image, known: &[Mark]) -> Result<Vec<Mark>, Trouble> {
+        let plan = self.on_database(|db| Plan::new(db, image, known))?;
+        for part in plan.parts() {
+            self.on_database(|db| plan.write(db, part))?;
+            self.close();
+        }
+        let path = self.path.clone();
+        self.on_database(|db| {
+            let marks = plan.conclude(db)?;
+            sync(&path)?;
+            Ok(marks)
+        })
     }
 }
 
@@ -145,6 +168,10 @@ impl Store for SledStore {
                 found => Ok(found.unwrap_or_default()),
             }
         })?;
+        if image.entries.chunks().count() > image::BATCH_CHUNKS {
+            // It would keep all that was read.
+            self.close();
+        }
         self.marks = marks;
         Ok(image)
     }
@@ -156,12 +183,7 @@ impl Store for SledStore {
             self.read("open", |_| Ok(()))?;
         }
         let known = std::mem::take(&mut self.marks);
-        let path = self.path.clone();
-        let written = self.on_database(|db| {
-            let marks = image::write(db, image, &known)?;
-            sync(&path)?;
-            Ok(marks)
-        });
+        let written = self.write(image, &known);
         self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! A save of little is one batch of what changed. sled keeps in memory all that a batch replaces
 //! until it is through, five times what is stored; so a save of much goes to the other of two sides
-//! in small batches, and the last of them makes that side the one that is read.
+//! in small batches, and the last of them makes that side the one that is read. And it keeps every
+//! value that it has seen, whatever the size of its cache, because it looks for what to evict only
+//! after some 16 000 accesses: that is why the database is closed between the parts of much.
 
 use super::Trouble;
 use crate::store::Image;
@@ -12,6 +14,9 @@ use ::sled::{Batch, Db, IVec};
 
 /// Most chunks that one batch writes or removes: a megabyte.
 pub(super) const BATCH_CHUNKS: usize = 128;
+
+/// Batches of one part: what sled may keep in memory.
+const PART_BATCHES: usize = 8;
 
 /// Where an image stands. The side that has a meta record is the one that is read; the other one may
 /// hold chunks of an older save, or of one that did not come to its end.
@@ -55,52 +60,90 @@ impl Side {
     }
 }
 
-/// Replaces the image that is stored; `known` are the marks of its chunks, as far as they are known.
-/// The marks of the new ones.
-pub(super) fn write(db: &Db, image: &Image, known: &[Mark]) -> Result<Vec<Mark>, Trouble> {
-    let read = Side::in_use(db)?.map_or(Side::One, |(side, _)| side);
-    let marks: Vec<Mark> = image.entries.chunks().map(Mark::of).collect();
-    let is_new = |number: usize| known.get(number) != marks.get(number);
-    let changed = (0..marks.len()).filter(|&number| is_new(number)).count();
-    let mut batch = Batch::default();
-    let side = if changed > BATCH_CHUNKS {
-        write_chunks(db, read.opposite(), image)?;
-        batch.remove(read.meta_key());
-        read.opposite()
-    } else {
-        for (number, chunk) in image.entries.chunks().enumerate() {
-            if is_new(number) {
-                batch.insert(&read.chunk_key(number as u32), chunk);
-            }
-        }
-        read
-    };
-    let count = image.entries.len() as u64;
-    let meta = Meta::new(image.saved_at_ms, count, &marks, &image.targets);
-    remove_from(db, side, meta.chunks, &mut batch)?;
-    if marks.len() <= BATCH_CHUNKS {
-        // So little never goes to the other side.
-        remove_from(db, side.opposite(), 0, &mut batch)?;
-    }
-    batch.insert(side.meta_key(), meta.encode());
-    db.apply_batch(batch)?;
-    db.flush()?;
-    Ok(marks)
+/// How an image replaces the one that is stored.
+pub(super) struct Plan<'a> {
+    image: &'a Image,
+    marks: Vec<Mark>,
+    /// The side that is read until then.
+    read: Side,
+    /// The side that is read from then on.
+    side: Side,
+    /// What is to be written of it: numbers of chunks.
+    new: Vec<u32>,
 }
 
-/// Writes the chunks of `image` to a side that is not read.
-pub(super) fn write_chunks(db: &Db, side: Side, image: &Image) -> Result<(), Trouble> {
-    let mut chunks = (0..).zip(image.entries.chunks()).peekable();
-    while chunks.peek().is_some() {
-        let mut batch = Batch::default();
-        for (number, chunk) in chunks.by_ref().take(BATCH_CHUNKS) {
-            batch.insert(&side.chunk_key(number), chunk);
-        }
-        db.apply_batch(batch)?;
-        // What was replaced leaves the memory only when it is on the disk.
-        db.flush()?;
+impl<'a> Plan<'a> {
+    /// `known` are the marks of the chunks that are stored, as far as they are known.
+    pub(super) fn new(db: &Db, image: &'a Image, known: &[Mark]) -> Result<Plan<'a>, Trouble> {
+        let read = Side::in_use(db)?.map_or(Side::One, |(side, _)| side);
+        let marks: Vec<Mark> = image.entries.chunks().map(Mark::of).collect();
+        let is_new = |number: &u32| known.get(*number as usize) != marks.get(*number as usize);
+        let all = 0..marks.len() as u32;
+        let new: Vec<u32> = all.clone().filter(is_new).collect();
+        let is_much = new.len() > BATCH_CHUNKS;
+        Ok(Plan {
+            image,
+            read,
+            side: if is_much { read.opposite() } else { read },
+            new: if is_much { all.collect() } else { new },
+            marks,
+        })
     }
-    Ok(())
+
+    /// Whether it goes to the other side, part by part.
+    pub(super) fn is_much(&self) -> bool {
+        self.side != self.read
+    }
+
+    /// What is written before the end, to the side that is not read yet.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &[u32]> {
+        let parts = if self.is_much() { &self.new[..] } else { &[] };
+        parts.chunks(PART_BATCHES * BATCH_CHUNKS)
+    }
+
+    /// Writes a part.
+    pub(super) fn write(&self, db: &Db, part: &[u32]) -> Result<(), Trouble> {
+        for numbers in part.chunks(BATCH_CHUNKS) {
+            let mut batch = Batch::default();
+            self.put(numbers, &mut batch);
+            db.apply_batch(batch)?;
+            // What was replaced leaves the memory only when it is on the disk.
+            db.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the image the one that is read. The marks of its chunks.
+    pub(super) fn conclude(self, db: &Db) -> Result<Vec<Mark>, Trouble> {
+        let mut batch = Batch::default();
+        match self.is_much() {
+            true => batch.remove(self.read.meta_key()),
+            false => self.put(&self.new, &mut batch),
+        }
+        let count = self.image.entries.len() as u64;
+        let Image {
+            saved_at_ms,
+            targets,
+            ..
+        } = self.image;
+        let meta = Meta::new(*saved_at_ms, count, &self.marks, targets);
+        remove_from(db, self.side, meta.chunks, &mut batch)?;
+        if self.marks.len() <= BATCH_CHUNKS {
+            // So little never goes to the other side.
+            remove_from(db, self.side.opposite(), 0, &mut batch)?;
+        }
+        batch.insert(self.side.meta_key(), meta.encode());
+        db.apply_batch(batch)?;
+        db.flush()?;
+        Ok(self.marks)
+    }
+
+    fn put(&self, numbers: &[u32], batch: &mut Batch) {
+        for &number in numbers {
+            let chunk = self.image.entries.chunk(number as usize);
+            batch.insert(&self.side.chunk_key(number), chunk);
+        }
+    }
 }
 
 /// Has `batch` remove chunks of `side` from `number` on; what is too much for one batch is left to
