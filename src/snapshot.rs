@@ -228,3 +228,13 @@ impl Published {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_proxy_is_at_most_88_bytes() {
+        assert!(size_of::<Proxy>() <= 88, "{}", size_of::<Proxy>());
+    }
+}
