@@ -2,6 +2,7 @@
 
 mod entry;
 mod judge;
+mod life;
 mod row;
 
 mod find;
@@ -16,13 +17,16 @@ pub use pool::Alive;
 pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
 pub(crate) use targets::{moved, renumbered};
 
-use hashbrown::HashTable;
+use crate::candidates::Others;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use judge::{Goal, Judged, judge};
+use life::{Life, Lives};
 use lists::Lists;
 use proxy_shards::{Candidate, Record, Targets, Verdict, Works};
 use row::{Row, UNCLAIMED, UNLISTED};
+use slab::Slab;
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher};
 
 /// Failures in a row after which a restored candidate is forgotten, though a source that has not
 /// delivered since the start may still list it.
@@ -48,12 +52,16 @@ pub enum Change {
 /// An index stays with its candidate until [`Ledger::forget`], and may then be given to another.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    rows: Vec<Option<Row>>,
-    free: Vec<u32>,
-    by_candidate: HashTable<u32>,
+    rows: Slab<Row>,
+    /// What the rows of candidates that are not usual stand for.
+    others: Others,
+    lives: Lives,
+    /// By all that a candidate is but its scheme, so that the schemes of one address meet.
+    by_address: HashTable<u32>,
     /// Those with credentials, by the hash of their address.
     with_credentials: BTreeSet<(u64, u32)>,
-    hasher: RandomState,
+    /// Seeded at random: who writes a list cannot choose candidates that collide.
+    keys: DefaultHashBuilder,
     alive: BTreeSet<u32>,
     /// Failures that may be the fault of a target that did not answer.
     doubtful: u64,
@@ -82,7 +90,7 @@ impl Ledger {
                 row.source = row.source.min(source);
                 Err(index)
             }
-            None => Ok(self.insert(Row::new(candidate, source))),
+            None => Ok(self.insert(candidate, source, |_| ())),
         }
     }
 
@@ -90,7 +98,7 @@ impl Ledger {
     /// the while. What is this host's fault, or may be that of another target only, changes nothing.
     pub fn apply(&mut self, index: u32, record: &Record, trusted: Targets, unix_ms: u64) -> Change {
         let known = match self.row(index).is_alive() {
-            true => self.row(index).works(),
+            true => self.works(self.row(index)),
             false => Works::default(),
         };
         let (works, doubtful) = match judge(known, record, trusted, self.goal) {
@@ -98,10 +106,10 @@ impl Ledger {
             Judged::Counts { works, doubtful } => (works, doubtful),
         };
         self.last_check_ms = self.last_check_ms.max(unix_ms);
-        let row = self.row_mut(index);
+        let row = &mut self.rows[index as usize];
         let before = row.verdict;
         let was_doubtful = row.doubtful;
-        row.take(record, works, doubtful, unix_ms);
+        row.take(&mut self.lives, record, works, doubtful, unix_ms);
         self.doubtful -= u64::from(was_doubtful);
         self.doubtful += u64::from(doubtful);
         self.count(before, Some(record.verdict));
@@ -126,17 +134,18 @@ impl Ledger {
         if std::mem::take(&mut self.doubtful) == 0 {
             return Vec::new();
         }
-        let rows = (0u32..).zip(&mut self.rows);
+        let rows = self.rows.iter_mut();
         let doubtful = rows.filter_map(|(index, row)| {
-            let doubtful = &mut row.as_mut()?.doubtful;
-            std::mem::take(doubtful).then_some(index)
+            let doubtful = std::mem::take(&mut row.doubtful);
+            doubtful.then_some(index as u32)
         });
         doubtful.collect()
     }
 
     /// Where a candidate stands.
     pub fn standing(&self, index: u32) -> Standing {
-        self.row(index).standing()
+        let row = self.row(index);
+        row.standing(self.life(row))
     }
 
     /// Its last verdict, if it was ever checked.
@@ -145,20 +154,18 @@ impl Ledger {
     }
 
     /// The candidate at `index`.
-    pub fn candidate(&self, index: u32) -> &Candidate {
-        &self.row(index).candidate
+    pub fn candidate(&self, index: u32) -> Candidate {
+        self.others.candidate(self.row(index).candidate)
     }
 
     /// Every index in use, in order.
     pub fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
-        (0u32..)
-            .zip(&self.rows)
-            .filter_map(|(index, row)| row.as_ref().map(|_| index))
+        self.rows.iter().map(|(index, _)| index as u32)
     }
 
     /// Number of candidates known.
     pub fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.rows.len()
     }
 
     /// Whether no candidate is known.
@@ -204,43 +211,46 @@ impl Ledger {
         if self.row(index).source < UNCLAIMED {
             return;
         }
-        let Some(row) = self.rows[index as usize].take() else {
-            return;
-        };
-        let hash = self.hasher.hash_one(&row.candidate);
-        if let Ok(entry) = self.by_candidate.find_entry(hash, |&i| i == index) {
+        let row = self.rows.remove(index as usize);
+        let candidate = self.others.take(row.candidate);
+        let hash = self.hash(&candidate);
+        if let Ok(entry) = self.by_address.find_entry(hash, |&i| i == index) {
             entry.remove();
         }
-        if row.candidate.credentials.is_some() {
-            let address = self.address_hash(&row.candidate.host, row.candidate.port);
+        if candidate.credentials.is_some() {
+            let address = self.address_hash(&candidate.host, candidate.port);
             self.with_credentials.remove(&(address, index));
+        }
+        if let Some(life) = row.life {
+            self.lives.remove(life);
         }
         self.doubtful -= u64::from(row.doubtful);
         self.alive.remove(&index);
         self.count(row.verdict, None);
-        self.free.push(index);
     }
 
-    fn insert(&mut self, row: Row) -> u32 {
-        self.count(None, row.verdict);
-        let hash = self.hasher.hash_one(&row.candidate);
-        let address = row.candidate.credentials.is_some().then(|| {
-            let Candidate { host, port, .. } = &row.candidate;
-            self.address_hash(host, *port)
+    /// Gives a new candidate its row, with what `known` sets in it.
+    fn insert(&mut self, candidate: Candidate, source: u16, known: impl FnOnce(&mut Row)) -> u32 {
+        let hash = self.hash(&candidate);
+        let address = candidate.credentials.is_some();
+        let address = address.then(|| self.address_hash(&candidate.host, candidate.port));
+        let mut shared = false;
+        for &beside in self.by_address.iter_hash(hash) {
+            let row = &mut self.rows[beside as usize];
+            if self.others.is_beside(row.candidate, &candidate) {
+                (row.shared, shared) = (true, true);
+            }
+        }
+        let mut row = Row::new(self.others.shorten(candidate), source);
+        row.shared = shared;
+        known(&mut row);
+        let index = self.rows.insert(row) as u32;
+        let (rows, others, keys) = (&self.rows, &self.others, &self.keys);
+        self.by_address.insert_unique(hash, index, |&i| {
+            let mut hasher = keys.build_hasher();
+            others.hash(rows[i as usize].candidate, &mut hasher);
+            hasher.finish()
         });
-        let index = match self.free.pop() {
-            Some(index) => {
-                self.rows[index as usize] = Some(row);
-                index
-            }
-            None => {
-                self.rows.push(Some(row));
-                (self.rows.len() - 1) as u32
-            }
-        };
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.by_candidate
-            .insert_unique(hash, index, |&i| hasher.hash_one(&at(rows, i).candidate));
         self.with_credentials
             .extend(address.map(|hash| (hash, index)));
         index
@@ -256,20 +266,21 @@ impl Ledger {
     }
 
     fn row(&self, index: u32) -> &Row {
-        at(&self.rows, index)
+        &self.rows[index as usize]
     }
 
     fn row_mut(&mut self, index: u32) -> &mut Row {
-        self.rows[index as usize]
-            .as_mut()
-            .expect("an index stays with its candidate until it is forgotten")
+        &mut self.rows[index as usize]
     }
-}
 
-fn at(rows: &[Option<Row>], index: u32) -> &Row {
-    rows[index as usize]
-        .as_ref()
-        .expect("an index stays with its candidate until it is forgotten")
+    fn life(&self, row: &Row) -> Option<&Life> {
+        row.life.map(|id| self.lives.get(id))
+    }
+
+    /// What it reached when it was last checked; nothing, if it never was alive.
+    fn works(&self, row: &Row) -> Works {
+        self.life(row).map_or(Works::default(), |life| life.works)
+    }
 }
 
 #[cfg(test)]

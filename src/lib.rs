@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod commands;
 
+pub mod candidates;
 pub mod config;
 pub mod network;
 pub mod sources;

@@ -10,7 +10,7 @@ pub use task::{Class, Ticket};
 use fastrand::Rng;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use task::{Place, Task};
+use task::{DUE_MS_MAX, Due, Mark, Place, Task};
 
 use crate::ledger::Standing;
 
@@ -30,17 +30,13 @@ pub enum Outcome {
     Diverted,
 }
 
-/// When a candidate is due, its lot among those that are due at the same time, and its index: the
-/// earliest is the greatest.
-type Due = Reverse<(u64, u32, u32)>;
-
 /// The candidates that are due on one queue, by class and time.
 ///
 /// An entry is believed only if it says what the task says; entries that no longer do are left
 /// where they are until they come up.
 #[derive(Debug, Default)]
 struct Queue {
-    by_class: [BinaryHeap<Due>; Class::COUNT],
+    by_class: [BinaryHeap<Reverse<Due>>; Class::COUNT],
     streak: [u8; Class::COUNT],
     /// What is handed out, by class.
     out: [usize; Class::COUNT],
@@ -110,7 +106,7 @@ impl Schedule {
             self.tasks.resize(index as usize + 1, Task::default());
         }
         let task = &mut self.tasks[index as usize];
-        if task.place == Place::Absent {
+        if task.place() == Place::Absent {
             task.local_failures = 0;
             let class = Class::of(standing);
             self.wait(index, queue, class, due_at_once(class, now_ms));
@@ -126,7 +122,7 @@ impl Schedule {
     /// Takes a candidate off the schedule. `false`: it is out or held, and must come back first.
     pub fn remove(&mut self, index: u32) -> bool {
         let task = &mut self.tasks[index as usize];
-        match task.place {
+        match task.place() {
             Place::Out | Place::Held => return false,
             Place::Waiting => {
                 self.stale += 1;
@@ -134,9 +130,9 @@ impl Schedule {
             }
             Place::Absent | Place::Back => {}
         }
-        task.place = Place::Absent;
-        task.again = false;
-        if std::mem::take(&mut task.in_sweep) {
+        task.set_place(Place::Absent);
+        task.set(Mark::Again, false);
+        if task.take(Mark::InSweep) {
             self.progress.total -= 1;
         }
         self.drop_stale();
@@ -171,14 +167,15 @@ impl Schedule {
         self.queues[queue].out[rank] += 1;
         let heap = &mut self.queues[queue].by_class[rank];
         heap.pop();
-        if heap.is_empty() {
-            heap.shrink_to(STALE_MIN);
+        // A first sweep empties one heap of all candidates into another.
+        if heap.len() < heap.capacity() / 4 && heap.capacity() > STALE_MIN {
+            heap.shrink_to(heap.capacity() / 2);
         }
         self.waiting -= 1;
         let task = &mut self.tasks[index as usize];
-        task.place = Place::Out;
+        task.set_place(Place::Out);
         task.due_ms = now_ms;
-        task.outdated = false;
+        task.set(Mark::Outdated, false);
         task.turn = task.turn.wrapping_add(1);
         Some(Ticket::new(index, task.turn))
     }
@@ -188,23 +185,23 @@ impl Schedule {
     pub fn back(&mut self, ticket: Ticket) -> Option<u32> {
         let index = ticket.index();
         let task = self.tasks.get_mut(index as usize)?;
-        if task.place != Place::Out || task.turn != ticket.turn() {
+        if task.place() != Place::Out || task.turn != ticket.turn() {
             return None;
         }
-        task.place = Place::Back;
-        self.queues[usize::from(task.queue)].out[task.class as usize] -= 1;
+        task.set_place(Place::Back);
+        self.queues[usize::from(task.queue)].out[task.class() as usize] -= 1;
         Some(index)
     }
 
     /// Puts back what [`Schedule::back`] took, due when its outcome says.
     pub fn put_back(&mut self, index: u32, queue: usize, outcome: Outcome, now_ms: u64) {
         let task = &mut self.tasks[index as usize];
-        if task.place != Place::Back {
+        if task.place() != Place::Back {
             return;
         }
         // What was out when the sweep began is swept when it comes back the next time.
-        let again = std::mem::take(&mut task.again);
-        if !again && outcome.ends_the_sweep() && std::mem::take(&mut task.in_sweep) {
+        let again = task.take(Mark::Again);
+        if !again && outcome.ends_the_sweep() && task.take(Mark::InSweep) {
             self.progress.done += 1;
         }
         task.local_failures = match outcome {
@@ -223,7 +220,7 @@ impl Schedule {
                 Class::of(s),
                 self.rules.name_pause_ms(s, failures, &mut self.rng),
             ),
-            Outcome::Diverted => (task.class, 0),
+            Outcome::Diverted => (task.class(), 0),
         };
         // It has waited since the sweep began, and goes before what was due after that.
         let due_ms = match again {
@@ -242,7 +239,7 @@ impl Schedule {
             .iter()
             .filter(|class| !(full && class.is_unproven()))
             .filter_map(|class| queue.by_class[*class as usize].peek())
-            .map(|Reverse((due_ms, _, _))| *due_ms)
+            .map(|Reverse(due)| due.due_ms())
             .min()
     }
 
@@ -250,7 +247,7 @@ impl Schedule {
     /// `until_ms`; may be too many by those that were removed.
     pub fn due_soon(&self, queue: usize, until_ms: u64) -> DueSoon {
         let by_class = &self.queues[queue].by_class;
-        let is_due = |Reverse((due_ms, ..)): &&Due| *due_ms <= until_ms;
+        let is_due = |Reverse(due): &&Reverse<Due>| due.due_ms() <= until_ms;
         let count = |class: Class| by_class[class as usize].iter().filter(is_due).count();
         DueSoon {
             urgent: count(Class::Urgent),
@@ -266,11 +263,13 @@ impl Schedule {
         self.sweep_held = 0;
         self.sweep_ms = now_ms;
         for (index, task) in (0u32..).zip(&mut self.tasks) {
-            task.again = matches!(task.place, Place::Out | Place::Held);
-            task.in_sweep = task.again || task.place == Place::Waiting;
-            self.progress.total += u64::from(task.in_sweep);
-            if task.place == Place::Waiting {
-                task.due_ms = due_at_once(task.class, now_ms + turn_ms(index));
+            let waits = task.place() == Place::Waiting;
+            let again = matches!(task.place(), Place::Out | Place::Held);
+            task.set(Mark::Again, again);
+            task.set(Mark::InSweep, again || waits);
+            self.progress.total += u64::from(again || waits);
+            if waits {
+                task.due_ms = due_at_once(task.class(), now_ms + turn_ms(index));
                 task.local_failures = 0;
             }
         }
@@ -295,32 +294,33 @@ impl Schedule {
 
     fn join_sweep(&mut self, index: u32) {
         let task = &mut self.tasks[index as usize];
-        if task.place == Place::Waiting && !task.in_sweep {
-            task.in_sweep = true;
+        if task.place() == Place::Waiting && !task.has(Mark::InSweep) {
+            task.set(Mark::InSweep, true);
             self.progress.total += 1;
         }
     }
 
     fn wait(&mut self, index: u32, queue: usize, class: Class, due_ms: u64) {
         let task = &mut self.tasks[index as usize];
-        task.place = Place::Waiting;
+        let due_ms = due_ms.min(DUE_MS_MAX);
+        task.set_place(Place::Waiting);
         task.due_ms = due_ms;
-        task.class = class;
+        task.set_class(class);
         task.queue = queue as u16;
         self.waiting += 1;
-        let lot = self.rng.u32(..);
-        self.queues[queue].by_class[class as usize].push(Reverse((due_ms, lot, index)));
+        let due = Due::new(due_ms, lot(&mut self.rng), index);
+        self.queues[queue].by_class[class as usize].push(Reverse(due));
     }
 
     /// The first of a class that is due, what is stale before it dropped.
     fn peek(&mut self, queue: usize, class: Class, now_ms: u64) -> Option<u32> {
         let heap = &mut self.queues[queue].by_class[class as usize];
-        while let Some(&Reverse((due_ms, _, index))) = heap.peek() {
-            if due_ms > now_ms {
+        while let Some(&Reverse(due)) = heap.peek() {
+            if due.due_ms() > now_ms {
                 return None;
             }
-            if self.tasks[index as usize].waits_at(queue, class, due_ms) {
-                return Some(index);
+            if self.tasks[due.index as usize].waits_at(queue, class, due.due_ms()) {
+                return Some(due.index);
             }
             heap.pop();
             self.stale = self.stale.saturating_sub(1);
@@ -337,15 +337,15 @@ impl Schedule {
 
     /// Builds the queues anew from the tasks, which drops what is stale.
     fn rebuild(&mut self) {
-        let mut dues: Vec<[Vec<Due>; Class::COUNT]> = Vec::new();
+        let mut dues: Vec<[Vec<Reverse<Due>>; Class::COUNT]> = Vec::new();
         dues.resize_with(self.queues.len(), Default::default);
         for queue in &mut self.queues {
             queue.by_class = Default::default();
         }
         for (index, task) in (0u32..).zip(&self.tasks) {
-            if task.place == Place::Waiting {
-                let place = &mut dues[usize::from(task.queue)][task.class as usize];
-                place.push(Reverse((task.due_ms, self.rng.u32(..), index)));
+            if task.place() == Place::Waiting {
+                let place = &mut dues[usize::from(task.queue)][task.class() as usize];
+                place.push(Reverse(Due::new(task.due_ms, lot(&mut self.rng), index)));
             }
         }
         for (queue, dues) in self.queues.iter_mut().zip(dues) {
@@ -363,6 +363,11 @@ fn due_at_once(class: Class, now_ms: u64) -> u64 {
         Class::New => 0,
         Class::Urgent | Class::Alive | Class::Dead => now_ms,
     }
+}
+
+/// The lot of a candidate among those that are due at the same time.
+fn lot(rng: &mut Rng) -> u16 {
+    (rng.u32(..) >> 16) as u16
 }
 
 impl Queue {

@@ -35,14 +35,28 @@ pub struct Pool {
 impl Pool {
     /// Builds the indexes.
     pub fn new(proxies: Vec<Proxy>) -> Pool {
-        let mut by_protocol: [Vec<u32>; Protocol::ALL.len()] = Default::default();
-        for (index, proxy) in (0u32..).zip(&proxies) {
-            by_protocol[proxy.protocol as usize].push(index);
-        }
-        Pool {
-            proxies,
-            by_protocol,
-        }
+        let mut pool = Pool::default();
+        proxies.into_iter().for_each(|proxy| pool.push(proxy));
+        pool
+    }
+
+    /// An empty pool in the memory of this one.
+    pub fn cleared(mut self) -> Pool {
+        self.proxies.clear();
+        self.by_protocol.iter_mut().for_each(Vec::clear);
+        self
+    }
+
+    /// Whether there is memory for more proxies than there are.
+    #[cfg(test)]
+    pub(crate) fn has_room(&self) -> bool {
+        self.proxies.capacity() > self.proxies.len()
+    }
+
+    /// Adds a proxy behind the others.
+    pub fn push(&mut self, proxy: Proxy) {
+        self.by_protocol[proxy.protocol as usize].push(self.proxies.len() as u32);
+        self.proxies.push(proxy);
     }
 
     /// Every alive proxy.
@@ -217,5 +231,15 @@ impl Published {
             stat,
             stale,
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_proxy_is_at_most_88_bytes() {
+        assert!(size_of::<Proxy>() <= 88, "{}", size_of::<Proxy>());
     }
 }

@@ -192,7 +192,7 @@ fn open(config: &Config) -> Result<(Box<dyn Store>, Image), ServeError> {
     if let Some(recovered) = store.recovered() {
         tracing::error!("storage: {recovered}");
     }
-    let alive = |entry: &&crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
+    let alive = |entry: &crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
     tracing::info!(
         candidates = image.entries.len(),
         alive = image.entries.iter().filter(alive).count(),

@@ -34,9 +34,9 @@ impl State {
                 .schedule
                 .next(self.resolver(), now.clock_ms, usize::MAX)
         {
-            match &self.ledger.candidate(ticket.index()).host {
+            match self.ledger.candidate(ticket.index()).host {
                 Host::Name(name) => {
-                    let (purpose, name) = (Purpose::Proxy(ticket.id()), name.clone());
+                    let purpose = Purpose::Proxy(ticket.id());
                     self.lookups.took(0, 1);
                     actions.push(Action::Lookup(Lookup { purpose, name }));
                 }
@@ -96,7 +96,7 @@ impl State {
             id: ticket.id(),
             protocols: self.protocols(index),
             address: SocketAddr::new(ip, candidate.port),
-            credentials: candidate.credentials.clone(),
+            credentials: candidate.credentials,
         })
     }
 

@@ -27,6 +27,33 @@ pub(super) struct Publisher {
     pool_changed: bool,
     first_served: bool,
     view: View,
+    retired: Retired,
+}
+
+/// Pools that were published before. They are kept until no reader has them, so that it is never a
+/// reader who has to free the memory of a hundred thousand proxies; the next pool is written into it.
+#[derive(Debug, Default)]
+struct Retired(Vec<Arc<Pool>>);
+
+impl Retired {
+    /// Keeps a pool that has been replaced.
+    fn add(&mut self, pool: Arc<Pool>) {
+        self.0.push(pool);
+    }
+
+    /// An empty pool, in the memory of one that nobody reads any more, if that is not far too much
+    /// for `expected` proxies.
+    fn blank(&mut self, expected: usize) -> Pool {
+        let mut blank = Pool::default();
+        for pool in std::mem::take(&mut self.0) {
+            match Arc::try_unwrap(pool) {
+                Ok(pool) if pool.proxies().len() / 4 <= expected => blank = pool.cleared(),
+                Ok(_) => {}
+                Err(read) => self.0.push(read),
+            }
+        }
+        blank
+    }
 }
 
 impl Publisher {
@@ -76,7 +103,8 @@ impl Publisher {
         self.figures_changed = false;
         let is_kept = stale.is_some() && ledger.total_alive() == 0;
         if !is_kept && std::mem::take(&mut self.pool_changed) {
-            self.view = View::of(ledger);
+            let blank = self.retired.blank(ledger.total_alive() as usize);
+            self.replace(View::of(ledger, blank));
         }
         self.view.clone()
     }
@@ -95,17 +123,26 @@ impl Publisher {
             source: None,
             ..proxy.clone()
         });
-        self.view.pool = Arc::new(Pool::new(moved.collect()));
+        let pool = Arc::new(Pool::new(moved.collect()));
+        self.replace(View {
+            pool,
+            ..self.view.clone()
+        });
         self.note_pool();
+    }
+
+    fn replace(&mut self, view: View) {
+        let before = std::mem::replace(&mut self.view, view);
+        self.retired.add(before.pool);
     }
 }
 
 impl View {
-    fn of(ledger: &Ledger) -> View {
-        let mut proxies = Vec::with_capacity(ledger.total_alive() as usize);
+    /// Of all that is alive, written into `pool`, which is empty.
+    fn of(ledger: &Ledger, mut pool: Pool) -> View {
         let mut reached = [0; TARGETS_MAX];
         let mut last = (u32::MAX, Targets::NONE);
-        for alive in ledger.alive() {
+        ledger.alive().for_each(|alive| {
             if last.0 != alive.index {
                 last = (alive.index, Targets::NONE);
             }
@@ -113,8 +150,8 @@ impl View {
                 reached[place] += 1;
             }
             last.1 = last.1.or(alive.targets);
-            proxies.push(Proxy {
-                candidate: alive.candidate.clone(),
+            pool.push(Proxy {
+                candidate: alive.candidate,
                 protocol: alive.protocol,
                 targets: alive.targets,
                 exit: alive.exit,
@@ -122,12 +159,13 @@ impl View {
                 last_check: unix(alive.checked_at_ms),
                 source: alive.source,
             });
-        }
-        let mut latencies: Vec<u32> = proxies.iter().map(|p| p.latency_ms).collect();
+        });
+        let latencies = pool.proxies().iter().map(|p| p.latency_ms);
+        let mut latencies: Vec<u32> = latencies.collect();
         View {
             latency_ms_p50: percentile(&mut latencies, 50),
             latency_ms_p95: percentile(&mut latencies, 95),
-            pool: Arc::new(Pool::new(proxies)),
+            pool: Arc::new(pool),
             reached,
         }
     }
@@ -150,6 +188,7 @@ fn percentile(values: &mut [u32], percent: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxy_shards::{Protocol, Record, Verdict};
 
     #[test]
     fn a_percentile_is_a_value_that_occurred() {
@@ -158,6 +197,50 @@ mod tests {
         assert_eq!(percentile(&mut values, 95), 95);
         assert_eq!(percentile(&mut [7], 95), 7);
         assert_eq!(percentile(&mut [], 95), 0);
+    }
+
+    /// A ledger of one alive proxy.
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::new(1);
+        let index = ledger.admit("http://9.9.9.9:80".parse().unwrap(), 0);
+        let record = Record::unprobed(0, Verdict::Alive);
+        ledger.apply(index.unwrap(), &record, Targets::first(1), 1);
+        ledger
+    }
+
+    #[test]
+    fn a_pool_is_written_over_when_its_last_reader_is_gone_and_not_before() {
+        let (mut publisher, ledger) = (Publisher::default(), ledger());
+        let mut take = || {
+            publisher.note_pool();
+            publisher.take(&ledger, 0, None).pool
+        };
+        let place = |pool: &Arc<Pool>| pool.proxies().as_ptr();
+        let first = take();
+        let reader = Arc::clone(&first);
+        let second = take();
+        let third = take();
+        assert!(place(&third) != place(&first) && place(&third) != place(&second));
+        let was = place(&first);
+        drop((first, reader));
+        let fourth = take();
+        assert_eq!(place(&fourth), was, "nobody reads the first");
+        assert_eq!(
+            (fourth.proxies().len(), fourth.of(Protocol::Http)),
+            (1, &[0][..])
+        );
+        let owners = Arc::strong_count(&second);
+        assert_eq!(owners, 2, "a reader never drops the last one");
+    }
+
+    #[test]
+    fn a_pool_that_is_far_too_large_is_not_written_over() {
+        let one = View::of(&ledger(), Pool::default()).pool.proxies()[0].clone();
+        let mut retired = Retired::default();
+        for (expected, is_reused) in [(20, false), (50, true)] {
+            retired.add(Arc::new(Pool::new(vec![one.clone(); 100])));
+            assert_eq!(retired.blank(expected).has_room(), is_reused);
+        }
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 use super::event::Now;
 use super::state::{Route, State};
+use crate::candidates;
 use crate::config::Source;
 use crate::ledger::SOURCES_MAX;
 use crate::snapshot::SourceStat;
 use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
-use proxy_shards::Candidate;
 use std::collections::VecDeque;
-use std::vec;
 
 /// Candidates taken in before reports have their turn again.
 const PIECE: usize = 10_000;
@@ -27,7 +26,7 @@ pub(super) struct Origin {
 #[derive(Debug)]
 struct Intake {
     source: u16,
-    candidates: vec::IntoIter<Candidate>,
+    candidates: candidates::IntoIter,
     indexes: Vec<u32>,
     in_sweep: bool,
 }
@@ -130,7 +129,7 @@ impl State {
                 };
                 intake.indexes.push(index);
             }
-            if intake.candidates.as_slice().is_empty() {
+            if intake.candidates.len() == 0 {
                 self.ledger.set_list(intake.source, intake.indexes);
                 self.publisher.note_pool();
                 self.forget_over();

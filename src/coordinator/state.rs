@@ -125,7 +125,7 @@ impl State {
             config,
         };
         let targets = start.restored.targets;
-        for entry in start.restored.entries {
+        for entry in start.restored.entries.iter() {
             if state.may_dial(&entry.candidate)
                 && let Some(index) = state.ledger.restore(entry)
             {
@@ -268,7 +268,7 @@ impl State {
         Image {
             saved_at_ms: now.unix_ms,
             targets: self.ledger.targets().to_vec(),
-            entries: self.ledger.entries(),
+            entries: self.ledger.entries().collect(),
         }
     }
 

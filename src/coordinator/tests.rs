@@ -49,7 +49,7 @@ fn image(entries: Vec<Entry>) -> Image {
     Image {
         saved_at_ms: 10,
         targets: Vec::new(),
-        entries,
+        entries: entries.into(),
     }
 }
 

@@ -80,7 +80,7 @@ impl Bench {
                 source,
                 outcome: Ok(Fetched::List(list)),
             } => {
-                let first = list.candidates[0].host.ip().map_or(0, number);
+                let first = list.candidates.get(0).unwrap().host.ip().map_or(0, number);
                 format!("list {reload}/{source}: {first}")
             }
             Event::Source {

@@ -1,8 +1,9 @@
 //! Where a candidate is in the ledger, by what it is or by its address alone.
 
 use super::Ledger;
+use crate::candidates;
 use proxy_shards::{Candidate, Host, Scheme};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 /// Most candidates of one address that a question is answered with.
 pub const ANSWERS_MAX: usize = 16;
@@ -10,10 +11,8 @@ pub const ANSWERS_MAX: usize = 16;
 impl Ledger {
     /// The index of a candidate that is known.
     pub fn find(&self, candidate: &Candidate) -> Option<u32> {
-        let hash = self.hasher.hash_one(candidate);
-        self.by_candidate
-            .find(hash, |&i| self.row(i).candidate == *candidate)
-            .copied()
+        let same = |&i: &u32| self.others.is(self.row(i).candidate, candidate);
+        self.by_address.find(self.hash(candidate), same).copied()
     }
 
     /// The candidates at an address, whatever their scheme and credentials; those without
@@ -30,14 +29,21 @@ impl Ledger {
         let hash = self.address_hash(host, port);
         let others = self.with_credentials.range((hash, 0)..=(hash, u32::MAX));
         let others = others.map(|&(_, index)| index).filter(|&index| {
-            let candidate = &self.row(index).candidate;
+            let candidate = self.candidate(index);
             candidate.host == *host && candidate.port == port
         });
         plain.chain(others).take(ANSWERS_MAX).collect()
     }
 
+    /// Of what a candidate is but for its scheme.
+    pub(super) fn hash(&self, candidate: &Candidate) -> u64 {
+        let mut hasher = self.keys.build_hasher();
+        candidates::hash(candidate, &mut hasher);
+        hasher.finish()
+    }
+
     pub(super) fn address_hash(&self, host: &Host, port: u16) -> u64 {
-        self.hasher.hash_one((host, port))
+        self.keys.hash_one((host, port))
     }
 }
 

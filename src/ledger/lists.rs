@@ -82,14 +82,14 @@ impl Ledger {
             .iter()
             .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
             .collect();
-        for row in self.rows.iter_mut().flatten() {
+        for (_, row) in &mut self.rows {
             if row.source < UNCLAIMED {
                 row.source = UNLISTED;
             }
         }
         for (source, list) in lists.iter_mut().enumerate().rev() {
             let Some(list) = list else { continue };
-            list.retain(|&index| allowed(&self.row(index).candidate));
+            list.retain(|&index| allowed(&self.candidate(index)));
             for &index in list.iter() {
                 self.row_mut(index).source = source as u16;
             }
@@ -101,11 +101,12 @@ impl Ledger {
 /// What is in `old` and not in `new`; both are sorted.
 fn missing(old: &[u32], new: &[u32]) -> Vec<u32> {
     let mut new = new.iter().copied().peekable();
-    let mut gone = old.to_vec();
-    gone.retain(|&index| {
-        while new.next_if(|&n| n < index).is_some() {}
-        new.peek() != Some(&index)
-    });
+    let mut is_gone = |index: &u32| {
+        while new.next_if(|n| n < index).is_some() {}
+        new.peek() != Some(index)
+    };
+    let mut gone = Vec::new();
+    gone.extend(old.iter().copied().filter(|index| is_gone(index)));
     gone
 }
 

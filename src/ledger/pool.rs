@@ -1,16 +1,17 @@
 //! The alive, as they are published: one row for each protocol that works, none twice.
 
 use super::Ledger;
+use super::life::Life;
 use super::row::{Row, UNCLAIMED};
-use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets};
+use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets, Works};
 
 /// An alive candidate, as it is published.
-#[derive(Clone, Copy, Debug)]
-pub struct Alive<'a> {
+#[derive(Clone, Debug)]
+pub struct Alive {
     /// Its index.
     pub index: u32,
     /// The candidate.
-    pub candidate: &'a Candidate,
+    pub candidate: Candidate,
     /// A protocol that it speaks; each has its own row.
     pub protocol: Protocol,
     /// The targets that it reached by that.
@@ -25,25 +26,63 @@ pub struct Alive<'a> {
     pub source: Option<u16>,
 }
 
+/// Alive candidates that are looked up together. They are scattered over the memory, and one after
+/// the other each would be waited for.
+const BLOCK: usize = 256;
+
+/// One that is alive, looked up.
+#[derive(Clone, Copy)]
+struct Sight<'a> {
+    index: u32,
+    row: &'a Row,
+    life: Option<&'a Life>,
+    works: Works,
+}
+
 impl Ledger {
     /// The alive, ordered by index: an order that does not change while they live. Each has a row
     /// for every protocol by which it works, the usual one of its port first. What one list names
     /// and another leaves open is there once, as the one that names it.
-    pub fn alive(&self) -> impl Iterator<Item = Alive<'_>> + '_ {
-        self.alive.iter().flat_map(move |&index| {
-            let row = self.row(index);
-            let protocols = self.served(row).in_order(row.candidate.port);
-            let once = protocols.filter(move |&protocol| !self.is_served_by_name(row, protocol));
-            once.map(move |protocol| Alive {
-                index,
-                candidate: &row.candidate,
-                protocol,
-                targets: row.works().by(protocol),
-                exit: row.life.as_ref().and_then(|life| life.exit),
-                latency_us: row.life.as_ref().map_or(0, |life| life.timing.total_us),
-                checked_at_ms: row.checked_at_ms,
-                source: (row.source < UNCLAIMED).then_some(row.source),
-            })
+    pub fn alive(&self) -> impl Iterator<Item = Alive> + '_ {
+        let mut indexes = self.alive.iter().copied();
+        let blocks = std::iter::from_fn(move || {
+            let block = indexes.by_ref().take(BLOCK).map(|index| self.sight(index));
+            let block: Vec<Sight<'_>> = block.collect();
+            (!block.is_empty()).then_some(block)
+        });
+        blocks.flatten().flat_map(|sight| self.served_as(sight))
+    }
+
+    fn sight(&self, index: u32) -> Sight<'_> {
+        let row = self.row(index);
+        let life = self.life(row);
+        Sight {
+            index,
+            row,
+            life,
+            works: life.map_or(Works::default(), |life| life.works),
+        }
+    }
+
+    /// The rows of one that is alive.
+    fn served_as<'a>(&'a self, sight: Sight<'a>) -> impl Iterator<Item = Alive> + 'a {
+        let Sight { row, life, .. } = sight;
+        let candidate = self.others.candidate(row.candidate);
+        let named = match row.shared {
+            true => self.served_by_name(&candidate),
+            false => Protocols::NONE,
+        };
+        let protocols = self.served(row).in_order(candidate.port);
+        let once = protocols.filter(move |&protocol| !named.contains(protocol));
+        once.map(move |protocol| Alive {
+            index: sight.index,
+            candidate: candidate.clone(),
+            protocol,
+            targets: sight.works.by(protocol),
+            exit: life.and_then(|life| life.exit),
+            latency_us: life.map_or(0, |life| life.timing.total_us),
+            checked_at_ms: row.checked_at_ms,
+            source: (row.source < UNCLAIMED).then_some(row.source),
         })
     }
 
@@ -55,7 +94,7 @@ impl Ledger {
 
     fn working_of(&self, row: &Row) -> Protocols {
         match row.is_alive() {
-            true => row.works().enough(self.goal.require, self.goal.count),
+            true => self.works(row).enough(self.goal.require, self.goal.count),
             false => Protocols::NONE,
         }
     }
@@ -69,37 +108,40 @@ impl Ledger {
         if !working.is_empty() || !row.is_alive() {
             return working;
         }
-        if let Some(life) = row.life.as_ref().filter(|life| !life.spoke.is_empty()) {
+        if let Some(life) = self.life(row).filter(|life| !life.spoke.is_empty()) {
             return life.spoke;
         }
-        let named = row.candidate.scheme.protocols();
-        let likely = named.in_order(row.candidate.port).next();
+        let candidate = self.others.candidate(row.candidate);
+        let named = candidate.scheme.protocols();
+        let likely = named.in_order(candidate.port).next();
         likely.map_or(named, Protocols::only)
     }
 
-    /// Whether the same proxy is alive by `protocol` as a candidate whose list says more about it.
-    fn is_served_by_name(&self, row: &Row, protocol: Protocol) -> bool {
-        let by_name = Scheme::from(protocol);
-        let better: &[Scheme] = match (row.candidate.scheme, protocol) {
-            (Scheme::Auto, Protocol::Http) => &[Scheme::Http, Scheme::Https],
-            (Scheme::Auto, _) | (Scheme::Https, Protocol::Http) => &[by_name],
-            _ => &[],
-        };
-        better.iter().any(|&scheme| {
-            let named = Candidate {
-                scheme,
-                ..row.candidate.clone()
+    /// The protocols by which the same proxy is served as a candidate whose list says more about it.
+    fn served_by_name(&self, candidate: &Candidate) -> Protocols {
+        let is_by_name = |&protocol: &Protocol| {
+            let by_name = Scheme::from(protocol);
+            let better: &[Scheme] = match (candidate.scheme, protocol) {
+                (Scheme::Auto, Protocol::Http) => &[Scheme::Http, Scheme::Https],
+                (Scheme::Auto, _) | (Scheme::Https, Protocol::Http) => &[by_name],
+                _ => &[],
             };
-            let index = self.find(&named);
-            index.is_some_and(|index| self.served(self.row(index)).contains(protocol))
-        })
+            better.iter().any(|&scheme| {
+                let index = self.find(&Candidate {
+                    scheme,
+                    ..candidate.clone()
+                });
+                index.is_some_and(|index| self.served(self.row(index)).contains(protocol))
+            })
+        };
+        Protocol::ALL.into_iter().filter(is_by_name).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy_shards::{Record, Verdict, Works};
+    use proxy_shards::{Record, Verdict};
 
     /// A ledger of these candidates, each alive by these protocols.
     fn served(alive: &[(&str, &[Protocol])]) -> Vec<String> {
@@ -117,7 +159,7 @@ mod tests {
             };
             ledger.apply(index, &record, Targets::first(1), 1);
         }
-        let url = |alive: Alive<'_>| alive.candidate.url_by(alive.protocol).to_string();
+        let url = |alive: Alive| alive.candidate.url_by(alive.protocol).to_string();
         ledger.alive().map(url).collect()
     }
 

@@ -1,6 +1,7 @@
 //! The ledger from and to what a store keeps.
 
-use super::row::{Life, Row, UNCLAIMED};
+use super::life::Life;
+use super::row::{Row, UNCLAIMED};
 use super::{Entry, Ledger};
 use proxy_shards::Verdict;
 
@@ -14,15 +15,15 @@ impl Ledger {
         self.last_check_ms = self.last_check_ms.max(entry.checked_at_ms);
         let verdict = entry.verdict.filter(|v| !v.is_local());
         let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
-        let row = Row {
-            checked_at_ms: entry.checked_at_ms,
-            alive_at_ms: entry.alive_at_ms,
-            life: was_alive.then(|| Box::new(Life::new(&entry))),
-            failures: entry.failures,
-            verdict,
-            ..Row::new(entry.candidate, UNCLAIMED)
+        let life = was_alive.then(|| self.lives.add(Life::new(&entry)));
+        let known = |row: &mut Row| {
+            row.checked_at_ms = entry.checked_at_ms;
+            row.life = life;
+            row.failures = entry.failures;
+            row.verdict = verdict;
         };
-        let index = self.insert(row);
+        let index = self.insert(entry.candidate, UNCLAIMED, known);
+        self.count(None, verdict);
         if verdict == Some(Verdict::Alive) {
             self.alive.insert(index);
         }
@@ -35,23 +36,21 @@ impl Ledger {
         let mut entry = Entry {
             verdict: row.verdict,
             checked_at_ms: row.checked_at_ms,
-            alive_at_ms: row.alive_at_ms,
             failures: row.failures,
-            ..Entry::new(row.candidate.clone())
+            ..Entry::new(self.candidate(index))
         };
-        if let Some(life) = &row.life {
+        if let Some(life) = self.life(row) {
+            entry.alive_at_ms = life.alive_at_ms;
             entry.works = life.works;
             entry.exit = life.exit;
             entry.timing = life.timing;
-            entry.history = life.history();
+            entry.history = life.history.checks().collect();
         }
         entry
     }
 
     /// Everything that is known, in the order of the indexes.
-    pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::with_capacity(self.len());
-        entries.extend(self.indexes().map(|index| self.entry(index)));
-        entries
+    pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
+        self.indexes().map(|index| self.entry(index))
     }
 }

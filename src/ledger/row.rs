@@ -1,10 +1,9 @@
 //! What the ledger keeps of one candidate.
 
-use super::entry::{Check, Entry, HISTORY_MAX};
-use proxy_shards::{
-    Candidate, Exit, Protocols, Record, Require, TARGETS_MAX, Timing, Verdict, Works,
-};
-use std::collections::VecDeque;
+use super::entry::Check;
+use super::life::{Life, LifeId, Lives};
+use crate::candidates::Short;
+use proxy_shards::{Record, Require, TARGETS_MAX, Verdict, Works};
 
 /// Failures in a row of a proxy that was alive, before it counts as dead for good. Each is followed
 /// by a quick re-check; the pool lost it at the first.
@@ -33,112 +32,81 @@ pub(super) const UNCLAIMED: u16 = u16::MAX - 1;
 /// Most sources that can be told apart.
 pub const SOURCES_MAX: usize = UNCLAIMED as usize;
 
-/// One candidate. Most are never alive, and have no heap but the candidate's own.
+/// One candidate, in 32 bytes. What else there is of it stands elsewhere.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) candidate: Candidate,
+    pub(super) candidate: Short,
     pub(super) checked_at_ms: u64,
-    pub(super) alive_at_ms: u64,
     /// Of one that was alive once.
-    pub(super) life: Option<Box<Life>>,
+    pub(super) life: Option<LifeId>,
     pub(super) failures: u32,
     /// The first source that lists it, [`UNCLAIMED`] or [`UNLISTED`].
     pub(super) source: u16,
     pub(super) verdict: Option<Verdict>,
     /// Its last failure may be the fault of a target that did not answer.
     pub(super) doubtful: bool,
-}
-
-/// What is kept of a candidate that was alive once.
-#[derive(Debug, Default)]
-pub(super) struct Life {
-    pub(super) works: Works,
-    /// The protocols by which it reached any target when it was last alive, whatever the targets are
-    /// called now.
-    pub(super) spoke: Protocols,
-    pub(super) timing: Timing,
-    pub(super) exit: Option<Exit>,
-    history: VecDeque<Check>,
-}
-
-impl Life {
-    pub(super) fn new(entry: &Entry) -> Life {
-        let newest = entry.history.len().saturating_sub(HISTORY_MAX);
-        Life {
-            works: entry.works,
-            spoke: entry.works.enough(Require::Any, TARGETS_MAX),
-            timing: entry.timing,
-            exit: entry.exit,
-            history: entry.history[newest..].iter().copied().collect(),
-        }
-    }
-
-    /// Its last checks, the oldest first.
-    pub(super) fn history(&self) -> Box<[Check]> {
-        self.history.iter().copied().collect()
-    }
-
-    fn note(&mut self, check: Check) {
-        if self.history.len() == HISTORY_MAX {
-            self.history.pop_front();
-        }
-        self.history.push_back(check);
-    }
+    /// Its address was known under another scheme too, once.
+    pub(super) shared: bool,
 }
 
 impl Row {
-    pub(super) fn new(candidate: Candidate, source: u16) -> Row {
+    pub(super) fn new(candidate: Short, source: u16) -> Row {
         Row {
             candidate,
             checked_at_ms: 0,
-            alive_at_ms: 0,
             life: None,
             failures: 0,
             source,
             verdict: None,
             doubtful: false,
+            shared: false,
         }
     }
 
     /// Takes a record that counts, at `unix_ms`; the proxy reaches `works`.
-    pub(super) fn take(&mut self, record: &Record, works: Works, doubtful: bool, unix_ms: u64) {
-        let is_alive = record.verdict == Verdict::Alive;
+    pub(super) fn take(
+        &mut self,
+        lives: &mut Lives,
+        record: &Record,
+        works: Works,
+        doubtful: bool,
+        unix_ms: u64,
+    ) {
         self.verdict = Some(record.verdict);
         self.checked_at_ms = unix_ms;
         self.doubtful = doubtful;
+        let is_alive = record.verdict == Verdict::Alive;
+        self.failures = match is_alive {
+            true => 0,
+            false => self.failures.saturating_add(1),
+        };
+        if is_alive && self.life.is_none() {
+            self.life = Some(lives.add(Life::default()));
+        }
+        let Some(id) = self.life else { return };
+        let life = lives.get_mut(id);
         if is_alive {
-            self.alive_at_ms = unix_ms;
-            self.failures = 0;
-            let life = self.life.get_or_insert_default();
+            life.alive_at_ms = unix_ms;
             life.timing = record.timing;
             life.spoke = works.enough(Require::Any, TARGETS_MAX);
             // A judge that did not answer takes nothing back.
             life.exit = record.exit.or(life.exit.filter(|_| works != record.works));
-        } else {
-            self.failures = self.failures.saturating_add(1);
         }
-        if let Some(life) = &mut self.life {
-            life.works = works;
-            life.note(Check {
-                at_s: u32::try_from(unix_ms / 1_000).unwrap_or(u32::MAX),
-                total_us: record.timing.total_us,
-                verdict: record.verdict,
-            });
-        }
-    }
-
-    pub(super) fn works(&self) -> Works {
-        self.life
-            .as_ref()
-            .map_or(Works::default(), |life| life.works)
+        life.works = works;
+        life.history.note(Check {
+            at_s: u32::try_from(unix_ms / 1_000).unwrap_or(u32::MAX),
+            total_us: record.timing.total_us,
+            verdict: record.verdict,
+        });
     }
 
     pub(super) fn is_alive(&self) -> bool {
         self.verdict == Some(Verdict::Alive)
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        let was_alive = self.alive_at_ms != 0;
+    /// Where it stands; `life` is its own.
+    pub(super) fn standing(&self, life: Option<&Life>) -> Standing {
+        let was_alive = life.is_some_and(|life| life.alive_at_ms != 0);
         let quick = if was_alive { QUICK_RECHECKS } else { 0 };
         match self.verdict {
             None => Standing::New,

@@ -37,8 +37,7 @@ impl Ledger {
 
     /// `places` has the old place of each target.
     fn renumber(&mut self, places: &[Option<usize>]) {
-        let lives = self.rows.iter_mut().flatten();
-        for life in lives.filter_map(|row| row.life.as_mut()) {
+        for life in self.lives.iter_mut() {
             let mut works = Works::default();
             for protocol in Protocol::ALL {
                 works.set(protocol, renumbered(life.works.by(protocol), places));

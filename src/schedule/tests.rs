@@ -21,11 +21,6 @@ fn finish(schedule: &mut Schedule, ticket: Ticket, standing: Standing, now_ms: u
 }
 
 #[test]
-fn a_task_is_at_most_24_bytes() {
-    assert!(size_of::<Task>() <= 24, "{}", size_of::<Task>());
-}
-
-#[test]
 fn what_is_out_is_not_handed_out_again() {
     let mut schedule = schedule();
     schedule.add(3, 0, Standing::New, 10);

@@ -3,6 +3,7 @@
 
 use super::fetch::{FetchError, Fetched, Fetcher};
 use super::parse::{Parsed, Parser, Reading, Skip, Skipped, describe};
+use crate::candidates::Candidates;
 use crate::config::{Aggregator, Location, Source};
 use proxy_shards::{Candidate, Scheme};
 use std::fmt;
@@ -176,9 +177,9 @@ pub fn protocol_hint(text: &str) -> Result<Scheme, String> {
 /// # Errors
 /// Every [`InputError`] but `Output`.
 pub fn read(input: &Input, reading: Reading, limits: &Limits) -> Result<Parsed, InputError> {
-    let mut candidates = Vec::new();
-    let mut keep = |mut found: Vec<Candidate>| {
-        candidates.append(&mut found);
+    let mut candidates = Candidates::default();
+    let mut keep = |found: Vec<Candidate>| {
+        found.into_iter().for_each(|one| candidates.push(one));
         Ok(())
     };
     let mut inputs = Inputs::new(reading, limits.clone());

@@ -25,8 +25,9 @@ pub use format::{Format, UnknownFormat};
 pub use skip::{Skip, Skipped, describe};
 
 use super::address::AddressPolicy;
+use crate::candidates::Candidates;
 use class::{CLASSES, Class};
-use endpoint::leading_clean;
+use endpoint::{leading_clean, leading_scheme};
 use json::{Flow, Json};
 use lines::{LINE_BYTES_MAX, Lines};
 use list::List;
@@ -54,7 +55,7 @@ pub struct Reading {
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
     /// Its candidates, unique, in order.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Candidates,
     /// What was skipped, by `skip as usize`.
     pub skipped: Skipped,
 }
@@ -131,7 +132,7 @@ impl Parser {
     /// Takes the candidates found since the last call, keeping the memory of duplicates.
     pub fn take(&mut self) -> Vec<Candidate> {
         let unique = &self.lines.list.unique;
-        let new = unique.as_slice()[self.taken..].to_vec();
+        let new = unique.candidates().iter_from(self.taken).collect();
         self.taken = unique.len();
         new
     }
@@ -162,8 +163,8 @@ impl Parser {
     /// Ends the list: the candidates that were not taken, and what was skipped.
     pub fn finish(mut self) -> Parsed {
         let skipped = self.end_list();
-        let mut candidates = self.lines.list.unique.into_vec();
-        candidates.drain(..self.taken);
+        let mut candidates = self.lines.list.unique.into_candidates();
+        candidates.drop_first(self.taken);
         Parsed {
             candidates,
             skipped,
@@ -178,8 +179,12 @@ impl Parser {
         if !(ready && self.lines.at_start() && self.markup.is_text() && format.reads_text()) {
             return None;
         }
-        if let Some((ip, port, [b'\n' | b'\r', rest @ ..])) = leading_clean(bytes) {
-            self.lines.list.clean_line(ip, port);
+        let (scheme, behind) = match self.lines.list.is_in_table() {
+            true => (None, bytes), // its columns may say more
+            false => leading_scheme(bytes),
+        };
+        if let Some((ip, port, [b'\n' | b'\r', rest @ ..])) = leading_clean(behind) {
+            self.lines.list.clean_line(scheme, ip, port);
             return Some(bytes.len() - rest.len());
         }
         let first = bytes

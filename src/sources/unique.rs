@@ -1,16 +1,17 @@
 //! A set of candidates without copies of the keys: they stand once, in order, and the index holds
 //! only their numbers.
 
+use crate::candidates::{self, Candidates};
 use hashbrown::{DefaultHashBuilder, HashTable};
-use proxy_shards::{Candidate, Host};
-use std::hash::{BuildHasher, Hash, Hasher};
+use proxy_shards::Candidate;
+use std::hash::{BuildHasher, Hasher};
 
 /// A set of candidates in the order of their arrival. Two are the same if protocol, host, port and
 /// credentials are. The hashes are seeded at random for each set (foldhash), so whoever writes a list, and never
 /// sees a hash, cannot choose candidates that collide.
 #[derive(Clone, Debug, Default)]
 pub struct Unique {
-    candidates: Vec<Candidate>,
+    candidates: Candidates,
     index: HashTable<u32>,
     keys: DefaultHashBuilder,
 }
@@ -24,18 +25,18 @@ impl Unique {
     /// Adds a candidate; `Ok` is its number, `Err` the number of the same one that was here before.
     ///
     /// # Panics
-    /// With 2³² candidates, which are 170 GB.
+    /// With 2³² candidates, which are 50 GB.
     pub fn insert(&mut self, candidate: Candidate) -> Result<u32, u32> {
+        if let Some(number) = self.find(&candidate) {
+            return Err(number);
+        }
         let Unique {
             candidates,
             index,
             keys,
         } = self;
-        let hash = hash(keys, &candidate);
-        if let Some(&number) = index.find(hash, |&n| candidates[n as usize] == candidate) {
-            return Err(number);
-        }
         let number = u32::try_from(candidates.len()).expect("fewer than 2^32 candidates");
+        let hash = hash(keys, &candidate);
         candidates.push(candidate);
         index.insert_unique(hash, number, |&n| hash_of(keys, candidates, n));
         Ok(number)
@@ -44,7 +45,7 @@ impl Unique {
     /// The number of `candidate`, if it is here.
     pub fn find(&self, candidate: &Candidate) -> Option<u32> {
         let hash = hash(&self.keys, candidate);
-        let same = |&n: &u32| self.candidates[n as usize] == *candidate;
+        let same = |&n: &u32| self.candidates.is(n, candidate);
         self.index.find(hash, same).copied()
     }
 
@@ -59,40 +60,32 @@ impl Unique {
     }
 
     /// All of them; the number is the place.
-    pub fn as_slice(&self) -> &[Candidate] {
+    pub fn candidates(&self) -> &Candidates {
         &self.candidates
     }
 
     /// All of them, without the index.
-    pub fn into_vec(self) -> Vec<Candidate> {
+    pub fn into_candidates(self) -> Candidates {
         self.candidates
     }
 }
 
-fn hash_of(keys: &DefaultHashBuilder, candidates: &[Candidate], number: u32) -> u64 {
-    hash(keys, &candidates[number as usize])
+fn hash_of(keys: &DefaultHashBuilder, candidates: &Candidates, number: u32) -> u64 {
+    let mut hasher = keys.build_hasher();
+    candidates.hash(number, &mut hasher);
+    hasher.finish()
 }
 
-/// Like the derived hash, but the usual candidate (IPv4, no credentials) is one write of eight bytes.
 fn hash(keys: &DefaultHashBuilder, candidate: &Candidate) -> u64 {
     let mut hasher = keys.build_hasher();
-    let head = (candidate.scheme as u64) << 48 | u64::from(candidate.port) << 32;
-    match &candidate.host {
-        Host::V4(ip) => hasher.write_u64(head | u64::from(ip.to_bits())),
-        other => {
-            hasher.write_u64(head);
-            other.hash(&mut hasher);
-        }
-    }
-    if let Some(credentials) = &candidate.credentials {
-        credentials.hash(&mut hasher);
-    }
+    candidates::hash(candidate, &mut hasher);
     hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxy_shards::Host;
 
     fn candidate(text: &str) -> Candidate {
         text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
@@ -120,7 +113,7 @@ mod tests {
         }
         assert_eq!(unique.find(&candidate("http://9.9.9.9:80")), None);
         assert_eq!(unique.len(), texts.len());
-        assert_eq!(unique.as_slice()[4], candidate(texts[4]));
+        assert_eq!(unique.candidates().get(4), Some(candidate(texts[4])));
     }
 
     #[test]

@@ -6,8 +6,7 @@
 //! all chunks in their order, so chunks of two different saves never pass for one image. A meta record
 //! that ends before the targets does not know them.
 
-use super::Image;
-use super::record::{self, RECORD_BYTES_MIN, Reader};
+use super::record::{self, Reader};
 use crate::ledger::Entry;
 
 /// The format of this version.
@@ -17,10 +16,16 @@ const FORMAT: u8 = 2;
 const FORMAT_FIRST: u8 = 1;
 
 /// Where a chunk is full, in bytes of records.
-const CHUNK_BYTES: usize = 8 * 1024;
+pub(super) const CHUNK_BYTES: usize = 8 * 1024;
 
 /// Bytes of a chunk before its records.
-const HEAD_BYTES: usize = 3;
+pub(super) const HEAD_BYTES: usize = HEAD.len();
+
+/// The same of a chunk of which the number of records is not known yet.
+pub(super) const HEAD: [u8; 3] = [FORMAT, 0, 0];
+
+/// Bytes of a chunk behind its records.
+const CRC_BYTES: usize = 4;
 
 /// What tells a chunk from another one without its bytes: its CRC and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +86,7 @@ impl Meta {
         bytes.extend(self.chunks.to_le_bytes());
         bytes.extend(self.digest.to_le_bytes());
         record::put_targets(&self.targets, &mut bytes);
-        seal(bytes)
+        sealed(bytes)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Meta, String> {
@@ -100,62 +105,34 @@ impl Meta {
     }
 }
 
-/// Packs the storable entries of an image, one chunk after the other, so that whoever writes them
-/// need not have them all in memory.
-pub(super) struct Packer<'a> {
-    rest: std::iter::Peekable<Storable<'a>>,
-    entries: u64,
+/// Ends a chunk that begins at `start` with [`HEAD`] and `count` records: writes their number and
+/// the CRC.
+pub(super) fn seal(bytes: &mut Vec<u8>, start: usize, count: u16) {
+    bytes[start + 1..start + HEAD_BYTES].copy_from_slice(&count.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[start..]);
+    bytes.extend(crc.to_le_bytes());
 }
 
-type Storable<'a> = std::iter::Filter<std::slice::Iter<'a, Entry>, fn(&&Entry) -> bool>;
-
-impl<'a> Packer<'a> {
-    pub(super) fn new(image: &'a Image) -> Packer<'a> {
-        let storable: fn(&&Entry) -> bool = |entry| record::is_storable(entry);
-        Packer {
-            rest: image.entries.iter().filter(storable).peekable(),
-            entries: 0,
-        }
-    }
-
-    /// Entries packed so far.
-    pub(super) fn entries(&self) -> u64 {
-        self.entries
-    }
+/// The records of a chunk that was sealed here.
+pub(super) fn records(chunk: &[u8]) -> &[u8] {
+    &chunk[HEAD_BYTES..chunk.len() - CRC_BYTES]
 }
 
-impl Iterator for Packer<'_> {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        self.rest.peek()?;
-        let mut bytes = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
-        bytes.extend([FORMAT, 0, 0]);
-        let mut count: u16 = 0;
-        while bytes.len() < CHUNK_BYTES + HEAD_BYTES
-            && let Some(entry) = self.rest.next()
-        {
-            record::encode(entry, &mut bytes);
-            count += 1;
-        }
-        bytes[1..HEAD_BYTES].copy_from_slice(&count.to_le_bytes());
-        self.entries += u64::from(count);
-        Some(seal(bytes))
-    }
+/// Whether a chunk is of the format of this version.
+pub(super) fn is_current(chunk: &[u8]) -> bool {
+    chunk.first() == Some(&FORMAT)
 }
 
-/// Appends the entries of one chunk to `entries`.
-pub(super) fn unpack(bytes: &[u8], entries: &mut Vec<Entry>) -> Result<(), String> {
+/// Gives `take` the entries of a chunk, of this format or the one before, one by one.
+pub(super) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), String> {
     let (format, mut reader) = opened(bytes)?;
     let count = reader.u16().ok_or("is too short")?;
-    // The bytes that are there bound what is allocated, whatever the count says.
-    entries.reserve(usize::from(count).min(bytes.len() / RECORD_BYTES_MIN));
     for _ in 0..count {
         let entry = match format {
             Format::First => reader.first_entry(),
             Format::Now => reader.entry(),
         };
-        entries.push(entry.ok_or("holds a record that cannot be read")?);
+        take(entry.ok_or("holds a record that cannot be read")?);
     }
     match reader.is_at_end() {
         true => Ok(()),
@@ -170,7 +147,8 @@ enum Format {
     Now,
 }
 
-fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+/// `bytes` with their CRC behind them.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = crc32fast::hash(&bytes);
     bytes.extend(crc.to_le_bytes());
     bytes
@@ -196,22 +174,22 @@ fn opened(bytes: &[u8]) -> Result<(Format, Reader<'_>), String> {
 
 /// A whole image as the first format had it: chunks and the meta record.
 #[cfg(test)]
-pub(super) fn packed_first(image: &Image) -> (Vec<Vec<u8>>, Vec<u8>) {
+pub(super) fn packed_first(saved_at_ms: u64, entries: &[Entry]) -> (Vec<Vec<u8>>, Vec<u8>) {
     let pack = |entries: &[Entry]| {
         let mut bytes = vec![FORMAT_FIRST];
         bytes.extend((entries.len() as u16).to_le_bytes());
         for entry in entries {
             record::first::encode(entry, &mut bytes);
         }
-        seal(bytes)
+        sealed(bytes)
     };
-    let chunks: Vec<_> = image.entries.chunks(200).map(pack).collect();
+    let chunks: Vec<_> = entries.chunks(200).map(pack).collect();
     let marks: Vec<_> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
-    let meta = Meta::new(image.saved_at_ms, image.entries.len() as u64, &marks, &[]);
+    let meta = Meta::new(saved_at_ms, entries.len() as u64, &marks, &[]);
     let mut meta = meta.encode();
     meta.truncate(meta.len() - 4);
     meta[0] = FORMAT_FIRST;
-    (chunks, seal(meta))
+    (chunks, sealed(meta))
 }
 
 #[cfg(test)]

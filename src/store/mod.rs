@@ -1,6 +1,7 @@
 //! The ledger across restarts: one trait, one backend a file, one contract test for all.
 
 mod chunk;
+mod entries;
 mod record;
 
 mod aside;
@@ -15,9 +16,9 @@ pub mod keeper;
 mod contract;
 
 pub use aside::Recovered;
+pub use entries::Entries;
 
 use crate::config::Backend;
-use crate::ledger::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,7 @@ pub struct Image {
     /// an older version saved it, which did not say.
     pub targets: Vec<Box<str>>,
     /// The ledger, in its own order.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
 }
 
 /// Why a store failed; the text names the place and the remedy.

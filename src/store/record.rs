@@ -17,9 +17,6 @@ use proxy_shards::{Candidate, Credentials, Exit, Host, Targets, Timing, Verdict,
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// No record of any format is shorter, in bytes.
-pub(super) const RECORD_BYTES_MIN: usize = 25;
-
 /// Bytes of one check.
 const CHECK_BYTES: usize = 9;
 

@@ -1,11 +1,12 @@
 //! The ledger in a sled database, by the rules that measurements gave for sled 0.34: one tree, few
-//! values of about 8 KB, one batch a save of what changed, a small cache, read only at the start.
+//! values of about 8 KB, a small cache, read only at the start. What stands in it: `image`.
 
 use super::aside::{Recovered, move_aside};
-use super::chunk::{self, Mark, Meta};
+use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
 use super::{Image, Store, StoreError, io_error};
-use ::sled::{Batch, Config, Db, Mode};
+use ::sled::{Config, Db, Mode};
+use image::Plan;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -13,6 +14,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+
+mod image;
 
 #[cfg(test)]
 mod tests;
@@ -27,13 +30,6 @@ const RELEASE_WAIT: Duration = Duration::from_secs(2);
 /// An empty file that says that something was saved. sled takes most damage for the torn end of
 /// its log and opens what is left without a word, be it nothing.
 const WITNESS: &str = "saved";
-
-const META_KEY: &[u8] = b"m";
-
-fn chunk_key(number: u32) -> [u8; 5] {
-    let [a, b, c, d] = number.to_be_bytes();
-    [b'c', a, b, c, d]
-}
 
 /// A sled database in a folder of its own.
 #[derive(Debug)]
@@ -127,14 +123,36 @@ impl SledStore {
             Ok(_) => self.db = Some(db),
             Err(_) => {
                 self.marks.clear();
-                // Closing flushes, and may meet the same trouble again, which is reported already.
-                let _ = guarded(|| {
-                    drop(db);
-                    Ok(())
-                });
+                self.db = Some(db);
+                self.close();
             }
         }
         done
+    }
+
+    /// Closes the database. That flushes, and may meet the trouble again that there was, which is
+    /// reported already.
+    fn close(&mut self) {
+        let db = self.db.take();
+        let _ = guarded(|| {
+            drop(db);
+            Ok(())
+        });
+    }
+
+    /// Replaces the image that is stored; `known` are the marks of its chunks. The new marks.
+    fn write(&mut self, image: &Image, known: &[Mark]) -> Result<Vec<Mark>, Trouble> {
+        let plan = self.on_database(|db| Plan::new(db, image, known))?;
+        for part in plan.parts() {
+            self.on_database(|db| plan.write(db, part))?;
+            self.close();
+        }
+        let path = self.path.clone();
+        self.on_database(|db| {
+            let marks = plan.conclude(db)?;
+            sync(&path)?;
+            Ok(marks)
+        })
     }
 }
 
@@ -143,13 +161,17 @@ impl Store for SledStore {
         let witness = self.path.join(WITNESS);
         let (image, marks) = self.read("read", |db| {
             // Looked at each time: it goes aside with the database.
-            match read_image(db)? {
+            match image::read(db)? {
                 None if witness.exists() => Err(Trouble::Damaged(
                     "nothing of the last save is left".to_owned(),
                 )),
                 found => Ok(found.unwrap_or_default()),
             }
         })?;
+        if image.entries.chunks().count() > image::BATCH_CHUNKS {
+            // It would keep all that was read.
+            self.close();
+        }
         self.marks = marks;
         Ok(image)
     }
@@ -161,28 +183,7 @@ impl Store for SledStore {
             self.read("open", |_| Ok(()))?;
         }
         let known = std::mem::take(&mut self.marks);
-        let path = self.path.clone();
-        let written = self.on_database(|db| {
-            let mut batch = Batch::default();
-            let (mut packer, mut marks) = (chunk::Packer::new(image), Vec::new());
-            for (number, chunk) in (0..).zip(&mut packer) {
-                let mark = Mark::of(&chunk);
-                if known.get(marks.len()) != Some(&mark) {
-                    batch.insert(&chunk_key(number), chunk);
-                }
-                marks.push(mark);
-            }
-            let targets = &image.targets;
-            let meta = Meta::new(image.saved_at_ms, packer.entries(), &marks, targets);
-            for key in db.range(chunk_key(meta.chunks)..chunk_key(u32::MAX)).keys() {
-                batch.remove(key?);
-            }
-            batch.insert(META_KEY, meta.encode());
-            db.apply_batch(batch)?;
-            db.flush()?;
-            sync(&path)?;
-            Ok(marks)
-        });
+        let written = self.write(image, &known);
         self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
         Ok(())
     }
@@ -190,33 +191,6 @@ impl Store for SledStore {
     fn recovered(&mut self) -> Option<Recovered> {
         self.recovered.take()
     }
-}
-
-/// The image that is stored, if there is any.
-fn read_image(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
-    let Some(meta) = db.get(META_KEY)? else {
-        return Ok(None);
-    };
-    let meta = Meta::decode(&meta).map_err(Trouble::Damaged)?;
-    let (mut entries, mut marks) = (Vec::new(), Vec::new());
-    for number in 0..meta.chunks {
-        let damaged = |why: &str| Trouble::Damaged(format!("chunk {number} {why}"));
-        let chunk = db.get(chunk_key(number))?;
-        let chunk = chunk.ok_or_else(|| damaged("is missing"))?;
-        chunk::unpack(&chunk, &mut entries).map_err(|why| damaged(&why))?;
-        marks.push(Mark::of(&chunk));
-    }
-    let count = entries.len() as u64;
-    if Meta::new(meta.saved_at_ms, count, &marks, &meta.targets) != meta {
-        let why = "the chunks are not of one save".to_owned();
-        return Err(Trouble::Damaged(why));
-    }
-    let image = Image {
-        saved_at_ms: meta.saved_at_ms,
-        targets: meta.targets,
-        entries,
-    };
-    Ok(Some((image, marks)))
 }
 
 /// Makes sure that what sled has flushed outlives the machine: sled 0.34 stops at

@@ -198,7 +198,6 @@ fn what_is_out_when_the_targets_change_says_nothing_about_the_new_ones() {
         sim.state
             .ledger
             .entries()
-            .iter()
             .all(|entry| entry.alive_at_ms == 0)
     );
     assert_eq!(sim.snapshot().stat.total_dead, 10);

@@ -193,7 +193,10 @@ fn files_and_urls_are_read_whole() {
     std::fs::write(&path, "1.2.3.4:1\n1.2.3.4:1\n").unwrap();
     let read_one = |input: &Input| read(input, reading(Scheme::Socks4), &Limits::default());
     let parsed = read_one(&Input::File(path)).unwrap();
-    assert_eq!(parsed.candidates[0].url().to_string(), "socks4://1.2.3.4:1");
+    assert_eq!(
+        parsed.candidates.get(0).unwrap().url().to_string(),
+        "socks4://1.2.3.4:1"
+    );
     assert_eq!(
         (
             parsed.candidates.len(),
@@ -219,7 +222,10 @@ fn files_and_urls_are_read_whole() {
             .unwrap();
     });
     let parsed = read_one(&url(&format!("http://{address}/"))).unwrap();
-    assert_eq!(parsed.candidates[0].url().to_string(), "socks4://1.2.3.4:2");
+    assert_eq!(
+        parsed.candidates.get(0).unwrap().url().to_string(),
+        "socks4://1.2.3.4:2"
+    );
     assert_eq!(
         (
             parsed.candidates.len(),

@@ -1,8 +1,8 @@
 //! `host:port` as lists write it: IPv4, `[v6]` or a name.
 
 use super::Skip;
-use proxy_shards::Host;
 use proxy_shards::candidate::parse_port;
+use proxy_shards::{Host, Scheme};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `host:port`, and what follows it.
@@ -56,6 +56,20 @@ pub(super) fn leading_clean(text: &[u8]) -> Option<(Ipv4Addr, u16, &[u8])> {
     }
     let port_read = u16::try_from(value).ok().filter(|&port| port != 0)?;
     Some((ip, port_read, &port[length..]))
+}
+
+/// A `scheme://` at the start of a text, as nearly every list writes it, and what follows it; `None`
+/// and the whole text if there is none, or one that is written in another way.
+pub(super) fn leading_scheme(text: &[u8]) -> (Option<Scheme>, &[u8]) {
+    const USUAL: [(&[u8], Scheme); 4] = [
+        (b"http://", Scheme::Http),
+        (b"https://", Scheme::Https),
+        (b"socks4://", Scheme::Socks4),
+        (b"socks5://", Scheme::Socks5),
+    ];
+    let mut usual = USUAL.iter();
+    let found = usual.find_map(|(start, scheme)| Some((*scheme, text.strip_prefix(*start)?)));
+    found.map_or((None, text), |(scheme, rest)| (Some(scheme), rest))
 }
 
 /// An address or a name that stands alone: its port may be in the next column.

@@ -6,7 +6,7 @@ use super::table::Table;
 use super::token::Tokens;
 use super::{Format, Skip, Skipped};
 use crate::sources::unique::Unique;
-use proxy_shards::{Candidate, Host};
+use proxy_shards::{Candidate, Host, Scheme};
 use std::net::Ipv4Addr;
 
 /// What a list has given so far.
@@ -47,12 +47,15 @@ impl List {
         self.events += 1;
     }
 
+    /// Whether a line named the columns of those that follow.
+    pub(super) fn is_in_table(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// The line that most lists are made of.
-    pub(super) fn clean_line(&mut self, ip: Ipv4Addr, port: u16) {
-        match self
-            .tokens
-            .admit(self.tokens.hint(), Host::V4(ip), port, None)
-        {
+    pub(super) fn clean_line(&mut self, scheme: Option<Scheme>, ip: Ipv4Addr, port: u16) {
+        let scheme = scheme.unwrap_or(self.tokens.hint());
+        match self.tokens.admit(scheme, Host::V4(ip), port, None) {
             Ok(candidate) => self.keep(candidate),
             Err(skip) => self.count(skip),
         }

@@ -26,7 +26,7 @@ fn read(bytes: &[u8]) -> Parsed {
 /// What an `.expected` file holds: the candidates in order, then what was skipped.
 fn written(parsed: &Parsed) -> String {
     let mut out = String::new();
-    for candidate in &parsed.candidates {
+    for candidate in parsed.candidates.iter() {
         writeln!(out, "{}", candidate.url()).unwrap();
     }
     for skip in Skip::ALL {
@@ -183,6 +183,92 @@ fn any_bytes_are_read_without_harm_and_the_same_in_pieces() {
         let text = bytes.escape_ascii();
         assert_eq!(written(&parser.finish()), expected, "round {round}: {text}");
     }
+}
+
+/// Lines of one proxy each, plain or nearly so: what is read in one step must be what the parser
+/// makes of it byte by byte.
+#[test]
+fn plain_lines_and_their_kin_are_read_the_same_in_one_step_and_byte_by_byte() {
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}"); // shown if the test fails
+    let mut random = fastrand::Rng::with_seed(seed);
+    let starts = [
+        "",
+        "",
+        "http://",
+        "https://",
+        "socks4://",
+        "socks5://",
+        "HTTP://",
+        "socks5h://",
+        "socks://",
+        "ftp://",
+        "http:/",
+        "http://http://",
+        "//",
+        "u:p@",
+        "http://u:p@",
+        " ",
+        "-",
+    ];
+    let hosts = [
+        "8.8.8.8",
+        "1.2.3.4",
+        "10.0.0.1",
+        "1.2.3.04",
+        "256.1.1.1",
+        "a.example",
+        "[::1]",
+    ];
+    let ports = [
+        ":80", ":8080", ":25", ":0", ":080", ":65535", ":65536", ":123456", "", ":", ":8x",
+    ];
+    let ends = [
+        "\n",
+        "\n",
+        "\r\n",
+        "/\n",
+        " \n",
+        "#x\n",
+        ":u:p\n",
+        " socks5\n",
+        ",US\n",
+        "\t",
+    ];
+    let lines = [
+        "ip:port,protocol\n",
+        "host,port\n",
+        "proxy\n",
+        "[\n",
+        "<td>",
+        "# x\n",
+        "\n",
+    ];
+    let mut found = 0;
+    for round in 0..2_000 {
+        let mut text = String::new();
+        for _ in 0..random.usize(1..12) {
+            if random.u8(..6) == 0 {
+                text += random.choice(lines).unwrap();
+            }
+            for parts in [&starts[..], &hosts, &ports, &ends] {
+                text += random.choice(parts).unwrap();
+            }
+        }
+        for format in [Format::Auto, Format::Lines, Format::Csv, Format::Html] {
+            let whole = parse(text.as_bytes(), reading(format));
+            let mut parser = Parser::new(reading(format));
+            text.bytes().for_each(|byte| parser.push(&[byte]));
+            found += whole.candidates.len();
+            let expected = written(&parser.finish());
+            assert_eq!(
+                written(&whole),
+                expected,
+                "round {round}, {format:?}: {text:?}"
+            );
+        }
+    }
+    assert!(found > 1_000, "{found}");
 }
 
 #[test]

@@ -1,40 +1,36 @@
 //! Chunks and their meta record, and damage to them.
 
 use super::*;
-use crate::store::contract::random_image;
+use crate::store::contract::random_entries;
+use crate::store::entries::Entries;
 use proxy_shards::{Protocol, Targets, Verdict};
 
-fn packed(image: &Image) -> Vec<Vec<u8>> {
-    Packer::new(image).collect()
+fn packed(entries: &[Entry]) -> Vec<Vec<u8>> {
+    let entries: Entries = entries.iter().cloned().collect();
+    entries.chunks().map(<[u8]>::to_vec).collect()
 }
 
 fn unpacked(chunks: &[Vec<u8>]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for chunk in chunks {
-        unpack(chunk, &mut entries).unwrap();
+        unpack(chunk, |entry| entries.push(entry)).unwrap();
     }
     entries
 }
 
 #[test]
-fn packed_entries_come_back_in_chunks_of_about_8_kilobytes() {
-    let image = random_image(&mut fastrand::Rng::with_seed(1), 3_000);
-    let mut packer = Packer::new(&image);
-    let chunks: Vec<_> = packer.by_ref().collect();
-    assert_eq!(packer.entries(), 3_000);
-    assert_eq!(unpacked(&chunks), image.entries);
-    let (last, full) = chunks.split_last().unwrap();
-    assert!(full.len() > 5 && last.len() < 9_000);
-    assert!(full.iter().all(|c| (8_192..9_000).contains(&c.len())));
+fn packed_entries_come_back() {
+    let entries = random_entries(&mut fastrand::Rng::with_seed(1), 3_000);
+    assert_eq!(unpacked(&packed(&entries)), entries);
 }
 
 #[test]
 fn a_check_of_one_candidate_changes_one_chunk() {
-    let mut image = random_image(&mut fastrand::Rng::with_seed(2), 3_000);
-    let before = packed(&image);
-    let entry = &mut image.entries[1_500];
+    let mut entries = random_entries(&mut fastrand::Rng::with_seed(2), 3_000);
+    let before = packed(&entries);
+    let entry = &mut entries[1_500];
     (entry.verdict, entry.checked_at_ms, entry.failures) = (None, 1, 9);
-    let after = packed(&image);
+    let after = packed(&entries);
     let pairs = before.iter().zip(&after);
     let changed = pairs.filter(|(b, a)| Mark::of(b) != Mark::of(a)).count();
     assert_eq!((changed, before.len()), (1, after.len()));
@@ -42,13 +38,13 @@ fn a_check_of_one_candidate_changes_one_chunk() {
 
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
-    let image = random_image(&mut fastrand::Rng::with_seed(3), 20);
-    let chunk = packed(&image).remove(0);
+    let entries = random_entries(&mut fastrand::Rng::with_seed(3), 20);
+    let chunk = packed(&entries).remove(0);
     let meta = Meta::new(1, 2, &[Mark::of(&chunk)], &["shop".into()]).encode();
     for bit in 0..chunk.len() * 8 {
         let mut bytes = chunk.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        assert!(unpack(&bytes, &mut Vec::new()).is_err(), "{bit}");
+        assert!(unpack(&bytes, drop).is_err(), "{bit}");
     }
     for bit in 0..meta.len() * 8 {
         let mut bytes = meta.clone();
@@ -62,25 +58,25 @@ fn bytes_with_a_right_crc_and_a_wrong_content_are_refused() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..2_000 {
         let noise: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
-        let bytes = seal([&[random.u8(1..=2)][..], &noise].concat());
-        let _ = unpack(&bytes, &mut Vec::new());
+        let bytes = sealed([&[random.u8(1..=2)][..], &noise].concat());
+        let _ = unpack(&bytes, drop);
         let _ = Meta::decode(&bytes);
     }
     for format in [FORMAT_FIRST, FORMAT] {
-        let many = seal(vec![format, 0xff, 0xff]);
-        assert!(unpack(&many, &mut Vec::new()).is_err());
+        let many = sealed(vec![format, 0xff, 0xff]);
+        assert!(unpack(&many, drop).is_err());
     }
 }
 
 #[test]
 fn a_newer_format_is_named() {
-    let error = unpack(&seal(vec![9, 0, 0]), &mut Vec::new()).unwrap_err();
+    let error = unpack(&sealed(vec![9, 0, 0]), drop).unwrap_err();
     assert!(error.contains("format 9"), "{error}");
 }
 
 #[test]
 fn chunks_of_the_first_format_are_read() {
-    let chunk = seal(
+    let chunk = sealed(
         [
             &[1, 1, 0][..],
             &[3, 4, 1, 2, 3, 4, 0x38, 0x04, 0],
@@ -99,8 +95,8 @@ fn chunks_of_the_first_format_are_read() {
 
 #[test]
 fn marks_tell_chunks_apart_and_their_order_counts() {
-    let image = random_image(&mut fastrand::Rng::with_seed(5), 1_000);
-    let marks: Vec<Mark> = packed(&image).iter().map(|c| Mark::of(c)).collect();
+    let entries = random_entries(&mut fastrand::Rng::with_seed(5), 1_000);
+    let marks: Vec<Mark> = packed(&entries).iter().map(|c| Mark::of(c)).collect();
     let swapped: Vec<Mark> = marks.iter().rev().copied().collect();
     assert!(marks.len() > 2 && marks[0].crc != marks[1].crc);
     assert_ne!(

@@ -74,6 +74,11 @@ fn live(entry: &mut Entry, random: &mut Rng) {
     entry.history = (0..checks).map(check).collect();
 }
 
+/// `count` random entries.
+pub(in crate::store) fn random_entries(random: &mut Rng, count: usize) -> Vec<Entry> {
+    (0..count).map(|_| random_entry(random)).collect()
+}
+
 /// An image of `count` random entries.
 pub(in crate::store) fn random_image(random: &mut Rng, count: usize) -> Image {
     Image {
@@ -81,6 +86,13 @@ pub(in crate::store) fn random_image(random: &mut Rng, count: usize) -> Image {
         targets: (0..random.u8(..=8))
             .map(|place| format!("t{place}-{}", random.u8(..)).into())
             .collect(),
-        entries: (0..count).map(|_| random_entry(random)).collect(),
+        entries: random_entries(random, count).into(),
     }
+}
+
+/// Changes the entries of an image.
+pub(in crate::store) fn change(image: &mut Image, change: impl FnOnce(&mut Vec<Entry>)) {
+    let mut entries: Vec<Entry> = image.entries.iter().collect();
+    change(&mut entries);
+    image.entries = entries.into();
 }

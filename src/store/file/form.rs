@@ -4,7 +4,7 @@
 use super::FILE_BYTES_MAX;
 use super::old::{self, Proxy, Stats};
 use crate::ledger::{Check, Entry, HISTORY_MAX};
-use crate::store::{Image, record};
+use crate::store::{Entries, Image, record};
 use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
@@ -38,7 +38,7 @@ impl Written<'_> {
             ledger: Ledger {
                 saved_at_ms: image.saved_at_ms,
                 targets: image.targets.clone(),
-                crc32: crc(image, record::encode),
+                crc32: crc(image, image.entries.records()),
                 entries: Lines(image),
             },
         }
@@ -50,7 +50,7 @@ struct Proxies<'a>(&'a Image);
 
 impl Serialize for Proxies<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.entries.iter().filter_map(Proxy::of))
+        serializer.collect_seq(self.0.entries.iter().filter_map(|entry| Proxy::of(&entry)))
     }
 }
 
@@ -66,12 +66,12 @@ struct Ledger<Entries> {
     entries: Entries,
 }
 
-/// The storable entries.
+/// The entries.
 struct Lines<'a>(&'a Image);
 
 impl Serialize for Lines<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(storable(self.0).map(Line::of))
+        serializer.collect_seq(self.0.entries.iter().map(|entry| Line::of(&entry)))
     }
 }
 
@@ -224,25 +224,22 @@ fn check((at_s, total_us, label): (u32, u32, Label)) -> Option<Check> {
     })
 }
 
-fn storable(image: &Image) -> impl Iterator<Item = &Entry> {
-    let entries = image.entries.iter();
-    entries.filter(|entry| record::is_storable(entry))
-}
-
-/// Of the time, the storable entries and the names of the targets, in their binary form.
-fn crc(image: &Image, encode: fn(&Entry, &mut Vec<u8>)) -> u32 {
+/// Of the time, the entries and the names of the targets, in their binary form.
+fn crc(image: &Image, records: impl Iterator<Item = impl AsRef<[u8]>>) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&image.saved_at_ms.to_le_bytes());
+    records.for_each(|records| crc.update(records.as_ref()));
     let mut bytes = Vec::new();
-    for entry in storable(image) {
-        bytes.clear();
-        encode(entry, &mut bytes);
-        crc.update(&bytes);
-    }
-    bytes.clear();
     record::put_targets(&image.targets, &mut bytes);
     crc.update(&bytes);
     crc.finalize()
+}
+
+/// A record as the first format had it.
+fn first_record(entry: Entry) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    record::first::encode(&entry, &mut bytes);
+    bytes
 }
 
 /// The file as it is read.
@@ -261,10 +258,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, String> {
     }
     let found: Found = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     match (found.ledger_format, found.ledger) {
-        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, record::encode),
-        (Some(FORMAT_FIRST), Some(ledger)) => {
-            image_of(ledger, Line::first_entry, record::first::encode)
-        }
+        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, |image| {
+            crc(image, image.entries.records())
+        }),
+        (Some(FORMAT_FIRST), Some(ledger)) => image_of(ledger, Line::first_entry, |image| {
+            crc(image, image.entries.iter().map(first_record))
+        }),
         (Some(other), Some(_)) => Err(format!(
             "it has format {other}; this version reads {FORMAT_FIRST} and {FORMAT}, so a newer \
              one may have written it"
@@ -286,19 +285,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Image, String> {
 fn image_of(
     ledger: Ledger<Vec<Line>>,
     entry: fn(Line) -> Option<Entry>,
-    encode: fn(&Entry, &mut Vec<u8>),
+    crc: fn(&Image) -> u32,
 ) -> Result<Image, String> {
     let names = &ledger.targets;
     if names.len() > TARGETS_MAX || names.iter().any(|name| name.len() > 255) {
         return Err("it names targets that are none".to_owned());
     }
-    let entries: Option<Vec<_>> = ledger.entries.into_iter().map(entry).collect();
+    let entries: Option<Entries> = ledger.entries.into_iter().map(entry).collect();
     let image = Image {
         saved_at_ms: ledger.saved_at_ms,
         targets: ledger.targets,
         entries: entries.ok_or("it holds an entry that is none")?,
     };
-    match crc(&image, encode) == ledger.crc32 {
+    match crc(&image) == ledger.crc32 {
         true => Ok(image),
         false => Err("its CRC differs".to_owned()),
     }

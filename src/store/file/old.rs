@@ -93,20 +93,20 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) fn of(image: &Image) -> Stats {
-        let count = |is: fn(Verdict) -> bool| {
-            let verdicts = image.entries.iter().filter_map(|e| e.verdict);
-            verdicts.filter(|&v| is(v)).count()
-        };
-        let alive = count(|v| v == Verdict::Alive);
-        let dead = count(|v| v != Verdict::Alive && !v.is_local());
+        let (mut alive, mut dead, mut last) = (0usize, 0usize, 0);
+        for entry in image.entries.iter() {
+            alive += usize::from(entry.verdict == Some(Verdict::Alive));
+            let is_dead = |v: Verdict| v != Verdict::Alive && !v.is_local();
+            dead += usize::from(entry.verdict.is_some_and(is_dead));
+            last = last.max(entry.checked_at_ms);
+        }
         let percent = alive as f64 * 100.0 / (alive + dead).max(1) as f64;
-        let last = image.entries.iter().map(|e| e.checked_at_ms).max();
         Stats {
             total_scraped: image.entries.len(),
             total_alive: alive,
             total_dead: dead,
             alive_percent: (percent * 100.0).round() / 100.0,
-            last_check_time: time_text(last.unwrap_or(0)),
+            last_check_time: time_text(last),
         }
     }
 }

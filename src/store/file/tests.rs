@@ -29,7 +29,8 @@ fn what_the_old_service_left_is_read() {
     );
     assert_eq!(notice, None);
     assert_eq!(image.saved_at_ms, 1_735_776_246_000);
-    let [first, second, third] = &image.entries[..] else {
+    let entries: Vec<Entry> = image.entries.iter().collect();
+    let [first, second, third] = &entries[..] else {
         panic!("{image:?}");
     };
     assert_eq!(first.candidate, "https://1.2.3.4:8080".parse().unwrap());
@@ -54,17 +55,14 @@ fn an_old_file_without_proxies_is_an_empty_ledger() {
 
 #[test]
 fn the_clients_of_the_old_service_find_what_they_knew() {
-    let mut image = Image {
-        saved_at_ms: 1_735_776_246_000,
-        ..Image::default()
-    };
+    let mut entries = Vec::new();
     for (url, verdict) in [
         ("socks5://user:secret@1.2.3.4:1080", Some(Verdict::Alive)),
         ("http://1.2.3.5:80", Some(Verdict::Refused)),
         ("http://1.2.3.6:80", Some(Verdict::Denied)),
         ("http://1.2.3.7:80", None),
     ] {
-        image.entries.push(Entry {
+        entries.push(Entry {
             verdict,
             timing: Timing {
                 total_us: 1_500,
@@ -76,6 +74,11 @@ fn the_clients_of_the_old_service_find_what_they_knew() {
             ..Entry::new(url.parse().unwrap())
         });
     }
+    let image = Image {
+        saved_at_ms: 1_735_776_246_000,
+        entries: entries.into(),
+        ..Image::default()
+    };
     let file = serde_json::to_value(Written::of(&image)).unwrap();
     let proxies: Value = serde_json::from_str(
         r#"[{"address":"1.2.3.4:1080","protocol":"socks5","alive":true,"latency_ms":2,
@@ -97,7 +100,7 @@ fn a_file_that_says_what_nobody_saved_is_moved_aside() {
     let image = random_image(&mut fastrand::Rng::with_seed(1), 50);
     let good = serde_json::to_string(&Written::of(&image)).unwrap();
     assert_eq!(load(&good), (image.clone(), None));
-    let failures = image.entries[7].failures;
+    let failures = image.entries.iter().nth(7).unwrap().failures;
     let changed = |from: &str, to: &str| {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good, "{from}");
@@ -143,10 +146,8 @@ fn a_file_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     entry.timing.total_us = 1_500;
     entry.checked_at_ms = 1_735_776_245_678;
     entry.alive_at_ms = entry.checked_at_ms;
-    assert_eq!(
-        (image.saved_at_ms, &image.entries[..]),
-        (1_735_776_246_000, &[entry][..])
-    );
+    assert_eq!(image.saved_at_ms, 1_735_776_246_000);
+    assert!(image.entries.iter().eq([entry]));
     let file = serde_json::to_value(Written::of(&image)).unwrap();
     assert_eq!(file["ledger_format"], 2);
     assert_eq!(file["ledger"].get("targets"), None, "not known, not said");
@@ -179,7 +180,7 @@ fn a_line_says_what_is_known_and_leaves_out_what_is_not() {
     let image = Image {
         saved_at_ms: 1,
         targets: vec!["a".into(), "b".into()],
-        entries: vec![alive, Entry::new("http://1.2.3.5:80".parse().unwrap())],
+        entries: vec![alive, Entry::new("http://1.2.3.5:80".parse().unwrap())].into(),
     };
     let file = serde_json::to_value(Written::of(&image)).unwrap();
     let expected = serde_json::json!([
@@ -211,7 +212,7 @@ fn the_alive_are_listed_with_the_first_protocol_that_works() {
         let image = Image {
             saved_at_ms: 1,
             targets: Vec::new(),
-            entries: vec![entry],
+            entries: vec![entry].into(),
         };
         let file = serde_json::to_value(Written::of(&image)).unwrap();
         assert_eq!(file["proxies"][0]["protocol"], expected, "{url} {works:?}");

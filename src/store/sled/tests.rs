@@ -1,8 +1,11 @@
 //! Damage inside the database, and what a save writes.
 
+use super::image::{BATCH_CHUNKS, Side};
 use super::*;
 use crate::ledger::Entry;
-use crate::store::contract::random_image;
+use crate::store::chunk::packed_first;
+use crate::store::contract::{change, random_entries, random_image};
+use crate::store::entries::Entries;
 use crate::store::record::first;
 use fastrand::Rng;
 
@@ -30,9 +33,9 @@ fn check(change: impl Fn(&Db), why: &str) {
 #[test]
 fn a_changed_byte_in_a_chunk_empties_the_ledger_and_keeps_the_old_one_aside() {
     let change = |db: &Db| {
-        let mut chunk = db.get(chunk_key(2)).unwrap().unwrap().to_vec();
+        let mut chunk = db.get(Side::One.chunk_key(2)).unwrap().unwrap().to_vec();
         chunk[100] ^= 1;
-        db.insert(chunk_key(2), chunk).unwrap();
+        db.insert(Side::One.chunk_key(2), chunk).unwrap();
     };
     check(change, "chunk 2 is damaged: its CRC differs");
 }
@@ -41,8 +44,8 @@ fn a_changed_byte_in_a_chunk_empties_the_ledger_and_keeps_the_old_one_aside() {
 fn a_chunk_of_another_save_does_not_pass() {
     let change = |db: &Db| {
         let older = random_image(&mut Rng::with_seed(1), 1_000);
-        let chunk = chunk::Packer::new(&older).nth(1).unwrap();
-        db.insert(chunk_key(1), chunk).unwrap();
+        let chunk = older.entries.chunks().nth(1).unwrap();
+        db.insert(Side::One.chunk_key(1), chunk).unwrap();
     };
     check(change, "the chunks are not of one save");
 }
@@ -50,7 +53,7 @@ fn a_chunk_of_another_save_does_not_pass() {
 #[test]
 fn a_missing_chunk_does_not_pass() {
     check(
-        |db| drop(db.remove(chunk_key(0)).unwrap()),
+        |db| drop(db.remove(Side::One.chunk_key(0)).unwrap()),
         "chunk 0 is missing",
     );
 }
@@ -58,7 +61,7 @@ fn a_missing_chunk_does_not_pass() {
 #[test]
 fn a_missing_meta_record_does_not_pass() {
     check(
-        |db| drop(db.remove(META_KEY).unwrap()),
+        |db| drop(db.remove(Side::One.meta_key()).unwrap()),
         "nothing of the last save is left",
     );
 }
@@ -95,8 +98,10 @@ fn only_changed_chunks_are_written() {
 
     let mut store = SledStore::open(&path).unwrap();
     store.load().unwrap();
-    image.entries[1_500].failures ^= 1;
-    image.entries.truncate(2_900);
+    change(&mut image, |entries| {
+        entries[1_500].failures ^= 1;
+        entries.truncate(2_900);
+    });
     let mut events = store.db.as_ref().unwrap().watch_prefix(b"c");
     store.save(&image).unwrap();
     store.db = None;
@@ -118,7 +123,9 @@ fn twenty_saves_do_not_make_the_database_grow() {
     let mut store = SledStore::open(&folder.path().join("ledger")).unwrap();
     let mut image = random_image(&mut Rng::with_seed(3), 5_000);
     for _ in 0..20 {
-        image.entries.iter_mut().for_each(|e| e.failures ^= 1);
+        change(&mut image, |entries| {
+            entries.iter_mut().for_each(|e| e.failures ^= 1);
+        });
         store.save(&image).unwrap();
     }
     let bytes = store.db.as_ref().unwrap().size_on_disk().unwrap();
@@ -129,9 +136,8 @@ fn twenty_saves_do_not_make_the_database_grow() {
 fn a_database_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
-    let mut image = random_image(&mut Rng::with_seed(5), 1_000);
-    image.targets.clear();
-    for entry in &mut image.entries {
+    let mut entries = random_entries(&mut Rng::with_seed(5), 1_000);
+    for entry in &mut entries {
         let total_us = entry.timing.total_us;
         *entry = Entry {
             verdict: entry.verdict,
@@ -145,18 +151,103 @@ fn a_database_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     }
     let mut store = SledStore::open(&path).unwrap();
     let db = store.db.as_ref().unwrap();
-    let (chunks, meta) = chunk::packed_first(&image);
+    let (chunks, meta) = packed_first(7, &entries);
     for (number, chunk) in (0..).zip(chunks) {
-        db.insert(chunk_key(number), chunk).unwrap();
+        db.insert(Side::One.chunk_key(number), chunk).unwrap();
     }
-    db.insert(META_KEY, meta).unwrap();
-    assert!(store.load().unwrap() == image);
+    db.insert(Side::One.meta_key(), meta).unwrap();
+    let mut image = store.load().unwrap();
+    assert!(image.saved_at_ms == 7 && image.targets.is_empty());
+    assert!(image.entries == Entries::from(entries));
     image.saved_at_ms += 1;
     store.save(&image).unwrap();
-    let first = store.db.as_ref().unwrap().get(chunk_key(0)).unwrap();
+    let first = store
+        .db
+        .as_ref()
+        .unwrap()
+        .get(Side::One.chunk_key(0))
+        .unwrap();
     assert_eq!(first.unwrap()[0], 2, "the format of the first chunk");
     drop(store);
     let mut store = SledStore::open(&path).unwrap();
     assert!(store.load().unwrap() == image);
     assert_eq!(store.recovered(), None);
+}
+
+/// So much that a save of it goes to the other side.
+fn much(random: &mut Rng) -> Image {
+    let image = random_image(random, 20_000);
+    assert!(image.entries.chunks().count() > BATCH_CHUNKS);
+    image
+}
+
+fn side(store: &mut SledStore) -> Side {
+    let side = store.on_database(Side::in_use).unwrap();
+    side.unwrap().0
+}
+
+#[test]
+fn a_save_of_much_goes_to_the_other_side_and_one_of_little_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut random = Rng::with_seed(6);
+    let mut store = SledStore::open(&path).unwrap();
+    let mut sides = Vec::new();
+    for round in 0..8 {
+        let mut image = much(&mut random);
+        store.save(&image).unwrap();
+        sides.push(side(&mut store));
+        change(&mut image, |entries| entries[1_500].failures ^= 1);
+        store.save(&image).unwrap();
+        assert_eq!(side(&mut store), sides[round], "little has changed");
+        drop(store);
+        store = SledStore::open(&path).unwrap();
+        assert!(store.load().unwrap() == image, "round {round}");
+    }
+    let expected = [Side::Other, Side::One].into_iter().cycle().take(8);
+    assert!(expected.eq(sides));
+}
+
+#[test]
+fn a_save_of_much_that_does_not_end_leaves_the_image_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut random = Rng::with_seed(7);
+    let mut store = SledStore::open(&path).unwrap();
+    for _ in 0..3 {
+        let (before, after) = (much(&mut random), much(&mut random));
+        store.save(&before).unwrap();
+        let known = store.marks.clone();
+        let plan = store
+            .on_database(|db| Plan::new(db, &after, &known))
+            .unwrap();
+        assert!(plan.is_much());
+        for part in plan.parts() {
+            store.on_database(|db| plan.write(db, part)).unwrap();
+        }
+        drop(store);
+        store = SledStore::open(&path).unwrap();
+        assert!(store.load().unwrap() == before);
+        assert_eq!(store.recovered(), None);
+        store.save(&after).unwrap();
+        assert!(store.load().unwrap() == after);
+    }
+}
+
+#[test]
+fn when_little_is_left_the_other_side_is_cleared_in_a_few_saves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Rng::with_seed(8);
+    let mut store = SledStore::open(&folder.path().join("ledger")).unwrap();
+    for _ in 0..2 {
+        store.save(&much(&mut random)).unwrap();
+    }
+    let mut little = random_image(&mut random, 10);
+    for _ in 0..8 {
+        little.saved_at_ms ^= 1;
+        store.save(&little).unwrap();
+    }
+    // The chunk and the meta record of the last save.
+    assert_eq!(store.on_database(|db| Ok(db.len())).unwrap(), 2);
+    assert!(store.load().unwrap() == little);
 }
