@@ -12,12 +12,14 @@ use std::process::ExitCode;
 enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
+    First(commands::first::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
+        Command::First(options) => commands::first::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

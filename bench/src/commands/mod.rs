@@ -2,6 +2,9 @@
 
 pub(crate) mod compare;
 pub(crate) mod farm;
+pub(crate) mod first;
+
+mod probing;
 
 use std::error::Error;
 use std::fs::File;
