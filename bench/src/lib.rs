@@ -11,3 +11,5 @@ pub mod compare;
 pub mod limits;
 
 pub mod harness;
+
+pub mod load;

@@ -13,6 +13,7 @@ enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
     First(commands::first::Options),
+    Api(commands::api::Options),
 }
 
 fn main() -> ExitCode {
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
         Command::First(options) => commands::first::run(&options),
+        Command::Api(options) => commands::api::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

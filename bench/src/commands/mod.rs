@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod api;
 pub(crate) mod compare;
 pub(crate) mod farm;
 pub(crate) mod first;

@@ -89,6 +89,14 @@ pub enum Error {
         /// The end of what it wrote to standard error.
         said: String,
     },
+    /// A load that was not served as it should be.
+    #[error("{url}: {what}")]
+    Load {
+        /// What was asked for.
+        url: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A plot that could not be drawn.
     #[error("plot: {0}")]
     Plot(String),
