@@ -14,6 +14,7 @@ enum Command {
     Compare(commands::compare::Options),
     First(commands::first::Options),
     Api(commands::api::Options),
+    Soak(commands::soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => commands::compare::run(&options),
         Command::First(options) => commands::first::run(&options),
         Command::Api(options) => commands::api::run(&options),
+        Command::Soak(options) => commands::soak::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

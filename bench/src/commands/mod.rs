@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod compare;
 pub(crate) mod farm;
 pub(crate) mod first;
+pub(crate) mod soak;
 
 mod probing;
 

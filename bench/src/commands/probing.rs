@@ -15,6 +15,10 @@ pub(crate) struct Probing {
     /// The part of it that the connect may take, in milliseconds
     #[arg(long, default_value_t = 5_000)]
     connect_timeout_ms: u64,
+    /// Pause between two tries of the target without a proxy, in seconds; failures count, and a
+    /// sweep is over, only after one that was answered
+    #[arg(long, default_value_t = 5)]
+    control_interval: u64,
     /// What keeps the proxies: sled or file
     #[arg(long, default_value = "sled", value_parser = ["sled", "file"])]
     store: String,
@@ -28,6 +32,7 @@ impl Probing {
             timeout_ms: self.timeout_ms,
             // As the default of the service does, it gives way to a shorter deadline.
             connect_timeout_ms: self.connect_timeout_ms.min(self.timeout_ms),
+            control_interval_seconds: self.control_interval,
             store: self.store.clone(),
             persist_seconds: 300,
         }

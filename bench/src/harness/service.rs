@@ -30,6 +30,8 @@ pub struct Setup {
     pub timeout_ms: u64,
     /// The part of it that the connect may take, in milliseconds.
     pub connect_timeout_ms: u64,
+    /// Pause between two tries of the target without a proxy, in seconds.
+    pub control_interval_seconds: u64,
     /// `sled` or `file`.
     pub store: String,
     /// Pause between two saves, in seconds.
@@ -48,6 +50,7 @@ impl Setup {
                 "test_url": stage.target(),
                 "timeout_ms": self.timeout_ms,
                 "connect_timeout_ms": self.connect_timeout_ms,
+                "control_interval_seconds": self.control_interval_seconds,
                 "concurrency_total": self.lanes,
                 "shards": 1,
             },
