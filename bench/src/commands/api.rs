@@ -4,7 +4,7 @@ mod measure;
 mod table;
 
 use super::Done;
-use super::first::steered;
+use super::first::Steered;
 use super::probing::Probing;
 use clap::ValueEnum;
 use measure::{Measured, Round};
@@ -46,9 +46,9 @@ pub(crate) struct Options {
     /// Who asks; wrk counts in whole seconds [default: wrk where it is installed]
     #[arg(long, value_enum)]
     client: Option<Asks>,
-    /// Have loopback's receiving done by the farm's CPU; needs root
-    #[arg(long)]
-    steered: bool,
+    /// Whether loopback's receiving is done by the farm's CPU; only root can change it
+    #[arg(long, value_enum, default_value_t = Steered::No)]
+    steered: Steered,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,7 +86,7 @@ const ROUTES: [&str; 6] = [
 
 pub(crate) fn run(options: &Options) -> Done {
     let bench = Bench::new(&options.common)?;
-    let _held = steered(options.steered, &bench)?;
+    let _held = options.steered.hold(&bench)?;
     let client = client(options, &bench)?;
     let mut report = bench.report("api", table::COLUMNS.to_vec())?;
     let stage = bench.stage(&Cast::of(MIX, options.common.count))?;

@@ -7,6 +7,8 @@ mod start;
 
 use super::Done;
 use super::probing::Probing;
+use clap::ValueEnum;
+use proxy_bench::harness::Result;
 use proxy_bench::harness::bench::Bench;
 use proxy_bench::harness::options::Common;
 use proxy_bench::harness::steering::{self, Held, Steering};
@@ -37,12 +39,12 @@ pub(crate) struct Options {
     /// How many such pauses are watched after the first sweep
     #[arg(long, default_value_t = 4)]
     intervals: u64,
-    /// Have loopback's receiving done by the farm's CPU; needs root
-    #[arg(long)]
-    steered: bool,
+    /// Whether loopback's receiving is done by the farm's CPU; only root can change it
+    #[arg(long, value_enum, default_value_t = Steered::No)]
+    steered: Steered,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Start,
     Freshness,
@@ -51,7 +53,7 @@ enum Part {
 
 pub(crate) fn run(options: &Options) -> Done {
     let bench = Bench::new(&options.common)?;
-    let _held = steered(options.steered, &bench)?;
+    let _held = options.steered.hold(&bench)?;
     if options.part != Part::Freshness {
         start::run(options, &bench)?;
     }
@@ -62,11 +64,28 @@ pub(crate) fn run(options: &Options) -> Done {
     })
 }
 
-/// The steering that is asked for, while it is held.
-pub(super) fn steered(
-    is_wanted: bool,
-    bench: &Bench,
-) -> proxy_bench::harness::Result<Option<Held>> {
-    let hold = || steering::hold(Steering::ToFarm, &bench.cpus);
-    is_wanted.then(hold).transpose()
+/// Which steering of loopback is held meanwhile.
+///
+/// Steered, a burst of thousands overflows the queue of the farm's CPU
+/// (`net.core.netdev_max_backlog`). What is dropped there is sent again, but for resets: a proxy that
+/// resets then seems silent, and a verdict is not the farm's truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Steered {
+    Yes,
+    /// Also where it cannot be set, as it mostly is not.
+    No,
+    /// Whatever is set.
+    AsFound,
+}
+
+impl Steered {
+    pub(super) fn hold(self, bench: &Bench) -> Result<Option<Held>> {
+        match self {
+            Steered::Yes => steering::hold(Steering::ToFarm, &bench.cpus).map(Some),
+            Steered::No if steering::can_be_set().is_none() => {
+                steering::hold(Steering::Off, &bench.cpus).map(Some)
+            }
+            Steered::No | Steered::AsFound => Ok(None),
+        }
+    }
 }
