@@ -17,4 +17,5 @@ pub mod engine;
 pub mod handshakes;
 pub mod reference;
 
+pub mod load;
 pub mod tune;

@@ -24,6 +24,9 @@ enum Command {
     // What `tune` and `shards` measure: of no use by itself.
     #[command(hide = true)]
     Engine(commands::engine::Options),
+    First(commands::first::Options),
+    Api(commands::api::Options),
+    Soak(commands::soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,9 @@ fn main() -> ExitCode {
         Command::Tune(options) => commands::tune::run(&options),
         Command::Shards(options) => commands::shards::run(&options),
         Command::Engine(options) => commands::engine::run(&options),
+        Command::First(options) => commands::first::run(&options),
+        Command::Api(options) => commands::api::run(&options),
+        Command::Soak(options) => commands::soak::run(&options),
     };
     done.unwrap_or_else(|error| {
         writeln!(std::io::stderr(), "proxy-bench: {error}").ok();

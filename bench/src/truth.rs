@@ -1,6 +1,6 @@
 //! The truth file: a JSON line for each proxy, with its behaviour and the verdict it must get.
 
-use crate::farm::{Aim, Behaviour, Farm, Listing, turns};
+use crate::farm::{Aim, Behaviour, Farm, Listing, Window, window};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
 use std::net::IpAddr;
@@ -40,8 +40,13 @@ impl Farm {
         aim: Aim,
         listing: Listing,
     ) -> Vec<Truth> {
+        self.truths_of(&window(count, behaviours), aim, listing)
+    }
+
+    /// The same of the proxies of a window.
+    pub fn truths_of(&self, window: &Window, aim: Aim, listing: Listing) -> Vec<Truth> {
         let truth = |(behaviour, number)| Truth::new(self, behaviour, number, aim, listing);
-        turns(count, behaviours).map(truth).collect()
+        window.proxies().map(truth).collect()
     }
 }
 

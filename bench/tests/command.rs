@@ -164,6 +164,62 @@ fn a_farm_ends_in_order_on_a_signal() {
 }
 
 #[test]
+fn a_list_that_slides_has_a_new_truth_and_who_left_it_is_dead() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (list, truth) = (folder.path().join("list"), folder.path().join("truth"));
+    let (mut child, ready, mut out) = serving(&mut command(&[
+        "farm",
+        "--count",
+        "4",
+        "--behaviour",
+        "forwards",
+        "--list",
+        text(&list),
+        "--truth",
+        text(&truth),
+        "--serve-list",
+        "--until-eof",
+    ]));
+    let url = ready.trim_end().rsplit("http://").next().expect("a URL");
+    let (host, path) = url.split_once('/').expect("a path");
+    let ask = |proxy: &str, path: &str| {
+        let mut stream = TcpStream::connect(proxy).expect("a connection");
+        let sent = write!(stream, "GET {path} HTTP/1.0\r\nHost: t\r\n\r\n");
+        sent.and_then(|()| std::io::read_to_string(stream))
+    };
+    let proxies = || -> Vec<String> {
+        let list = fs::read_to_string(&list).expect("a list");
+        let proxy = |line: &str| line.trim_start_matches("http://").to_owned();
+        list.lines().map(proxy).collect()
+    };
+    let before = proxies();
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut tell = |line: &str| {
+        writeln!(input, "{line}").expect("told");
+        let mut answer = String::new();
+        out.read_line(&mut answer).expect("a line");
+        answer
+    };
+    assert_eq!(tell("jump"), "not understood: jump\n");
+    assert_eq!(tell("slide 3"), "list: from 3\n");
+    let after = proxies();
+    assert_eq!((after.len(), &after[0]), (4, &before[3]));
+    let served = ask(host, &format!("/{path}")).expect("an answer");
+    let served = served.split_once("\r\n\r\n").expect("a body").1;
+    assert_eq!(served, fs::read_to_string(&list).expect("a list"));
+    assert!(
+        fs::read_to_string(&truth)
+            .expect("a truth")
+            .contains(&after[3])
+    );
+    let lives = |proxy: &str| ask(proxy, "http://t/").is_ok_and(|answer| !answer.is_empty());
+    assert!(after.iter().all(|proxy| lives(proxy)));
+    assert!(!before[..3].iter().any(|proxy| lives(proxy)));
+    drop(input);
+    assert!(child.wait().expect("the end").success());
+}
+
+#[test]
 fn an_unknown_behaviour_is_an_error_that_lists_the_known_ones() {
     let output = command(&["farm", "--behaviour", "nice", "--list", "/dev/null"]).output();
     let output = output.expect("the binary");

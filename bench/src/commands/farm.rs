@@ -1,27 +1,30 @@
 //! `proxy-bench farm`: serves a farm, and writes its list and its truth.
 
+mod orders;
+
 use super::{Done, at};
-use proxy_bench::farm::{
-    Aim, Behaviour, Counts, Farm, FarmOptions, JUDGE_SECRET, Listing, PROXIES_PER_BEHAVIOUR,
-};
+use orders::Order;
+use proxy_bench::farm::{Aim, Behaviour, Counts, Farm, FarmOptions, JUDGE_SECRET, Listing, Window};
 use proxy_bench::limits::raise_descriptors;
 use proxy_bench::truth::{self, Truth};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc::Receiver;
 
 /// Serve mock proxies on 127.x.y.z until SIGTERM or SIGINT.
 ///
-/// SIGUSR1 takes the target away, and brings it back the next time; a line says so each time.
+/// SIGUSR1 takes the target away, and brings it back the next time; a line says so each time. With
+/// --until-eof a line `slide N` on the standard input has the first N proxies of the list die and
+/// N others come behind the last; list and truth are written anew before a line says so.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// How many proxies to list
     #[arg(long, default_value_t = 20_000)]
     count: usize,
-    /// What they do: labels with commas between, or `all`; `help` lists them
+    /// What they do: labels with commas between, or `all`; `help` lists them. One that is named
+    /// twice has twice as many proxies
     #[arg(long, default_value = "all", value_parser = behaviours)]
     behaviour: Behaviours,
     /// The first of six consecutive ports; 0: any that are free
@@ -81,59 +84,74 @@ fn behaviours(text: &str) -> Result<Behaviours, String> {
 
 pub(crate) fn run(options: &Options) -> Done {
     let Behaviours(behaviours) = &options.behaviour;
-    let most = behaviours.len() * PROXIES_PER_BEHAVIOUR as usize;
-    if options.count > most {
-        return Err(format!("--count: these behaviours have {most} proxies at most").into());
-    }
-    // From here on a signal ends the farm in order, not the process.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
+    let window = Window::first(options.count, behaviours)
+        .ok_or("--count: these behaviours have not so many proxies")?;
+    let orders = orders::listen(options.until_eof)?;
     raise_descriptors()?;
     let farm = Farm::start(FarmOptions {
         port: options.port,
         tickets: options.tickets,
         ..FarmOptions::default()
     })?;
-    let listing = match options.auto {
-        true => Listing::Auto,
-        false => Listing::Schemed,
-    };
-    let truths = farm.truths(options.count, behaviours, options.aim, listing);
-    let list: String = truths
-        .iter()
-        .map(|truth| format!("{}\n", truth.proxy))
-        .collect();
-    write_files(options, &farm, &list, truths)?;
+    let list = write_files(options, &farm, &window)?;
     let list_url = options.serve_list.then(|| farm.serve_list(&list));
     drop(list);
     announce(&farm, options, list_url.as_deref())?;
-    if options.until_eof {
-        let handle = signals.handle();
-        std::thread::spawn(move || {
-            io::copy(&mut io::stdin().lock(), &mut io::sink()).ok();
-            handle.close();
-        });
-    }
-    let mut target_is_up = true;
-    for signal in signals.forever() {
-        if signal != SIGUSR1 {
-            break;
-        }
-        target_is_up = !target_is_up;
-        farm.set_target(target_is_up);
-        say(if target_is_up {
-            "target: up"
-        } else {
-            "target: down"
-        })?;
-    }
+    obey(&orders, options, &farm, window, list_url.as_deref())?;
     report(&farm)?;
     farm.stop()?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_files(options: &Options, farm: &Farm, list: &str, truths: Vec<Truth>) -> io::Result<()> {
+/// Does what it is told until that is to end.
+fn obey(
+    orders: &Receiver<Order>,
+    options: &Options,
+    farm: &Farm,
+    mut window: Window,
+    list_url: Option<&str>,
+) -> io::Result<()> {
+    let mut target_is_up = true;
+    for order in orders {
+        match order {
+            Order::End => break,
+            Order::ToggleTarget => {
+                target_is_up = !target_is_up;
+                farm.set_target(target_is_up);
+                say(if target_is_up {
+                    "target: up"
+                } else {
+                    "target: down"
+                })?;
+            }
+            Order::Slide(by) => {
+                window.slide(by);
+                farm.keep_only(&window);
+                let list = write_files(options, farm, &window)?;
+                if let Some(url) = list_url {
+                    farm.set_list(url, &list);
+                }
+                say(&format!("list: from {}", window.begins()))?;
+            }
+            Order::Unknown(line) => say(&format!("not understood: {line}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes what the options name, and returns the list.
+fn write_files(options: &Options, farm: &Farm, window: &Window) -> io::Result<String> {
+    let listing = match options.auto {
+        true => Listing::Auto,
+        false => Listing::Schemed,
+    };
+    let truths = farm.truths_of(window, options.aim, listing);
+    let list: String = truths
+        .iter()
+        .map(|truth| format!("{}\n", truth.proxy))
+        .collect();
     let write = |path: &Path, text: &str| std::fs::write(path, text).map_err(at(path));
-    write(&options.list, list)?;
+    write(&options.list, &list)?;
     if let Some(path) = &options.truth {
         write_truth(path, truths).map_err(at(path))?;
     }
@@ -143,7 +161,7 @@ fn write_files(options: &Options, farm: &Farm, list: &str, truths: Vec<Truth>) -
     if let Some(path) = &options.secret_out {
         write(path, JUDGE_SECRET)?;
     }
-    Ok(())
+    Ok(list)
 }
 
 fn write_truth(path: &Path, truths: Vec<Truth>) -> io::Result<()> {

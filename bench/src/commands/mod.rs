@@ -1,15 +1,20 @@
 //! The subcommands, one file each.
 
+pub(crate) mod api;
 pub(crate) mod compare;
 pub(crate) mod engine;
 pub(crate) mod farm;
+pub(crate) mod first;
 pub(crate) mod handshakes;
 pub(crate) mod plain_tls;
 pub(crate) mod reference;
 pub(crate) mod sessions;
 pub(crate) mod shards;
+pub(crate) mod soak;
 pub(crate) mod sweep;
 pub(crate) mod tune;
+
+mod probing;
 
 use std::error::Error;
 use std::fs::File;

@@ -9,7 +9,7 @@ use super::wire::Wish;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{self, SocketFlags};
+use rustix::net::{self, SocketFlags, sockopt as option};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -158,6 +158,11 @@ impl EventLoop {
             return; // gone before it was here
         };
         let resident = address::resident(local.ip());
+        if resident.is_some() && !self.shared.living.has(local.ip()) {
+            // The close that follows is a reset; if that cannot be had, it is an ordinary one.
+            option::set_socket_linger(&socket, Some(Duration::ZERO)).ok();
+            return;
+        }
         self.shared.counters.accepted(resident);
         self.shared.counters.open.fetch_add(1, Relaxed);
         self.listeners[index].open += 1;

@@ -28,9 +28,11 @@ mod counters;
 mod doors;
 mod event_loop;
 mod lists;
+mod living;
 mod stream;
 mod timers;
 mod tls;
+mod window;
 mod wire;
 
 pub use address::PROXIES_PER_BEHAVIOUR;
@@ -39,6 +41,7 @@ pub use answers::{TARGET_BODY, TARGET_BODY_SHA256, TARGET_NAME};
 pub use behaviour::Behaviour;
 pub use counters::{Counts, Handshakes};
 pub use judge::JUDGE_SECRET;
+pub use window::Window;
 
 /// An [`Aim`], as those call it who only expect an answer.
 pub type Expect = Aim;
@@ -92,6 +95,7 @@ impl Default for FarmOptions {
 struct Shared {
     counters: counters::Counters,
     lists: lists::Lists,
+    living: living::Living,
     identities: Identities,
     target_is_down: AtomicBool,
 }
@@ -125,6 +129,7 @@ impl Farm {
         let shared = Arc::new(Shared {
             counters: counters::Counters::default(),
             lists: lists::Lists::default(),
+            living: living::Living::default(),
             identities: Identities::new(options.tickets)?,
             target_is_down: AtomicBool::new(false),
         });
@@ -178,10 +183,10 @@ impl Farm {
     /// `count` proxies that take turns through `behaviours`: the same for the same arguments.
     ///
     /// # Panics
-    /// If `behaviours` is empty, or `count` more than [`PROXIES_PER_BEHAVIOUR`] of each.
+    /// If these behaviours have not so many, see [`Window::most`].
     pub fn mix(&self, count: usize, behaviours: &[Behaviour]) -> Vec<(String, Behaviour)> {
         let proxy = |(behaviour, number)| (self.proxy(behaviour, number), behaviour);
-        turns(count, behaviours).map(proxy).collect()
+        window(count, behaviours).proxies().map(proxy).collect()
     }
 
     /// The URL of the target itself, which answers without a proxy too.
@@ -220,6 +225,15 @@ impl Farm {
         let number = url.rsplit('/').next().and_then(|n| n.parse().ok());
         let known = number.is_some_and(|number| self.shared.lists.set(number, text));
         assert!(known, "{url}: not a list of this farm");
+    }
+
+    /// From now on only the proxies of the window live: all others reset whoever comes. Those who
+    /// are here already are served.
+    pub fn keep_only(&self, window: &Window) {
+        let address = |(behaviour, number)| self.address(behaviour, number);
+        self.shared
+            .living
+            .set(window.proxies().map(address).collect());
     }
 
     /// What the proxies of `behaviour` have done so far.
@@ -264,15 +278,13 @@ impl Farm {
     }
 }
 
-/// `count` proxies by behaviour and number.
-pub(crate) fn turns(
-    count: usize,
-    behaviours: &[Behaviour],
-) -> impl Iterator<Item = (Behaviour, u32)> {
-    (0..count).map(|index| {
-        let number = u32::try_from(index / behaviours.len()).unwrap_or(u32::MAX);
-        (behaviours[index % behaviours.len()], number)
-    })
+/// The first `count` proxies of `behaviours`.
+///
+/// # Panics
+/// If there are not so many.
+pub(crate) fn window(count: usize, behaviours: &[Behaviour]) -> Window {
+    let window = Window::first(count, behaviours);
+    window.unwrap_or_else(|| panic!("{count}: these behaviours have not so many proxies"))
 }
 
 impl Drop for Farm {

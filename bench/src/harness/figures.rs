@@ -30,6 +30,14 @@ impl Series {
         }
     }
 
+    /// The least of its figures that so many percent of them do not exceed; `None` without any.
+    pub fn percentile(&self, percent: f64) -> Option<f64> {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let rank = (sorted.len() as f64 * percent / 100.0).ceil().max(1.0);
+        sorted.get(rank as usize - 1).copied()
+    }
+
     /// The least; `None` without a run.
     pub fn min(&self) -> Option<f64> {
         self.0.iter().copied().min_by(f64::total_cmp)
@@ -103,6 +111,16 @@ mod tests {
         assert_eq!(series(&[7.25]).text(2), "7.25");
         assert_eq!(series(&[]).text(2), "–");
         assert_eq!(series(&[]).median(), None);
+    }
+
+    #[test]
+    fn a_percentile_is_a_figure_that_occurred() {
+        let hundred: Series = (1..=100).rev().map(f64::from).collect();
+        assert_eq!(hundred.percentile(95.0), Some(95.0));
+        assert_eq!(hundred.percentile(99.9), Some(100.0));
+        assert_eq!(hundred.percentile(0.0), Some(1.0));
+        assert_eq!(series(&[7.0]).percentile(50.0), Some(7.0));
+        assert_eq!(series(&[]).percentile(50.0), None);
     }
 
     #[test]

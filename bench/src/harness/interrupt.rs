@@ -1,11 +1,13 @@
 //! What must be undone also if a signal ends the harness: settings of the host, children, scratch
-//! folders.
+//! folders. Who has something to say first may have the first signal only ask for the end.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
 
 type Undo = Box<dyn FnOnce() + Send>;
 
@@ -53,6 +55,43 @@ impl Drop for Undone {
     }
 }
 
+/// Who is asked by the next signal.
+static ASKED: Mutex<Option<Sender<()>>> = Mutex::new(None);
+
+/// While it lives, the first SIGINT or SIGTERM only asks for the end; the next one ends all.
+#[derive(Debug)]
+pub struct Asked(Receiver<()>);
+
+impl Asked {
+    /// From now on.
+    pub fn from_now() -> Asked {
+        let (tell, asked) = mpsc::channel();
+        *ASKED.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+        Asked(asked)
+    }
+
+    /// Waits for so long; whether the end was asked for.
+    pub fn within(&self, time: Duration) -> bool {
+        match self.0.recv_timeout(time) {
+            Err(RecvTimeoutError::Timeout) => false,
+            // Asked, and so is who comes back: the sender was taken to ask.
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        ASKED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Asks who is to be asked; whether there is somebody.
+fn ask() -> bool {
+    let asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    asked.is_some_and(|asked| asked.send(()).is_ok())
+}
+
 /// From now on SIGINT and SIGTERM undo everything, the latest first, and end this process with 128
 /// and the signal's number, as a shell has it.
 ///
@@ -68,7 +107,8 @@ pub(super) fn watch() -> io::Result<()> {
 fn start() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let wait = move || {
-        if let Some(signal) = signals.forever().next() {
+        // A signal is lost on those who are asked, and only on them.
+        if let Some(signal) = signals.forever().find(|_| !ask()) {
             // The lock is kept, so that nothing new is entered while the process ends.
             let mut book = book();
             while let Some((_, undo)) = book.undos.pop_last() {
@@ -102,5 +142,16 @@ mod tests {
         forgotten.forget();
         drop(forgotten);
         assert_eq!(count.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn who_is_asked_to_end_hears_of_it_once_and_is_not_asked_again() {
+        let asked = Asked::from_now();
+        assert!(!asked.within(Duration::ZERO));
+        assert!(ask());
+        assert!(asked.within(Duration::ZERO) && asked.within(Duration::ZERO));
+        assert!(!ask());
+        drop(Asked::from_now());
+        assert!(!ask());
     }
 }

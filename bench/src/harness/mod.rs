@@ -20,11 +20,19 @@ pub mod thread;
 pub mod usage;
 pub mod verdicts;
 
+pub mod casts;
+
+pub mod answer;
+pub mod asker;
+pub mod served;
+pub mod service;
+
 pub mod figures;
 pub mod plot;
 pub mod report;
+pub mod slope;
 
-mod interrupt;
+pub mod interrupt;
 mod proc;
 
 use std::io;
@@ -74,6 +82,22 @@ pub enum Error {
     /// A file of results or truth that cannot be read.
     #[error(transparent)]
     Lines(#[from] crate::truth::LinesError),
+    /// A service that does not do what it should; the end of its log is told.
+    #[error("the service: {what}\nThe end of its log:\n{said}")]
+    Service {
+        /// What is wrong.
+        what: String,
+        /// The end of what it wrote to standard error.
+        said: String,
+    },
+    /// A load that was not served as it should be.
+    #[error("{url}: {what}")]
+    Load {
+        /// What was asked for.
+        url: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A plot that could not be drawn.
     #[error("plot: {0}")]
     Plot(String),

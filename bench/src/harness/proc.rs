@@ -57,6 +57,24 @@ pub(super) fn cpu(pid: u32) -> Option<Duration> {
     clock_gettime(clock).ok().map(Duration::from)
 }
 
+/// The CPU time of the threads of `pid` that have this name; `None` if there are none.
+pub(super) fn cpu_of_threads(pid: u32, name: &str) -> Option<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let of_thread = |folder: &Path| {
+        let read = |file: &str| fs::read_to_string(folder.join(file)).ok();
+        (read("comm")?.trim_end() == name).then_some(())?;
+        of_schedstat(&read("schedstat")?)
+    };
+    let cpus = threads.filter_map(|thread| of_thread(&thread.ok()?.path()));
+    cpus.reduce(|sum, cpu| sum + cpu)
+}
+
+/// Nanoseconds on a CPU come first; `stat` would have hundredths of a second.
+fn of_schedstat(text: &str) -> Option<Duration> {
+    let nanos = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
 /// Connections to `port` that stand, by their clients' ends, on this host; read from the table of
 /// TCP, which costs the kernel time when it is long.
 pub(super) fn established_to(port: u16) -> Option<usize> {
@@ -79,6 +97,7 @@ fn established_in(table: &str, port: u16) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn this_process_holds_memory_threads_and_descriptors() {
@@ -95,6 +114,25 @@ mod tests {
             "{before:?}, {counted} counted"
         );
         assert!(cpu(std::process::id()).expect("a clock") > Duration::ZERO);
+    }
+
+    #[test]
+    fn the_cpu_time_of_a_thread_is_found_by_its_name() {
+        let busy = || {
+            let own = || cpu_of_threads(std::process::id(), "a busy one");
+            let deadline = Instant::now() + Duration::from_secs(10);
+            // The books are brought up to date at the kernel's ticks.
+            while own().expect("the thread") < Duration::from_millis(1) {
+                assert!(Instant::now() < deadline, "{:?}", own());
+            }
+        };
+        let thread = std::thread::Builder::new().name("a busy one".into());
+        thread
+            .spawn(busy)
+            .expect("a thread")
+            .join()
+            .expect("it was found");
+        assert_eq!(cpu_of_threads(std::process::id(), "nobody"), None);
     }
 
     #[test]

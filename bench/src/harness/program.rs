@@ -8,7 +8,7 @@ use super::{Error, Result, at, proc, system};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -207,9 +207,23 @@ impl Running {
             at_s: self.started.elapsed().as_secs_f64(),
             cpu_s: proc::cpu(self.pid())?.as_secs_f64(),
             rss_kib: holds.rss_kib,
+            rss_peak_kib: holds.rss_peak_kib,
             descriptors: holds.descriptors,
             threads: holds.threads,
         })
+    }
+
+    /// The CPU time so far of its threads of this name, in seconds; `None` if there are none.
+    pub fn cpu_of_threads(&self, name: &str) -> Option<f64> {
+        Some(proc::cpu_of_threads(self.pid(), name)?.as_secs_f64())
+    }
+
+    /// The end of what it has written to standard error so far.
+    ///
+    /// # Errors
+    /// The system's refusal.
+    pub fn said(&self) -> Result<String> {
+        tail(&self.said).map_err(system("what it said"))
     }
 
     /// When it was started.
@@ -253,7 +267,7 @@ impl Running {
             ..Usage::default()
         };
         let status = reap(&mut self.child, &mut usage).map_err(error("wait"))?;
-        let said = tail(&mut self.said).map_err(error("what it said"))?;
+        let said = tail(&self.said).map_err(error("what it said"))?;
         Ok(Ended {
             usage,
             status,
@@ -290,12 +304,13 @@ fn reap(child: &mut Child, usage: &mut Usage) -> std::io::Result<ExitStatus> {
     Ok(status)
 }
 
-fn tail(said: &mut File) -> std::io::Result<String> {
+/// Read where it stands: the program writes at the file's own place, which must not move.
+fn tail(said: &File) -> std::io::Result<String> {
     let length = said.metadata()?.len();
-    said.seek(SeekFrom::Start(length.saturating_sub(SAID_BYTES_MAX)))?;
-    let mut bytes = Vec::new();
-    said.take(SAID_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let from = length.saturating_sub(SAID_BYTES_MAX);
+    let mut bytes = vec![0; usize::try_from(length - from).unwrap_or(0)];
+    let count = said.read_at(&mut bytes, from)?;
+    Ok(String::from_utf8_lossy(&bytes[..count]).into_owned())
 }
 
 impl Drop for Running {

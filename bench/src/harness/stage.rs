@@ -5,15 +5,18 @@ use super::interrupt::Undone;
 use super::{Error, Result, at, proc, system};
 use crate::farm::{Aim, Listing};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a farm may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How long a farm may take to do what it is told.
+const OBEYS_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a farm is waited for that is busy with what a program left behind, and how long it must
 /// have nothing to do.
@@ -55,6 +58,7 @@ pub struct Stage {
     folder: PathBuf,
     ready: Ready,
     command: String,
+    lines: Mutex<Receiver<String>>,
 }
 
 /// What the line says that tells that all is there.
@@ -93,10 +97,11 @@ impl Stage {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         command.stderr(File::create(&log).map_err(at(&log))?);
-        let child = {
+        let mut child = {
             let _pinned = Pinned::to(&[cpu])?;
             command.spawn().map_err(at(bench))?
         };
+        let out = child.stdout.take();
         let words: Vec<String> = [vec![bench.display().to_string()], arguments].concat();
         let typed = shlex::try_join(words.iter().map(String::as_str));
         let mut stage = Stage {
@@ -108,29 +113,36 @@ impl Stage {
                 "taskset -c {cpu} {}",
                 typed.unwrap_or_else(|_| words.join(" "))
             ),
+            lines: Mutex::new(lines(out)?),
         };
-        let line = stage.first_line()?;
+        let line = stage.line(READY_WITHIN);
         let said = || Error::NoFarm(std::fs::read_to_string(&log).unwrap_or_default() + &line);
         stage.ready = ready(&line).ok_or_else(said)?;
         Ok(stage)
     }
 
-    /// The first line of its standard output; empty if it ended, or took too long.
-    fn first_line(&mut self) -> Result<String> {
-        let Some(out) = self.child.stdout.take() else {
-            return Ok(String::new());
-        };
-        let (tell, told) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("farm's lines".into());
-        let read = move || {
-            let (mut out, mut line) = (BufReader::new(out), String::new());
-            out.read_line(&mut line).ok();
-            tell.send(line).ok();
-            // Later lines are of no interest, but the pipe must not be full nor closed.
-            std::io::copy(&mut out, &mut std::io::sink()).ok();
-        };
-        thread.spawn(read).map_err(system("a thread"))?;
-        Ok(told.recv_timeout(READY_WITHIN).unwrap_or_default())
+    /// The next line of its standard output; empty if it ended, or took too long.
+    fn line(&self, within: Duration) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.recv_timeout(within).unwrap_or_default()
+    }
+
+    /// The first `by` proxies of the list die, and as many others come behind the last; list and
+    /// truth are the new ones when this returns.
+    ///
+    /// # Errors
+    /// The farm has ended, or takes too long.
+    pub fn slide(&self, by: usize) -> Result<()> {
+        let input = self.child.stdin.as_ref();
+        let told = input.map_or(Ok(()), |mut input| writeln!(input, "slide {by}"));
+        told.map_err(system("telling the farm"))?;
+        let line = self.line(OBEYS_WITHIN);
+        match line.starts_with("list: ") {
+            true => Ok(()),
+            false => Err(Error::NoFarm(format!(
+                "it was told to slide and said {line:?}"
+            ))),
+        }
     }
 
     /// The list of its proxies, one a line.
@@ -218,6 +230,21 @@ impl Stage {
             _ => command,
         }
     }
+}
+
+/// The lines of a farm as they come; the pipe must neither be full nor closed, whether or not
+/// somebody waits for them.
+fn lines(out: Option<impl std::io::Read + Send + 'static>) -> Result<Receiver<String>> {
+    let (tell, told) = mpsc::channel();
+    let read = move || {
+        let lines = out.map(BufReader::new).into_iter().flat_map(BufRead::lines);
+        for line in lines.map_while(std::result::Result::ok) {
+            tell.send(line).ok();
+        }
+    };
+    let thread = std::thread::Builder::new().name("farm's lines".into());
+    thread.spawn(read).map_err(system("a thread"))?;
+    Ok(told)
 }
 
 fn arguments(cast: &Cast, folder: &Path) -> Vec<String> {

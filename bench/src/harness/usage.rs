@@ -45,6 +45,8 @@ pub struct Moment {
     pub cpu_s: f64,
     /// Resident memory, in KiB.
     pub rss_kib: u64,
+    /// The most that it was until now.
+    pub rss_peak_kib: u64,
     /// Open descriptors.
     pub descriptors: u64,
     /// Threads.

@@ -9,7 +9,10 @@ use std::num::NonZeroUsize;
 /// Upper bound of the jobs handed to a shard at once.
 const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 /// How often a candidate is probed again because the targets were down when it failed.
-const AGAIN_MAX: u8 = 3;
+pub(super) const TARGET_DOWN_MAX: u8 = 3;
+/// How often because this host had no ports or memory for more, while there come to be fewer lanes:
+/// the shard's own retries last 750 ms each time, so that the host has most of a minute.
+pub(super) const HOST_SHORT_MAX: u8 = 60;
 
 /// Where one candidate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,10 +117,10 @@ impl Feed {
         }
     }
 
-    /// Has a candidate probed again; `false` if that was done often enough.
-    pub(super) fn again(&mut self, index: u32) -> bool {
+    /// Has a candidate probed again; `false` if that was done `most` times.
+    pub(super) fn again(&mut self, index: u32, most: u8) -> bool {
         let times = self.again.entry(index).or_default();
-        if *times == AGAIN_MAX {
+        if *times >= most {
             return false;
         }
         *times += 1;
