@@ -64,7 +64,7 @@ impl Sweep<'_> {
         let mut batch = Vec::new();
         while self.open > 0 {
             let patience = self.patience();
-            self.ring.wait(patience)?;
+            self.ring.wait(patience, self.open)?;
             self.now = Instant::now();
             self.ring.take(&mut batch);
             for done in batch.drain(..) {

@@ -19,6 +19,11 @@ const BUFFERS: u16 = 1024;
 const BUFFER_BYTES: usize = 2048;
 const GROUP: u16 = 0;
 
+/// From so many probes on, so many completions are let gather, for at most so long.
+const CROWD: usize = 256;
+const FEW: usize = 16;
+const NAP: Duration = Duration::from_micros(200);
+
 const LINK: squeue::Flags = squeue::Flags::IO_LINK;
 const SKIP: squeue::Flags = squeue::Flags::SKIP_SUCCESS;
 
@@ -170,18 +175,26 @@ impl Ring {
         pushed.map_err(io::Error::other)
     }
 
-    /// Submits, and waits until something is done, or for so long.
-    pub(super) fn wait(&mut self, patience: Option<Duration>) -> io::Result<()> {
-        let entered = match patience {
-            None => self.io.submit_and_wait(1),
-            Some(time) => {
-                let time = Timespec::from(time);
-                self.io
-                    .submitter()
-                    .submit_with_args(1, &SubmitArgs::new().timespec(&time))
+    /// Submits, and waits until something is done, or for so long. With a crowd in the kernel, `open`
+    /// of them, a few are let gather first: each wake-up costs as much as some completions.
+    pub(super) fn wait(&mut self, patience: Option<Duration>, open: usize) -> io::Result<()> {
+        if open >= CROWD {
+            self.gather(FEW, NAP)?;
+            if !self.io.completion().is_empty() {
+                return Ok(());
             }
-        };
-        ignore_passing(entered)
+        }
+        match patience {
+            None => ignore_passing(self.io.submit_and_wait(1)),
+            Some(time) => self.gather(1, time),
+        }
+    }
+
+    /// Submits, and waits for so many completions, or for so long.
+    fn gather(&mut self, wanted: usize, time: Duration) -> io::Result<()> {
+        let time = Timespec::from(time);
+        let args = SubmitArgs::new().timespec(&time);
+        ignore_passing(self.io.submitter().submit_with_args(wanted, &args))
     }
 
     /// What is done.
