@@ -142,6 +142,7 @@ impl View {
     fn of(ledger: &Ledger, mut pool: Pool) -> View {
         let mut reached = [0; TARGETS_MAX];
         let mut last = (u32::MAX, Targets::NONE);
+        let mut latencies = Vec::with_capacity(ledger.total_alive() as usize);
         ledger.alive().for_each(|alive| {
             if last.0 != alive.index {
                 last = (alive.index, Targets::NONE);
@@ -150,18 +151,18 @@ impl View {
                 reached[place] += 1;
             }
             last.1 = last.1.or(alive.targets);
+            let latency_ms = to_ms(alive.latency_us);
+            latencies.push(latency_ms);
             pool.push(Proxy {
                 candidate: alive.candidate,
                 protocol: alive.protocol,
                 targets: alive.targets,
                 exit: alive.exit,
-                latency_ms: to_ms(alive.latency_us),
+                latency_ms,
                 last_check: unix(alive.checked_at_ms),
                 source: alive.source,
             });
         });
-        let latencies = pool.proxies().iter().map(|p| p.latency_ms);
-        let mut latencies: Vec<u32> = latencies.collect();
         View {
             latency_ms_p50: percentile(&mut latencies, 50),
             latency_ms_p95: percentile(&mut latencies, 95),
