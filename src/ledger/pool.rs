@@ -51,6 +51,29 @@ impl Ledger {
         blocks.flatten().flat_map(|sight| self.served_as(sight))
     }
 
+    /// The rows of one candidate, as they stand in [`Ledger::alive`]; none if it is not alive.
+    pub fn alive_as(&self, index: u32) -> impl Iterator<Item = Alive> + '_ {
+        let row = self.rows.get(index as usize).copied();
+        let sight = row.map(|row| Sight {
+            index,
+            row,
+            life: self.life(&row).copied(),
+        });
+        sight.into_iter().flat_map(|sight| self.served_as(sight))
+    }
+
+    /// The candidates of the same address and credentials under other schemes: what an alive one is
+    /// served as depends on them.
+    pub fn beside(&self, index: u32) -> Vec<u32> {
+        if !self.row(index).shared {
+            return Vec::new();
+        }
+        let candidate = self.candidate(index);
+        let known = self.by_address.iter_hash(self.hash(&candidate)).copied();
+        let is_beside = |i: &u32| self.others.is_beside(self.row(*i).candidate, &candidate);
+        known.filter(|i| *i != index).filter(is_beside).collect()
+    }
+
     fn sights(&self, indexes: &[u32]) -> Vec<Sight> {
         let look = |&index: &u32| Sight {
             index,
