@@ -81,6 +81,16 @@ impl Ledger {
         }
     }
 
+    /// A list of so many candidates is going to be taken in: there is room for them at once, so that no
+    /// smaller piece of memory is outgrown and left behind. Those that are known are not counted on.
+    pub fn expect(&mut self, candidates: usize) {
+        let new = candidates.saturating_sub(self.rows.len());
+        self.rows.reserve(new);
+        let (rows, others, keys) = (&self.rows, &self.others, &self.keys);
+        self.by_address
+            .reserve(new, |&i| hash_of(rows, others, keys, i));
+    }
+
     /// Takes in a candidate that `source` lists: `Ok` with its index if it is new, `Err` with its
     /// index if it was known.
     pub fn admit(&mut self, candidate: Candidate, source: u16) -> Result<u32, u32> {
@@ -246,11 +256,8 @@ impl Ledger {
         known(&mut row);
         let index = self.rows.insert(row) as u32;
         let (rows, others, keys) = (&self.rows, &self.others, &self.keys);
-        self.by_address.insert_unique(hash, index, |&i| {
-            let mut hasher = keys.build_hasher();
-            others.hash(rows[i as usize].candidate, &mut hasher);
-            hasher.finish()
-        });
+        self.by_address
+            .insert_unique(hash, index, |&i| hash_of(rows, others, keys, i));
         self.with_credentials
             .extend(address.map(|hash| (hash, index)));
         index
@@ -281,6 +288,13 @@ impl Ledger {
     fn works(&self, row: &Row) -> Works {
         self.life(row).map_or(Works::default(), |life| life.works)
     }
+}
+
+/// What [`Ledger::hash`] gives for the candidate at `index`.
+fn hash_of(rows: &Slab<Row>, others: &Others, keys: &DefaultHashBuilder, index: u32) -> u64 {
+    let mut hasher = keys.build_hasher();
+    others.hash(rows[index as usize].candidate, &mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -100,6 +100,12 @@ impl Schedule {
         self.rules = rules;
     }
 
+    /// So many candidates are going to be known: there is room for them at once.
+    pub fn expect(&mut self, candidates: usize) {
+        let new = candidates.saturating_sub(self.tasks.len());
+        self.tasks.reserve(new);
+    }
+
     /// Adds a candidate that is not scheduled yet: due at once, outside the sweep.
     pub fn add(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
         if index as usize >= self.tasks.len() {

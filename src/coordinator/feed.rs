@@ -190,7 +190,7 @@ impl State {
         if change == Change::Local {
             return self.give_back(index, shard, now);
         }
-        self.publisher.note(change);
+        self.publisher.note(index, change, &self.ledger);
         self.saves.unsaved = true;
         let outcome = Outcome::Checked(self.ledger.standing(index));
         self.put_back(index, shard, outcome, now);
@@ -232,9 +232,13 @@ impl State {
 
     /// Forgets a candidate that is off the schedule.
     pub(super) fn forget(&mut self, index: u32) {
+        let alive = self.ledger.total_alive();
         self.ledger.forget(index);
         self.names.forget(index);
-        self.publisher.note_pool();
+        match self.ledger.total_alive() == alive {
+            true => self.publisher.note_figures(),
+            false => self.publisher.note_pool(),
+        }
         self.saves.unsaved = true;
     }
 }

@@ -22,6 +22,7 @@ mod fresh;
 mod publication;
 mod publish;
 mod saves;
+mod view;
 
 #[cfg(test)]
 pub(crate) mod simulation;

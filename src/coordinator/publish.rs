@@ -1,30 +1,25 @@
 //! When a snapshot is due, and what of the last one it can share.
 
-use super::event::unix;
+use super::view::View;
 use crate::ledger::{Change, Ledger, renumbered};
 use crate::snapshot::{Pool, Proxy, Stale};
-use proxy_shards::{Candidate, TARGETS_MAX, Targets};
+use proxy_shards::Candidate;
 use std::sync::Arc;
 
 /// Shortest time between two publications, in milliseconds.
 const PAUSE_MS: u64 = 250;
-
-/// The pool as it was last published, with the figures that are drawn from it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    pub(super) pool: Arc<Pool>,
-    pub(super) latency_ms_p50: u32,
-    pub(super) latency_ms_p95: u32,
-    /// How many of the alive reach each target.
-    pub(super) reached: [u64; TARGETS_MAX],
-}
+/// Most candidates of which it is remembered that they changed; with more, all count as changed.
+const CHANGED_MAX: usize = 16 * 1024;
 
 /// Knows what changed since the last publication, and when that was.
 #[derive(Debug, Default)]
 pub(super) struct Publisher {
     last_ms: Option<u64>,
     figures_changed: bool,
-    pool_changed: bool,
+    /// Candidates that are served otherwise than in the last pool, or may be.
+    changed: Vec<u32>,
+    /// Every candidate may be.
+    all_changed: bool,
     first_served: bool,
     view: View,
     retired: Retired,
@@ -57,13 +52,21 @@ impl Retired {
 }
 
 impl Publisher {
-    /// A verdict changed something.
-    pub(super) fn note(&mut self, change: Change) {
-        match change {
-            Change::Found | Change::Confirmed | Change::Lost => self.pool_changed = true,
-            Change::Local | Change::Failed => {}
-        }
+    /// A verdict on the candidate `index` changed something.
+    pub(super) fn note(&mut self, index: u32, change: Change, ledger: &Ledger) {
         self.figures_changed = true;
+        match change {
+            Change::Found | Change::Confirmed | Change::Lost => {}
+            Change::Local | Change::Failed => return,
+        }
+        if self.changed.len() >= CHANGED_MAX {
+            self.all_changed = true;
+            self.changed.clear();
+        }
+        if !self.all_changed {
+            self.changed.push(index);
+            self.changed.extend(ledger.beside(index));
+        }
     }
 
     /// A figure changed.
@@ -73,7 +76,7 @@ impl Publisher {
 
     /// Something about the alive changed that is no verdict: their sources, or who they are.
     pub(super) fn note_pool(&mut self) {
-        self.pool_changed = true;
+        self.all_changed = true;
         self.figures_changed = true;
     }
 
@@ -102,9 +105,15 @@ impl Publisher {
         self.first_served |= ledger.total_alive() > 0;
         self.figures_changed = false;
         let is_kept = stale.is_some() && ledger.total_alive() == 0;
-        if !is_kept && std::mem::take(&mut self.pool_changed) {
+        let changed = self.all_changed || !self.changed.is_empty();
+        if changed && !is_kept {
             let blank = self.retired.blank(ledger.total_alive() as usize);
-            self.replace(View::of(ledger, blank));
+            let view = match std::mem::take(&mut self.all_changed) {
+                true => View::of(ledger, blank),
+                false => self.view.changed(&mut self.changed, ledger, blank),
+            };
+            self.changed.clear();
+            self.replace(view);
         }
         self.view.clone()
     }
@@ -124,10 +133,8 @@ impl Publisher {
             ..proxy.clone()
         });
         let pool = Arc::new(Pool::new(moved.collect()));
-        self.replace(View {
-            pool,
-            ..self.view.clone()
-        });
+        let before = std::mem::replace(&mut self.view.pool, pool);
+        self.retired.add(before);
         self.note_pool();
     }
 
@@ -137,67 +144,11 @@ impl Publisher {
     }
 }
 
-impl View {
-    /// Of all that is alive, written into `pool`, which is empty.
-    fn of(ledger: &Ledger, mut pool: Pool) -> View {
-        let mut reached = [0; TARGETS_MAX];
-        let mut last = (u32::MAX, Targets::NONE);
-        ledger.alive().for_each(|alive| {
-            if last.0 != alive.index {
-                last = (alive.index, Targets::NONE);
-            }
-            for place in alive.targets.without(last.1).iter() {
-                reached[place] += 1;
-            }
-            last.1 = last.1.or(alive.targets);
-            pool.push(Proxy {
-                candidate: alive.candidate,
-                protocol: alive.protocol,
-                targets: alive.targets,
-                exit: alive.exit,
-                latency_ms: to_ms(alive.latency_us),
-                last_check: unix(alive.checked_at_ms),
-                source: alive.source,
-            });
-        });
-        let latencies = pool.proxies().iter().map(|p| p.latency_ms);
-        let mut latencies: Vec<u32> = latencies.collect();
-        View {
-            latency_ms_p50: percentile(&mut latencies, 50),
-            latency_ms_p95: percentile(&mut latencies, 95),
-            pool: Arc::new(pool),
-            reached,
-        }
-    }
-}
-
-/// Microseconds to the nearest millisecond.
-fn to_ms(us: u32) -> u32 {
-    us.saturating_add(500) / 1000
-}
-
-/// The smallest of `values` that `percent` of them do not exceed; 0 of none.
-fn percentile(values: &mut [u32], percent: usize) -> u32 {
-    if values.is_empty() {
-        return 0;
-    }
-    let rank = (values.len() * percent).div_ceil(100).max(1) - 1;
-    *values.select_nth_unstable(rank).1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proxy_shards::{Protocol, Record, Verdict};
-
-    #[test]
-    fn a_percentile_is_a_value_that_occurred() {
-        let mut values: Vec<u32> = (1..=100).rev().collect();
-        assert_eq!(percentile(&mut values, 50), 50);
-        assert_eq!(percentile(&mut values, 95), 95);
-        assert_eq!(percentile(&mut [7], 95), 7);
-        assert_eq!(percentile(&mut [], 95), 0);
-    }
+    use fastrand::Rng;
+    use proxy_shards::{Protocol, Record, Scheme, Targets, Verdict, Works};
 
     /// A ledger of one alive proxy.
     fn ledger() -> Ledger {
@@ -233,6 +184,83 @@ mod tests {
         assert_eq!(owners, 2, "a reader never drops the last one");
     }
 
+    /// All that a view says.
+    fn told(view: &View) -> String {
+        let by_protocol = Protocol::ALL.map(|protocol| view.pool.of(protocol));
+        format!("{view:?} {by_protocol:?}")
+    }
+
+    #[test]
+    fn a_pool_made_of_the_last_one_and_the_changes_is_the_one_that_the_ledger_gives() {
+        let seed = fastrand::u64(..);
+        eprintln!("seed {seed}"); // shown if the test fails
+        let mut random = Rng::with_seed(seed);
+        let (mut publisher, mut ledger) = (Publisher::default(), Ledger::new(1));
+        // Few addresses under many schemes: what one is served as depends on the others.
+        let candidate = |random: &mut Rng| -> Candidate {
+            let scheme = random.choice(Scheme::ALL).unwrap().label();
+            let user = random.choice(["", "", "u:p@"]).unwrap();
+            let host = random.u8(1..=6);
+            format!("{scheme}://{user}9.9.9.{host}:80").parse().unwrap()
+        };
+        let mut served = 0;
+        for round in 0..3_000 {
+            for _ in 0..random.usize(..4) {
+                let index = ledger.admit(candidate(&mut random), 0);
+                let index = index.unwrap_or_else(|known| known);
+                let change = ledger.apply(index, &record(&mut random), Targets::first(2), round);
+                publisher.note(index, change, &ledger);
+            }
+            if random.u8(..20) == 0 {
+                // Another list: what it does not hold is forgotten, and its index used again.
+                let kept = ledger.indexes().filter(|_| random.u8(..4) > 0);
+                let kept: Vec<u32> = kept.collect();
+                ledger.set_list(0, ledger.indexes().collect());
+                ledger.set_list(0, kept);
+                publisher.note_pool();
+                publisher.take(&ledger, round, None);
+                let over: Vec<u32> = ledger.indexes().filter(|&i| ledger.is_over(i)).collect();
+                over.into_iter().for_each(|index| ledger.forget(index));
+            }
+            if random.bool() {
+                let view = publisher.take(&ledger, round, None);
+                served += view.pool.proxies().len();
+                assert_eq!(told(&view), told(&View::of(&ledger, Pool::default())));
+            }
+        }
+        assert!(served > 3_000, "{served}");
+    }
+
+    /// Alive by some protocols, or refused.
+    fn record(random: &mut Rng) -> Record {
+        let mut works = Works::default();
+        if random.u8(..3) == 0 {
+            return Record::unprobed(0, Verdict::Refused);
+        }
+        for protocol in Protocol::ALL {
+            if random.bool() {
+                works.set(protocol, Targets::from_bits(random.u8(..4)));
+            }
+        }
+        let mut record = Record::unprobed(0, Verdict::Alive);
+        record.works = works;
+        record.timing.total_us = random.u32(..3_000_000);
+        record
+    }
+
+    #[test]
+    fn more_changes_than_are_remembered_are_changes_of_all() {
+        let (mut publisher, ledger) = (Publisher::default(), ledger());
+        publisher.take(&ledger, 0, None);
+        for _ in 0..=CHANGED_MAX {
+            assert!(!publisher.all_changed);
+            publisher.note(0, Change::Confirmed, &ledger);
+        }
+        assert!(publisher.all_changed && publisher.changed.is_empty());
+        assert_eq!(publisher.take(&ledger, 1, None).pool.proxies().len(), 1);
+        assert!(!publisher.all_changed);
+    }
+
     #[test]
     fn a_pool_that_is_far_too_large_is_not_written_over() {
         let one = View::of(&ledger(), Pool::default()).pool.proxies()[0].clone();
@@ -251,7 +279,7 @@ mod tests {
         assert_eq!(publisher.due_at(&ledger), Some(0));
         publisher.take(&ledger, 40, None);
         assert_eq!(publisher.due_at(&ledger), None);
-        publisher.note(Change::Failed);
+        publisher.note(0, Change::Failed, &ledger);
         assert_eq!(publisher.due_at(&ledger), Some(290));
     }
 }

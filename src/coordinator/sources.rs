@@ -97,7 +97,11 @@ impl State {
             Ok(fetched) => {
                 origin.stat.error = Box::default();
                 match fetched {
-                    Fetched::List(parsed) => self.origins.take_list(source as u16, parsed, now),
+                    Fetched::List(parsed) => {
+                        self.ledger.expect(parsed.candidates.len());
+                        self.schedule.expect(parsed.candidates.len());
+                        self.origins.take_list(source as u16, parsed, now);
+                    }
                     Fetched::NotModified => origin.stat.fetched_at = Some(now.system()),
                 }
             }

@@ -5,9 +5,9 @@ use proxy_shards::{Exit, Protocols, Require, TARGETS_MAX, Timing, Verdict, Works
 use slab::Slab;
 use std::num::NonZeroU32;
 
-/// What is kept of a candidate that was alive once. What a publication reads stands together.
-#[derive(Debug, Default)]
-#[repr(C)]
+/// What is kept of a candidate that was alive once, but for its history: a publication reads this of
+/// every alive one, wherever it stands.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Life {
     /// When it was last alive, in milliseconds since the Unix epoch; 0: that is not known.
     pub(super) alive_at_ms: u64,
@@ -17,23 +17,16 @@ pub(super) struct Life {
     /// called now.
     pub(super) spoke: Protocols,
     pub(super) exit: Option<Exit>,
-    pub(super) history: History,
 }
 
 impl Life {
     pub(super) fn new(entry: &Entry) -> Life {
-        let newest = entry.history.len().saturating_sub(HISTORY_MAX);
-        let mut history = History::default();
-        entry.history[newest..]
-            .iter()
-            .for_each(|check| history.note(*check));
         Life {
             alive_at_ms: entry.alive_at_ms,
             works: entry.works,
             spoke: entry.works.enough(Require::Any, TARGETS_MAX),
             timing: entry.timing,
             exit: entry.exit,
-            history,
         }
     }
 }
@@ -62,6 +55,15 @@ impl Default for History {
 }
 
 impl History {
+    pub(super) fn new(checks: &[Check]) -> History {
+        let mut history = History::default();
+        let newest = checks.len().saturating_sub(HISTORY_MAX);
+        checks[newest..]
+            .iter()
+            .for_each(|check| history.note(*check));
+        history
+    }
+
     /// Adds a check, in the place of the oldest if there are enough.
     pub(super) fn note(&mut self, check: Check) {
         let place = usize::from(self.next);
@@ -88,37 +90,51 @@ impl History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LifeId(NonZeroU32);
 
-/// Every life, one behind the other.
+/// Every life, one behind the other, and each one's history at the same place apart from it.
 #[derive(Debug, Default)]
-pub(super) struct Lives(Slab<Life>);
+pub(super) struct Lives {
+    lives: Slab<Life>,
+    histories: Slab<History>,
+}
 
 impl Lives {
     /// Keeps a life. Lives are fewer than candidates, which are fewer than 2³².
-    pub(super) fn add(&mut self, life: Life) -> LifeId {
-        let place = self.0.insert(life) as u32;
-        LifeId(NonZeroU32::MIN.saturating_add(place))
+    pub(super) fn add(&mut self, life: Life, history: History) -> LifeId {
+        let place = self.lives.insert(life);
+        let same = self.histories.insert(history);
+        debug_assert_eq!(place, same, "both are added and removed together");
+        LifeId(NonZeroU32::MIN.saturating_add(place as u32))
     }
 
     pub(super) fn get(&self, id: LifeId) -> &Life {
-        &self.0[id.place()]
+        &self.lives[id.place()]
     }
 
     pub(super) fn get_mut(&mut self, id: LifeId) -> &mut Life {
-        &mut self.0[id.place()]
+        &mut self.lives[id.place()]
+    }
+
+    pub(super) fn history(&self, id: LifeId) -> &History {
+        &self.histories[id.place()]
+    }
+
+    pub(super) fn history_mut(&mut self, id: LifeId) -> &mut History {
+        &mut self.histories[id.place()]
     }
 
     pub(super) fn remove(&mut self, id: LifeId) {
-        self.0.remove(id.place());
+        self.lives.remove(id.place());
+        self.histories.remove(id.place());
     }
 
     /// Each of them, whoever's it is.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Life> {
-        self.0.iter_mut().map(|(_, life)| life)
+        self.lives.iter_mut().map(|(_, life)| life)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.lives.len()
     }
 }
 
@@ -148,8 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_200_bytes_and_so_is_its_place() {
-        assert_eq!((size_of::<Life>(), size_of::<Option<Life>>()), (200, 200));
+    fn a_life_is_56_bytes_its_history_148_and_so_are_their_places() {
+        assert_eq!((size_of::<Life>(), size_of::<Option<Life>>()), (56, 56));
+        let history = (size_of::<History>(), size_of::<Option<History>>());
+        assert_eq!(history, (148, 148));
     }
 
     #[test]
@@ -159,9 +177,12 @@ mod tests {
             alive_at_ms,
             ..Life::default()
         };
-        let [a, b] = [1, 2].map(|at| lives.add(life(at)));
+        let [a, b] = [1, 2].map(|at| lives.add(life(at), History::default()));
         lives.remove(a);
-        assert_eq!((lives.add(life(3)), lives.len()), (a, 2));
+        assert_eq!(
+            (lives.add(life(3), History::default()), lives.len()),
+            (a, 2)
+        );
         assert_eq!([a, b].map(|id| lives.get(id).alive_at_ms), [3, 2]);
     }
 }

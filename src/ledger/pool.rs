@@ -32,11 +32,10 @@ const BLOCK: usize = 256;
 
 /// One that is alive, looked up.
 #[derive(Clone, Copy)]
-struct Sight<'a> {
+struct Sight {
     index: u32,
-    row: &'a Row,
-    life: Option<&'a Life>,
-    works: Works,
+    row: Row,
+    life: Option<Life>,
 }
 
 impl Ledger {
@@ -46,39 +45,64 @@ impl Ledger {
     pub fn alive(&self) -> impl Iterator<Item = Alive> + '_ {
         let mut indexes = self.alive.iter().copied();
         let blocks = std::iter::from_fn(move || {
-            let block = indexes.by_ref().take(BLOCK).map(|index| self.sight(index));
-            let block: Vec<Sight<'_>> = block.collect();
-            (!block.is_empty()).then_some(block)
+            let block: Vec<u32> = indexes.by_ref().take(BLOCK).collect();
+            (!block.is_empty()).then(|| self.sights(&block))
         });
         blocks.flatten().flat_map(|sight| self.served_as(sight))
     }
 
-    fn sight(&self, index: u32) -> Sight<'_> {
-        let row = self.row(index);
-        let life = self.life(row);
-        Sight {
+    /// The rows of one candidate, as they stand in [`Ledger::alive`]; none if it is not alive.
+    pub fn alive_as(&self, index: u32) -> impl Iterator<Item = Alive> + '_ {
+        let row = self.rows.get(index as usize).copied();
+        let sight = row.map(|row| Sight {
             index,
             row,
-            life,
-            works: life.map_or(Works::default(), |life| life.works),
+            life: self.life(&row).copied(),
+        });
+        sight.into_iter().flat_map(|sight| self.served_as(sight))
+    }
+
+    /// The candidates of the same address and credentials under other schemes: what an alive one is
+    /// served as depends on them.
+    pub fn beside(&self, index: u32) -> Vec<u32> {
+        if !self.row(index).shared {
+            return Vec::new();
         }
+        let candidate = self.candidate(index);
+        let known = self.by_address.iter_hash(self.hash(&candidate)).copied();
+        let is_beside = |i: &u32| self.others.is_beside(self.row(*i).candidate, &candidate);
+        known.filter(|i| *i != index).filter(is_beside).collect()
+    }
+
+    fn sights(&self, indexes: &[u32]) -> Vec<Sight> {
+        let look = |&index: &u32| Sight {
+            index,
+            row: *self.row(index),
+            life: None,
+        };
+        let mut sights: Vec<Sight> = indexes.iter().map(look).collect();
+        for sight in &mut sights {
+            sight.life = self.life(&sight.row).copied();
+        }
+        sights
     }
 
     /// The rows of one that is alive.
-    fn served_as<'a>(&'a self, sight: Sight<'a>) -> impl Iterator<Item = Alive> + 'a {
+    fn served_as(&self, sight: Sight) -> impl Iterator<Item = Alive> + '_ {
         let Sight { row, life, .. } = sight;
+        let works = life.map_or(Works::default(), |life| life.works);
         let candidate = self.others.candidate(row.candidate);
         let named = match row.shared {
             true => self.served_by_name(&candidate),
             false => Protocols::NONE,
         };
-        let protocols = self.served(row).in_order(candidate.port);
+        let protocols = self.served(&row, life.as_ref()).in_order(candidate.port);
         let once = protocols.filter(move |&protocol| !named.contains(protocol));
         once.map(move |protocol| Alive {
             index: sight.index,
             candidate: candidate.clone(),
             protocol,
-            targets: sight.works.by(protocol),
+            targets: works.by(protocol),
             exit: life.and_then(|life| life.exit),
             latency_us: life.map_or(0, |life| life.timing.total_us),
             checked_at_ms: row.checked_at_ms,
@@ -89,12 +113,14 @@ impl Ledger {
     /// The protocols by which an alive candidate reached enough targets when it was last checked;
     /// none of another.
     pub fn working(&self, index: u32) -> Protocols {
-        self.working_of(self.row(index))
+        let row = self.row(index);
+        self.working_of(row, self.life(row))
     }
 
-    fn working_of(&self, row: &Row) -> Protocols {
+    fn working_of(&self, row: &Row, life: Option<&Life>) -> Protocols {
+        let works = life.map_or(Works::default(), |life| life.works);
         match row.is_alive() {
-            true => self.works(row).enough(self.goal.require, self.goal.count),
+            true => works.enough(self.goal.require, self.goal.count),
             false => Protocols::NONE,
         }
     }
@@ -103,12 +129,12 @@ impl Ledger {
     /// targets that there are now, because others were required, is served under those by which it
     /// reached the others until it is checked, which is at once; one whose protocols are not known
     /// at all under the most likely of its scheme.
-    fn served(&self, row: &Row) -> Protocols {
-        let working = self.working_of(row);
+    fn served(&self, row: &Row, life: Option<&Life>) -> Protocols {
+        let working = self.working_of(row, life);
         if !working.is_empty() || !row.is_alive() {
             return working;
         }
-        if let Some(life) = self.life(row).filter(|life| !life.spoke.is_empty()) {
+        if let Some(life) = life.filter(|life| !life.spoke.is_empty()) {
             return life.spoke;
         }
         let candidate = self.others.candidate(row.candidate);
@@ -131,7 +157,10 @@ impl Ledger {
                     scheme,
                     ..candidate.clone()
                 });
-                index.is_some_and(|index| self.served(self.row(index)).contains(protocol))
+                index.is_some_and(|index| {
+                    let row = self.row(index);
+                    self.served(row, self.life(row)).contains(protocol)
+                })
             })
         };
         Protocol::ALL.into_iter().filter(is_by_name).collect()

@@ -1,6 +1,6 @@
 //! The ledger from and to what a store keeps.
 
-use super::life::Life;
+use super::life::{History, Life};
 use super::row::{Row, UNCLAIMED};
 use super::{Entry, Ledger};
 use proxy_shards::Verdict;
@@ -15,7 +15,10 @@ impl Ledger {
         self.last_check_ms = self.last_check_ms.max(entry.checked_at_ms);
         let verdict = entry.verdict.filter(|v| !v.is_local());
         let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
-        let life = was_alive.then(|| self.lives.add(Life::new(&entry)));
+        let life = was_alive.then(|| {
+            let history = History::new(&entry.history);
+            self.lives.add(Life::new(&entry), history)
+        });
         let known = |row: &mut Row| {
             row.checked_at_ms = entry.checked_at_ms;
             row.life = life;
@@ -44,7 +47,9 @@ impl Ledger {
             entry.works = life.works;
             entry.exit = life.exit;
             entry.timing = life.timing;
-            entry.history = life.history.checks().collect();
+        }
+        if let Some(id) = row.life {
+            entry.history = self.lives.history(id).checks().collect();
         }
         entry
     }

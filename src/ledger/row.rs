@@ -1,7 +1,7 @@
 //! What the ledger keeps of one candidate.
 
 use super::entry::Check;
-use super::life::{Life, LifeId, Lives};
+use super::life::{History, Life, LifeId, Lives};
 use crate::candidates::Short;
 use proxy_shards::{Record, Require, TARGETS_MAX, Verdict, Works};
 
@@ -33,7 +33,7 @@ pub(super) const UNCLAIMED: u16 = u16::MAX - 1;
 pub const SOURCES_MAX: usize = UNCLAIMED as usize;
 
 /// One candidate, in 32 bytes. What else there is of it stands elsewhere.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) candidate: Short,
     pub(super) checked_at_ms: u64,
@@ -81,7 +81,7 @@ impl Row {
             false => self.failures.saturating_add(1),
         };
         if is_alive && self.life.is_none() {
-            self.life = Some(lives.add(Life::default()));
+            self.life = Some(lives.add(Life::default(), History::default()));
         }
         let Some(id) = self.life else { return };
         let life = lives.get_mut(id);
@@ -93,7 +93,7 @@ impl Row {
             life.exit = record.exit.or(life.exit.filter(|_| works != record.works));
         }
         life.works = works;
-        life.history.note(Check {
+        lives.history_mut(id).note(Check {
             at_s: u32::try_from(unix_ms / 1_000).unwrap_or(u32::MAX),
             total_us: record.timing.total_us,
             verdict: record.verdict,
