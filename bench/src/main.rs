@@ -13,6 +13,7 @@ enum Command {
     Farm(commands::farm::Options),
     Compare(commands::compare::Options),
     First(commands::first::Options),
+    Freshness(commands::freshness::Options),
     Api(commands::api::Options),
     Soak(commands::soak::Options),
 }
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Farm(options) => commands::farm::run(&options),
         Command::Compare(options) => commands::compare::run(&options),
         Command::First(options) => commands::first::run(&options),
+        Command::Freshness(options) => commands::freshness::run(&options),
         Command::Api(options) => commands::api::run(&options),
         Command::Soak(options) => commands::soak::run(&options),
     };

@@ -4,9 +4,11 @@ pub(crate) mod api;
 pub(crate) mod compare;
 pub(crate) mod farm;
 pub(crate) mod first;
+pub(crate) mod freshness;
 pub(crate) mod soak;
 
 mod probing;
+mod steered;
 
 use std::error::Error;
 use std::fs::File;
