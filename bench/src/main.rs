@@ -25,6 +25,7 @@ enum Command {
     #[command(hide = true)]
     Engine(commands::engine::Options),
     First(commands::first::Options),
+    Freshness(commands::freshness::Options),
     Api(commands::api::Options),
     Soak(commands::soak::Options),
 }
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Shards(options) => commands::shards::run(&options),
         Command::Engine(options) => commands::engine::run(&options),
         Command::First(options) => commands::first::run(&options),
+        Command::Freshness(options) => commands::freshness::run(&options),
         Command::Api(options) => commands::api::run(&options),
         Command::Soak(options) => commands::soak::run(&options),
     };

@@ -75,8 +75,9 @@ fn said(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-fn report(out: &Path, name: &str) -> Value {
-    let text = std::fs::read_to_string(out.join(name)).expect("a report");
+fn report(out: &Path, name: &str, output: &Output) -> Value {
+    let text = std::fs::read_to_string(out.join(name));
+    let text = text.unwrap_or_else(|error| panic!("{name}: {error}: {}", said(output)));
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -90,14 +91,14 @@ fn first_times_a_start_and_a_restart() {
         return;
     }
     let out = tempfile::tempdir().expect("a folder");
-    let options = ["--count", "56", "--runs", "1", "--part", "start"];
+    let options = ["--count", "56", "--runs", "1"];
     let output = ended(scenario(
         "first",
         out.path(),
         &[&options[..], &AS_FOUND].concat(),
     ));
     assert!(output.status.success(), "{}", said(&output));
-    let report = report(out.path(), "first.json");
+    let report = report(out.path(), "first.json", &output);
     let rows = array(&report["rows"]);
     assert_eq!(rows.len(), 2);
     for row in rows {
@@ -124,22 +125,13 @@ fn the_exit_status_says_whether_the_alive_were_fresh() {
         return;
     }
     let out = tempfile::tempdir().expect("a folder");
-    let options = [
-        "--count",
-        "100",
-        "--part",
-        "freshness",
-        "--interval",
-        "1",
-        "--intervals",
-        "2",
-    ];
+    let options = ["--count", "100", "--interval", "1", "--intervals", "2"];
     let output = ended(scenario(
-        "first",
+        "freshness",
         out.path(),
         &[&options[..], &AS_FOUND].concat(),
     ));
-    let report = report(out.path(), "freshness.json");
+    let report = report(out.path(), "freshness.json", &output);
     let row = &report["rows"][0];
     assert_eq!(row["values"][1]["median"], 5.0, "{}", said(&output));
     let p95 = row["values"][5]["median"].as_f64().expect("an age");
@@ -178,7 +170,7 @@ fn api_measures_every_route_with_and_without_a_sweep() {
         &[&options[..], &AS_FOUND].concat(),
     ));
     assert!(output.status.success(), "{}", said(&output));
-    let report = report(out.path(), "api.json");
+    let report = report(out.path(), "api.json", &output);
     let rows = array(&report["rows"]);
     assert!(rows.len() >= 12, "{}", said(&output));
     for (number, row) in rows[..12].iter().enumerate() {
@@ -225,7 +217,7 @@ fn soak_holds_sweeps_over_a_list_that_changes_until_a_signal_ends_it() {
         said(&output)
     );
 
-    let report = report(out.path(), "soak.json");
+    let report = report(out.path(), "soak.json", &output);
     let row = &report["rows"][0];
     assert!(row["values"][2]["median"].as_f64() >= Some(2.0), "{row}");
     let samples = array(&row["runs"][0]["samples"]);

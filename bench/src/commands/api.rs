@@ -4,8 +4,8 @@ mod measure;
 mod table;
 
 use super::Done;
-use super::first::Steered;
 use super::probing::Probing;
+use super::steered::Steered;
 use clap::ValueEnum;
 use measure::{Measured, Round};
 use proxy_bench::harness::Result;

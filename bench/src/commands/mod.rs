@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod engine;
 pub(crate) mod farm;
 pub(crate) mod first;
+pub(crate) mod freshness;
 pub(crate) mod handshakes;
 pub(crate) mod plain_tls;
 pub(crate) mod reference;
@@ -15,6 +16,7 @@ pub(crate) mod sweep;
 pub(crate) mod tune;
 
 mod probing;
+mod steered;
 
 use std::error::Error;
 use std::fs::File;
