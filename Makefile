@@ -3,8 +3,9 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
+BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show bench truth release
+.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
@@ -37,9 +38,24 @@ fuzz-smoke: ## The same for a few seconds each
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release
 
-bench: release ## Measure against minimal checkers, in rounds; tables, JSON and plots in target/bench
-	target/release/proxy-bench sweep
-	target/release/proxy-bench sweep --name sweep-wide --load good,tarpit --lanes 38000 --shards 2 --steered no --runs 3
+bench: release ## Measure all that docs/performance.md says (about an hour); tables, JSON and plots in target/bench
+	$(BENCH) sweep --load good,refused
+	$(BENCH) sweep --name sweep-lanes --load good --lanes 5000,10000 --steered yes --against raw
+	$(BENCH) sweep --name sweep-mix --load mix,tarpit --lanes 19000 --steered yes --runs 3
+	$(BENCH) sweep --name sweep-wide --load good,tarpit --lanes 38000 --shards 2 --steered no --runs 3
+	$(BENCH) bound
+	$(BENCH) handshakes --count 5000
+	$(BENCH) sessions --count 19000 --runs 3
+	$(CARGO) bench --locked --bench control
+	$(CARGO) bench --locked --bench coordinator
+	$(BENCH) shards
+	$(BENCH) tune
+	$(BENCH) first --runs 3
+	$(BENCH) freshness
+	$(BENCH) api
+
+soak: release ## Two hours of the service under churn: slopes of memory, descriptors and threads
+	$(BENCH) soak
 
 truth: release ## Hold every verdict over 20 000 mock proxies against what is true of them
 	$(PYTHON) scripts/truth.py --bin-dir target/release
