@@ -40,6 +40,7 @@ show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000
 bench: release ## Measure against minimal checkers, in rounds; tables, JSON and plots in target/bench
 	target/release/proxy-bench sweep
 	target/release/proxy-bench sweep --name sweep-wide --load good,tarpit --lanes 38000 --shards 2 --steered no --runs 3
+	target/release/proxy-bench bound
 
 truth: release ## Hold every verdict over 20 000 mock proxies against what is true of them
 	$(PYTHON) scripts/truth.py --bin-dir target/release
