@@ -24,6 +24,7 @@ enum Command {
     // What `tune` and `shards` measure: of no use by itself.
     #[command(hide = true)]
     Engine(commands::engine::Options),
+    Bound(commands::bound::Options),
     First(commands::first::Options),
     Freshness(commands::freshness::Options),
     Api(commands::api::Options),
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Tune(options) => commands::tune::run(&options),
         Command::Shards(options) => commands::shards::run(&options),
         Command::Engine(options) => commands::engine::run(&options),
+        Command::Bound(options) => commands::bound::run(&options),
         Command::First(options) => commands::first::run(&options),
         Command::Freshness(options) => commands::freshness::run(&options),
         Command::Api(options) => commands::api::run(&options),

@@ -226,3 +226,30 @@ fn soak_holds_sweeps_over_a_list_that_changes_until_a_signal_ends_it() {
         assert!(out.path().join(plot).is_file());
     }
 }
+
+#[test]
+fn bound_holds_a_sweep_against_the_time_that_its_candidates_hold_lanes() {
+    if !has_two_cpus() {
+        return;
+    }
+    let out = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proxy-bench"));
+    command.args(["bound", "--count", "44", "--runs", "1", "--lanes", "10"]);
+    command.args(["--timeout-ms", "2500", "--connect-timeout-ms", "1000"]);
+    command.args(AS_FOUND).arg("--bin-dir").arg(programs());
+    let output = command.arg("--out").arg(out.path()).output();
+    let output = output.expect("the binary");
+    assert!(output.status.success(), "{}", said(&output));
+    let report = report(out.path(), "bound.json");
+    let row = &array(&report["rows"])[0];
+    let value = |place: usize| row["values"][place]["median"].as_f64().expect("a figure");
+    let (wall, longest, bound, greedy) = (value(3), value(6), value(7), value(8));
+    assert!((longest - 2.5).abs() < 0.01, "{row}");
+    assert!(
+        longest <= bound && bound <= greedy && greedy <= wall,
+        "{row}"
+    );
+    // All but a few milliseconds of what the program itself counted, which it says in whole seconds.
+    let known = value(12);
+    assert!((80.0..=120.0).contains(&known), "{row}");
+}

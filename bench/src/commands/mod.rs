@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub(crate) mod api;
+pub(crate) mod bound;
 pub(crate) mod compare;
 pub(crate) mod engine;
 pub(crate) mod farm;

@@ -4,6 +4,8 @@ mod case;
 mod contest;
 mod plots;
 
+pub(super) use case::MIX;
+
 use super::Done;
 use case::{Case, Load, Steered};
 use contest::Contestant;

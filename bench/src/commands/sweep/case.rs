@@ -19,7 +19,7 @@ pub(super) enum Load {
 
 /// Everything that a plain list of HTTP proxies has in it: TLS is left out, so that the figures are
 /// of the engine and not of the cryptography, and other protocols, which the references do not speak.
-const MIX: &str = "forwards,forwards_auth,forwards_auth_bare,forwards_auth_wrong,refuses,silent,\
+pub(in crate::commands) const MIX: &str = "forwards,forwards_auth,forwards_auth_bare,forwards_auth_wrong,refuses,silent,\
     mute,closes_at_once,resets,garbage,own_page,bad_gateway,forbidden,asks_auth,redirects,late,\
     drips,endless_headers,endless_body,black_hole,socks5_as_http,socks4_as_http";
 
