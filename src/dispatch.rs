@@ -1,5 +1,6 @@
 //! Tops the shards up: enough jobs that no shard idles, few enough that none has a long queue.
 
+pub mod quota;
 #[cfg(test)]
 pub(crate) mod world;
 

@@ -47,6 +47,11 @@ impl Pool {
         self
     }
 
+    /// For how many proxies there is memory.
+    pub fn capacity(&self) -> usize {
+        self.proxies.capacity()
+    }
+
     /// Whether there is memory for more proxies than there are.
     #[cfg(test)]
     pub(crate) fn has_room(&self) -> bool {

@@ -240,7 +240,7 @@ fn bound_holds_a_sweep_against_the_time_that_its_candidates_hold_lanes() {
     let output = command.arg("--out").arg(out.path()).output();
     let output = output.expect("the binary");
     assert!(output.status.success(), "{}", said(&output));
-    let report = report(out.path(), "bound.json");
+    let report = report(out.path(), "bound.json", &output);
     let row = &array(&report["rows"])[0];
     let value = |place: usize| row["values"][place]["median"].as_f64().expect("a figure");
     let (wall, longest, bound, greedy) = (value(3), value(6), value(7), value(8));

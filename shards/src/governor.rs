@@ -177,7 +177,8 @@ impl Governor {
             };
         }
         if signs.are_trouble() {
-            return self.trouble(stood, now_ms);
+            let demand = self.second.demand.max(signs.demand);
+            return self.trouble(stood, demand, now_ms);
         }
         let second = whole?;
         match self.strain(&second) {
@@ -187,8 +188,13 @@ impl Governor {
     }
 
     /// The kernel refused probes: what stood all the same, at its most, is what it bears.
-    fn trouble(&mut self, stood: usize, now_ms: u64) -> Option<Decision> {
+    /// Where few lanes are asked for, fewer would take nothing away: it is not they.
+    fn trouble(&mut self, stood: usize, demand: usize, now_ms: u64) -> Option<Decision> {
         if now_ms < self.calm_at {
+            return None;
+        }
+        if demand < self.lanes / 2 {
+            self.climb_at = now_ms + self.hold_ms;
             return None;
         }
         let bears = stood.max(self.lanes / 2);

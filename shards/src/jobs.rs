@@ -160,6 +160,11 @@ impl Jobs {
         self.ended.len()
     }
 
+    /// How much there is to report: records, or counts of probes whose jobs go on, which count as one.
+    pub(crate) fn news(&self) -> usize {
+        self.ended.len().max(usize::from(!self.tally.is_empty()))
+    }
+
     /// Whether there is nothing to do and nothing to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting() + self.under_way_count + self.unreported() == 0

@@ -24,9 +24,11 @@ impl Pace {
         }
     }
 
-    /// One connection in `every` from now on; zero: as many as come.
-    pub(crate) fn set(&self, every: Duration) {
+    /// One connection in `every` from now on; zero: as many as come. Whoever waited for a slower pace
+    /// waits no longer than for this one.
+    pub(crate) fn set(&self, every: Duration, now: Instant) {
         self.every.set(every);
+        self.due.set(self.due.get().min(now + every));
     }
 
     /// Whether a connection may begin now.
@@ -90,7 +92,7 @@ mod tests {
 
     fn paced(per_second: u32, start: Instant) -> Pace {
         let pace = Pace::none(start);
-        pace.set(Duration::from_secs(1) / per_second);
+        pace.set(Duration::from_secs(1) / per_second, start);
         pace
     }
 
@@ -147,9 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_faster_pace_holds_at_once() {
+        let start = Instant::now();
+        let pace = Pace::none(start);
+        pace.set(Duration::from_secs(12), start);
+        pace.take(|| start);
+        assert_eq!(pace.opens_in(start), Some(Duration::from_secs(12)));
+        pace.set(Duration::from_millis(1), start);
+        assert_eq!(pace.opens_in(start), Some(Duration::from_millis(1)));
+    }
+
+    #[test]
     fn without_a_pace_everything_may_begin_and_no_clock_is_read() {
         let pace = paced(1, Instant::now());
-        pace.set(Duration::ZERO);
+        pace.set(Duration::ZERO, Instant::now());
         let clock = || panic!("a clock was read");
         for _ in 0..1_000 {
             assert!(pace.is_open(clock));

@@ -80,7 +80,7 @@ impl Seat {
                 Ok(Mail::Control(job)) => self.controls.borrow_mut().add(job),
                 Ok(Mail::Policy(policy)) => drop(self.policy.replace(policy)),
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
-                Ok(Mail::Pace(every)) => self.pace.set(every),
+                Ok(Mail::Pace(every)) => self.pace.set(every, Instant::now()),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
                 #[cfg(test)]
                 Ok(Mail::Panic) => panic!("as asked by a test"),
@@ -117,16 +117,13 @@ impl Seat {
         let jobs = self.jobs.borrow();
         match self.stop_at.get() {
             Some(_) => STOP_PAUSE,
-            None => (self.cadence.get()).pause(jobs.unreported(), jobs.ready(), now),
+            None => (self.cadence.get()).pause(jobs.news(), jobs.ready(), now),
         }
     }
 
     fn report_if_due(&self, now: Instant) {
         let jobs = self.jobs.borrow();
-        let due = self
-            .cadence
-            .get()
-            .is_due(jobs.unreported(), jobs.ready(), now);
+        let due = self.cadence.get().is_due(jobs.news(), jobs.ready(), now);
         drop(jobs);
         if due {
             self.report();

@@ -19,6 +19,9 @@ impl State {
         }
         self.fed_ms = now.clock_ms;
         self.keep_lanes(now);
+        if let Some(quota) = &mut self.quota {
+            quota.pass(now.clock_ms);
+        }
         for shard in 0..self.dispatch.shards() {
             loop {
                 let jobs = self.jobs(shard, now);
@@ -26,6 +29,9 @@ impl State {
                     break;
                 }
                 self.dispatch.took(shard, jobs.len());
+                if let Some(quota) = &mut self.quota {
+                    quota.take(shard, jobs.len());
+                }
                 actions.push(Action::Submit { shard, jobs });
             }
         }
@@ -48,6 +54,8 @@ impl State {
     /// At most one batch for `shard`.
     fn jobs(&mut self, shard: usize, now: Now) -> Vec<Job> {
         let room = self.dispatch.room(shard);
+        let quota = self.quota.as_ref();
+        let room = quota.map_or(room, |quota| room.min(quota.room(shard)));
         let unproven_max = self.unproven_max(shard);
         let mut jobs = Vec::new();
         while jobs.len() < room
@@ -131,6 +139,10 @@ impl State {
             came_back += usize::from(self.came_back(report.shard, record, now));
         }
         self.dispatch.ended(report.shard, came_back);
+        if let Some(quota) = &mut self.quota {
+            let probes = usize::try_from(report.tally.total()).unwrap_or(usize::MAX);
+            quota.take(report.shard, probes.saturating_sub(came_back));
+        }
         for record in report.controls {
             self.target_ended(record, now, actions);
         }
@@ -141,7 +153,7 @@ impl State {
         let stat = ShardStat {
             in_flight: report.in_flight as u64,
             queued: report.queued as u64,
-            lag_us: report.lag_us,
+            lag_us: self.lags[report.shard].worst(report.lag_us, now.clock_ms),
             restarts: report.restarts,
         };
         if self.shards[report.shard] != stat {

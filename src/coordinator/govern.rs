@@ -26,5 +26,6 @@ impl State {
         let batch_size = self.config.checker.batch_size;
         self.lanes.granted(lanes_per_shard);
         self.dispatch.resize(lanes_per_shard, batch_size);
+        self.publisher.note_figures();
     }
 }

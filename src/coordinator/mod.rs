@@ -19,6 +19,7 @@ mod sources;
 
 mod answer;
 mod fresh;
+mod lately;
 mod publication;
 mod publish;
 mod saves;

@@ -2,7 +2,7 @@
 
 use super::event::{Action, Now};
 use super::rounds::{doors, every};
-use super::state::{State, begun, rules};
+use super::state::{State, begun, quota, rules};
 use crate::config::Config;
 use crate::lanes::Wish;
 use crate::ledger::moved;
@@ -49,6 +49,7 @@ impl State {
         let wish = Wish::from(&config.checker);
         actions.push(Action::Lanes(self.lanes.set_wish(wish, now.clock_ms)));
         actions.push(Action::Pace(config.checker.connects_per_second));
+        self.quota = quota(&config, self.dispatch.shards(), now);
         self.config = config;
         self.forget_over();
         let ledger = &self.ledger;

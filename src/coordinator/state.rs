@@ -2,6 +2,7 @@
 
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
+use super::lately::Lately;
 use super::names::Names;
 use super::publication::Turn;
 use super::publish::Publisher;
@@ -13,6 +14,7 @@ use super::sources::Origins;
 use crate::config::Config;
 use crate::control::Control;
 use crate::dispatch::Dispatch;
+use crate::dispatch::quota::Quota;
 use crate::lanes::{Lanes, Wish};
 use crate::ledger::Ledger;
 use crate::schedule::{Rules, Schedule};
@@ -63,6 +65,8 @@ pub struct State {
     pub(super) dispatch: Dispatch,
     pub(super) lanes: Lanes,
     pub(super) reserve: Reserve,
+    /// What each shard may be handed, where connections keep a pace.
+    pub(super) quota: Option<Quota>,
     /// Names that are being looked up: a shard of its own, as it were.
     pub(super) lookups: Dispatch,
     pub(super) names: Names,
@@ -82,6 +86,7 @@ pub struct State {
     pub(super) sweep: Sweep,
     pub(super) probes: Tally,
     pub(super) shards: Vec<ShardStat>,
+    pub(super) lags: Vec<Lately>,
     pub(super) fed_ms: u64,
     stopping: bool,
 }
@@ -98,6 +103,7 @@ impl State {
             schedule: Schedule::new(shards + 1, rules(&config), start.seed),
             dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size)
                 .paced(),
+            quota: quota(&config, shards, now),
             lanes: Lanes::new(
                 shards,
                 start.lanes_per_shard,
@@ -120,6 +126,7 @@ impl State {
             sweep: begun(1, now),
             probes: Tally::default(),
             shards: vec![ShardStat::default(); shards],
+            lags: vec![Lately::default(); shards],
             fed_ms: 0,
             stopping: false,
             config,
@@ -279,6 +286,11 @@ impl State {
     fn persist_ms(&self) -> u64 {
         to_ms(self.config.storage.persist_interval)
     }
+}
+
+pub(super) fn quota(config: &Config, shards: usize, now: Now) -> Option<Quota> {
+    let pace = config.checker.connects_per_second;
+    pace.map(|pace| Quota::new(pace, shards, now.clock_ms))
 }
 
 pub(super) fn rules(config: &Config) -> Rules {

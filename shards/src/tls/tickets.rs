@@ -8,8 +8,9 @@
 //! not hold it can only ignore the ticket: the handshake is then a full one, with a certificate that
 //! is verified. What a proxy sees of a ticket is its name, not its secret, however often it passes by.
 //!
-//! From a verified certificate to a ticket that is offered there are [`TICKET_SECONDS_MAX`] at most,
-//! however many sessions lie between; what the target says of a ticket's life counts too, and the
+//! From a full handshake to a ticket that is offered there are [`TICKET_SECONDS_MAX`] at most, however
+//! many sessions lie between, and its certificate was verified by then or, with the same bytes, a few
+//! minutes before (`chains.rs`); what the target says of a ticket's life counts too, and the
 //! seven days of RFC 8446, section 4.6.1. There is one store per target and plan, so that no session is resumed
 //! for another name or under other roots; a plan belongs to a shard, so the lanes of a shard share it
 //! and no other shard sees it. No early data is sent, and sessions of TLS 1.2, whose tickets go in the

@@ -5,7 +5,7 @@ mod govern;
 
 use super::book::Check;
 use super::direct::{self, Addresses};
-use super::feed::{Feed, HOST_SHORT_MAX, TARGET_DOWN_MAX};
+use super::feed::{Again, Feed};
 use super::outside::{Heard, Outside};
 use crate::control::{Control, Health, Round};
 use crate::dispatch::Shards;
@@ -189,7 +189,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
         let network = record.verdict == Verdict::LocalNetwork;
         match () {
             () if !alive && back.began_ms < self.relearnt_ms => self.void(record),
-            () if self.is_passing(record) => self.again(back.index, HOST_SHORT_MAX, record),
+            () if self.is_passing(record) => self.again(back.index, Again::HostShort, record),
             () if self.control.is_proof(record, Protocols::NONE)
                 && !(network && self.controlled) =>
             {
@@ -204,8 +204,8 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
     }
 
     /// Has a candidate probed again, or ends it with `last` if that was done often enough.
-    fn again(&mut self, index: u32, most: u8, last: &Record) -> io::Result<()> {
-        match self.feed.again(index, most) {
+    fn again(&mut self, index: u32, reason: Again, last: &Record) -> io::Result<()> {
+        match self.feed.again(index, reason) {
             true => Ok(()),
             false => self.check.end(last),
         }
@@ -217,7 +217,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
             return Ok(());
         };
         let last = Record::unprobed(record.id, Verdict::LocalTarget);
-        self.again(index, TARGET_DOWN_MAX, &last)
+        self.again(index, Again::TargetDown, &last)
     }
 
     /// Starts a round if one is due: at once, when nothing is left but what is held.
@@ -281,7 +281,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
             // A failure while one of several targets was away may be that one's.
             match record.verdict == Verdict::Alive || *trusted == all {
                 true => self.check.end(record)?,
-                false => self.again(record.id as u32, TARGET_DOWN_MAX, record)?,
+                false => self.again(record.id as u32, Again::TargetDown, record)?,
             }
         }
         round.void.iter().try_for_each(|record| self.void(record))

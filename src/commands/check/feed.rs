@@ -9,10 +9,28 @@ use std::num::NonZeroUsize;
 /// Upper bound of the jobs handed to a shard at once.
 const BATCH_SIZE: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 /// How often a candidate is probed again because the targets were down when it failed.
-pub(super) const TARGET_DOWN_MAX: u8 = 3;
+const TARGET_DOWN_MAX: u8 = 3;
 /// How often because this host had no ports or memory for more, while there come to be fewer lanes:
 /// the shard's own retries last 750 ms each time, so that the host has most of a minute.
-pub(super) const HOST_SHORT_MAX: u8 = 60;
+const HOST_SHORT_MAX: u8 = 60;
+
+/// Why a candidate is probed again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Again {
+    /// The targets were down when it failed.
+    TargetDown,
+    /// This host had no ports or memory for more.
+    HostShort,
+}
+
+impl Again {
+    fn most(self) -> u8 {
+        match self {
+            Again::TargetDown => TARGET_DOWN_MAX,
+            Again::HostShort => HOST_SHORT_MAX,
+        }
+    }
+}
 
 /// Where one candidate stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +55,8 @@ pub(super) struct Feed {
     queues: Vec<VecDeque<u32>>,
     dispatch: Dispatch,
     stands: Vec<Stand>,
-    /// How often each was probed again; few ever are.
-    again: HashMap<u32, u8>,
+    /// How often each was probed again, for each reason; few ever are.
+    again: HashMap<u32, [u8; 2]>,
 }
 
 impl Feed {
@@ -117,10 +135,10 @@ impl Feed {
         }
     }
 
-    /// Has a candidate probed again; `false` if that was done `most` times.
-    pub(super) fn again(&mut self, index: u32, most: u8) -> bool {
-        let times = self.again.entry(index).or_default();
-        if *times >= most {
+    /// Has a candidate probed again; `false` if that was done often enough for this reason.
+    pub(super) fn again(&mut self, index: u32, reason: Again) -> bool {
+        let times = &mut self.again.entry(index).or_default()[reason as usize];
+        if *times >= reason.most() {
             return false;
         }
         *times += 1;
