@@ -4,7 +4,7 @@ mod holds;
 mod outcome;
 
 use super::Done;
-use super::first::Steered;
+use super::steered::Steered;
 use super::sweep;
 use holds::Patience;
 use outcome::Outcome;
