@@ -25,9 +25,6 @@ pub(super) struct Publisher {
     retired: Retired,
 }
 
-/// The memory of a pool of fewer proxies is worth keeping anyway.
-const POOL_MIN: usize = 1024;
-
 /// Pools that were published before. They are kept until no reader has them, so that it is never a
 /// reader who has to free the memory of a hundred thousand proxies; the next pool is written into it.
 #[derive(Debug, Default)]
@@ -45,7 +42,7 @@ impl Retired {
         let mut blank = Pool::default();
         for pool in std::mem::take(&mut self.0) {
             match Arc::try_unwrap(pool) {
-                Ok(pool) if pool.capacity() / 4 <= expected.max(POOL_MIN) => blank = pool.cleared(),
+                Ok(pool) if pool.capacity() / 4 <= expected => blank = pool.cleared(),
                 Ok(_) => {}
                 Err(read) => self.0.push(read),
             }

@@ -242,6 +242,7 @@ fn lanes_that_nobody_waits_for_are_not_raised() {
         errors: [0, 0, 9],
         ended: 9,
         in_flight: 500,
+        demand: 1_000,
         ..Signs::default()
     };
     let down = governor.look(&trouble, 1_000).unwrap();
@@ -266,12 +267,29 @@ fn lanes_that_nobody_waits_for_are_not_raised() {
 }
 
 #[test]
+fn errors_while_few_lanes_are_asked_for_take_none_away() {
+    let mut governor = governor(20_000);
+    for look in 1..1_000 {
+        let stray = Signs {
+            errors: [0, 0, 1],
+            ended: 3,
+            in_flight: 10,
+            demand: 30,
+            ..Signs::default()
+        };
+        assert_eq!(governor.look(&stray, look * 100), None);
+    }
+    assert_eq!(governor.lanes(), 20_000);
+}
+
+#[test]
 fn errors_of_before_a_step_are_not_held_against_the_lanes_after_it() {
     let mut governor = governor(1_000);
     let trouble = Signs {
         errors: [5, 0, 0],
         ended: 5,
         in_flight: 100,
+        demand: 1_000,
         ..Signs::default()
     };
     assert_eq!(governor.look(&trouble, 100).unwrap().lanes, 437);
@@ -293,6 +311,7 @@ fn another_wish_counts_at_once_unless_lanes_are_held_back() {
     let trouble = Signs {
         errors: [5, 0, 0],
         ended: 5,
+        demand: 2_000,
         ..Signs::default()
     };
     assert_eq!(governor.look(&trouble, 100).unwrap().lanes, 875);
