@@ -38,7 +38,7 @@ fuzz-smoke: ## The same for a few seconds each
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release
 
-bench: release ## Measure all that docs/performance.md says (about an hour); tables, JSON and plots in target/bench
+bench: release ## Run every scenario of docs/performance.md (long); tables, JSON and plots in target/bench
 	$(BENCH) sweep --load good,refused
 	$(BENCH) sweep --name sweep-lanes --load good --lanes 5000,10000 --steered yes --against raw
 	$(BENCH) sweep --name sweep-mix --load mix,tarpit --lanes 19000 --steered yes --runs 3
