@@ -50,7 +50,7 @@ fn knobs_are_tried_one_at_a_time_and_what_the_kernel_declines_is_a_row() {
         "--grid",
         "buffers=3,64",
         "--grid",
-        "task_run=interrupting,deferred_flagged",
+        "task_run=interrupting,cooperative",
     ];
     let Some((output, json)) = scenario("tune", out.path(), &arguments) else {
         return;
@@ -59,15 +59,7 @@ fn knobs_are_tried_one_at_a_time_and_what_the_kernel_declines_is_a_row() {
     // What was better, be it by chance, is tried once more behind these.
     assert_eq!(
         column(&json, 1)[..7],
-        [
-            "",
-            "again",
-            "0",
-            "3",
-            "64",
-            "interrupting",
-            "deferred_flagged"
-        ],
+        ["", "again", "0", "3", "64", "interrupting", "cooperative"],
         "{}",
         told(&output)
     );
@@ -103,14 +95,14 @@ fn every_combination_is_tried_if_that_is_wanted() {
         "--grid",
         "nap=0,200",
         "--grid",
-        "round=16,256",
+        "linger=16,256",
     ];
     let Some((output, json)) = scenario("tune", out.path(), &arguments) else {
         return;
     };
     assert!(output.status.success(), "{}", told(&output));
     let values = column(&json, 1);
-    assert_eq!(values, ["", "again", "nap=0 round=16", "0", "16"]);
+    assert_eq!(values, ["", "again", "nap=0 linger=16", "0", "16"]);
     assert!(out.path().join("tune-product.svg").is_file());
 }
 

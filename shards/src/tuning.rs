@@ -8,24 +8,17 @@ use std::time::Duration;
 pub enum TaskRun {
     /// Only when the shard asks for it: `IORING_SETUP_DEFER_TASKRUN`, with one submitter.
     Deferred,
-    /// The same, and a round does not ask twice unless a flag says that there is more:
-    /// `IORING_SETUP_TASKRUN_FLAG`.
-    DeferredFlagged,
     /// At the shard's next system call, without an interrupt: `IORING_SETUP_COOP_TASKRUN`.
     Cooperative,
-    /// The same, with the flag.
-    CooperativeFlagged,
     /// Whenever the kernel likes, interrupting the shard.
     Interrupting,
 }
 
 impl TaskRun {
     /// Every way.
-    pub const ALL: [TaskRun; 5] = [
+    pub const ALL: [TaskRun; 3] = [
         TaskRun::Deferred,
-        TaskRun::DeferredFlagged,
         TaskRun::Cooperative,
-        TaskRun::CooperativeFlagged,
         TaskRun::Interrupting,
     ];
 
@@ -33,9 +26,7 @@ impl TaskRun {
     pub const fn label(self) -> &'static str {
         match self {
             TaskRun::Deferred => "deferred",
-            TaskRun::DeferredFlagged => "deferred_flagged",
             TaskRun::Cooperative => "cooperative",
-            TaskRun::CooperativeFlagged => "cooperative_flagged",
             TaskRun::Interrupting => "interrupting",
         }
     }
@@ -43,11 +34,6 @@ impl TaskRun {
     /// The way that `label` names.
     pub fn from_label(label: &str) -> Option<TaskRun> {
         TaskRun::ALL.into_iter().find(|way| way.label() == label)
-    }
-
-    /// Whether the kernel raises a flag when it has something left to do.
-    pub(crate) const fn is_flagged(self) -> bool {
-        matches!(self, TaskRun::DeferredFlagged | TaskRun::CooperativeFlagged)
     }
 }
 
@@ -67,15 +53,15 @@ pub struct Tuning {
     pub buffers: u16,
     /// Bytes in each.
     pub buffer_bytes: usize,
-    /// How long more completions are let gather when few came, though many are awaited; zero: never.
-    /// Else the executor's own sleep costs more than the work.
+    /// How long completions are let gather while many are awaited; zero: not at all.
     pub nap: Duration,
     /// From so many operations in the kernel on.
     pub nap_crowd: usize,
-    /// When fewer completions than this came.
+    /// Until there are so many completions.
     pub nap_few: usize,
-    /// Completions taken in one round, before the tasks that they woke run.
-    pub round: usize,
+    /// How long the shard blocks in its ring before it goes to sleep by the executor, which takes
+    /// several system calls more. Mail and timers that come meanwhile wait for so long.
+    pub linger: Duration,
     /// Who decides when the kernel's work is done.
     pub task_run: TaskRun,
     /// Whether each shard stays on one CPU.
@@ -94,7 +80,7 @@ impl Default for Tuning {
             nap: Duration::from_micros(200),
             nap_crowd: 256,
             nap_few: 16,
-            round: 256,
+            linger: Duration::from_millis(2),
             task_run: TaskRun::Deferred,
             pinned: true,
         }

@@ -185,7 +185,7 @@ mod tests {
     fn a_product_that_would_take_for_ever_is_declined() {
         let numbers: Vec<_> = (1..=17).map(|n| n.to_string()).collect();
         let axis = |knob: &str| format!("{knob}={}", numbers.join(","));
-        let (one, two) = (axis("nap"), axis("round"));
+        let (one, two) = (axis("nap"), axis("linger"));
         assert!(product(&Settings::default(), &axes(&[&one, &two])).is_err());
         assert!(product(&Settings::default(), &[]).is_err());
     }

@@ -24,10 +24,10 @@ pub enum Knob {
     Nap,
     /// From how many operations in the kernel on.
     NapCrowd,
-    /// When fewer completions than this came.
+    /// Until there are so many completions.
     NapFew,
-    /// Completions of one round.
-    Round,
+    /// How long the shard blocks in its ring before it goes to sleep.
+    Linger,
     /// Who decides when the kernel's work is done.
     TaskRun,
     /// Whether each shard stays on one CPU.
@@ -51,7 +51,7 @@ impl Knob {
         Knob::Nap,
         Knob::NapCrowd,
         Knob::NapFew,
-        Knob::Round,
+        Knob::Linger,
         Knob::TaskRun,
         Knob::Pinned,
         Knob::Lanes,
@@ -70,7 +70,7 @@ impl Knob {
             Knob::Nap => "nap",
             Knob::NapCrowd => "nap_crowd",
             Knob::NapFew => "nap_few",
-            Knob::Round => "round",
+            Knob::Linger => "linger",
             Knob::TaskRun => "task_run",
             Knob::Pinned => "pinned",
             Knob::Lanes => "lanes",
@@ -89,11 +89,9 @@ impl Knob {
             Knob::BufferBytes => "bytes in each of them",
             Knob::Nap => "microseconds that completions are let gather; 0: never",
             Knob::NapCrowd => "operations in the kernel from which on that is done",
-            Knob::NapFew => "completions below which that is done",
-            Knob::Round => "completions taken before the tasks that they woke run",
-            Knob::TaskRun => {
-                "deferred, deferred_flagged, cooperative, cooperative_flagged, interrupting"
-            }
+            Knob::NapFew => "completions that end it",
+            Knob::Linger => "microseconds that a shard blocks in its ring before it sleeps",
+            Knob::TaskRun => "deferred, cooperative, interrupting",
             Knob::Pinned => "on: each shard stays on one CPU; off",
             Knob::Lanes => "probes at once, all shards together",
             Knob::Shards => "shards",
@@ -112,13 +110,8 @@ impl Knob {
             Knob::Nap => &["0", "50", "100", "400", "1000"],
             Knob::NapCrowd => &["64", "1024"],
             Knob::NapFew => &["4", "64"],
-            Knob::Round => &["64", "1024"],
-            Knob::TaskRun => &[
-                "deferred_flagged",
-                "cooperative",
-                "cooperative_flagged",
-                "interrupting",
-            ],
+            Knob::Linger => &["200", "10000"],
+            Knob::TaskRun => &["cooperative", "interrupting"],
             Knob::Pinned => &["off"],
             Knob::Lanes => &["1000", "10000", "19000"],
             Knob::Shards => &["2"],
@@ -140,7 +133,7 @@ impl Knob {
             Knob::Nap => tuning.nap.as_micros().to_string(),
             Knob::NapCrowd => tuning.nap_crowd.to_string(),
             Knob::NapFew => tuning.nap_few.to_string(),
-            Knob::Round => tuning.round.to_string(),
+            Knob::Linger => tuning.linger.as_micros().to_string(),
             Knob::TaskRun => tuning.task_run.label().into(),
             Knob::Pinned if tuning.pinned => "on".into(),
             Knob::Pinned => "off".into(),
@@ -172,7 +165,7 @@ impl Knob {
             Knob::Nap => tuning.nap = Duration::from_micros(number(text)?),
             Knob::NapCrowd => tuning.nap_crowd = number(text)?,
             Knob::NapFew => tuning.nap_few = number(text)?,
-            Knob::Round => tuning.round = number(text)?,
+            Knob::Linger => tuning.linger = Duration::from_micros(number(text)?),
             Knob::TaskRun => {
                 let way = TaskRun::from_label(text);
                 tuning.task_run = way.ok_or_else(|| format!("one of: {}", self.meaning()))?;
@@ -196,7 +189,7 @@ impl Knob {
                 format!("completions_min: {value}, completions_max: {value},")
             }
             Knob::Slots => format!("slots_max: NonZeroU32::new({value}),"),
-            Knob::Nap => format!("nap: Duration::from_micros({value}),"),
+            Knob::Nap | Knob::Linger => format!("{self}: Duration::from_micros({value}),"),
             Knob::TaskRun => {
                 let way = TaskRun::from_label(value);
                 way.map_or_else(String::new, |way| format!("task_run: TaskRun::{way:?},"))
@@ -211,8 +204,7 @@ impl Knob {
             | Knob::Buffers
             | Knob::BufferBytes
             | Knob::NapCrowd
-            | Knob::NapFew
-            | Knob::Round => format!("{self}: {value},"),
+            | Knob::NapFew => format!("{self}: {value},"),
         };
         format!("{line} in shards/src/tuning.rs")
     }

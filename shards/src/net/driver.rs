@@ -1,7 +1,9 @@
 //! The task that drives a ring: rounds while there is work, sleep when there is none.
 
 use super::ring::{Ring, RingOptions};
+use super::settle::Look;
 use futures_lite::future::yield_now;
+use io_uring::cqueue;
 use std::io;
 use std::rc::{Rc, Weak};
 
@@ -17,26 +19,41 @@ pub(crate) fn start(options: RingOptions) -> io::Result<Rc<Ring>> {
 async fn drive(ring: Weak<Ring>) {
     let (mut batch, mut due) = (Vec::new(), Vec::new());
     while let Some(ring) = ring.upgrade() {
-        if ring.round(&mut batch, false) {
-            ring.expire(&mut due);
+        let look = first_look(&ring);
+        if ring.round(&mut batch, look)
+            || linger(&ring, &mut batch).await
+            || last_look(&ring, &mut batch)
+        {
             ring.eventfd(false);
+            ring.expire(&mut due);
             yield_now().await;
-            let tuning = &ring.tuning;
-            let sparse = batch.len() < tuning.nap_few && ring.in_kernel() >= tuning.nap_crowd;
-            if sparse && !tuning.nap.is_zero() {
-                ring.nap();
-            }
             continue;
         }
-        // Off while busy, the bell goes on for the last look: what came before it is found by that
-        // look, what comes after rings.
-        ring.eventfd(true);
-        if !ring.round(&mut batch, true) {
-            let bell = ring.bell();
-            drop(ring);
-            bell.sleep().await;
-        } else {
-            ring.expire(&mut due);
-        }
+        let bell = ring.bell();
+        drop(ring);
+        bell.sleep().await;
     }
+}
+
+/// In a crowd completions are let gather: a wake-up costs as much as some of them.
+fn first_look(ring: &Ring) -> Look {
+    let tuning = &ring.tuning;
+    if ring.in_kernel() >= tuning.nap_crowd && !tuning.nap.is_zero() {
+        Look::Wait(tuning.nap_few, tuning.nap)
+    } else {
+        Look::Now
+    }
+}
+
+/// Waits in the ring while anything is awaited there. Who is ready to run does not wait with it.
+async fn linger(ring: &Ring, batch: &mut Vec<cqueue::Entry>) -> bool {
+    yield_now().await;
+    ring.in_kernel() > 0 && ring.round(batch, Look::Wait(1, ring.tuning.linger))
+}
+
+/// Off while busy, the bell goes on for the last look: what came before it is found by that look,
+/// what comes after rings.
+fn last_look(ring: &Ring, batch: &mut Vec<cqueue::Entry>) -> bool {
+    ring.eventfd(true);
+    ring.round(batch, Look::Last)
 }

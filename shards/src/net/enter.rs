@@ -1,6 +1,5 @@
 //! The two ways into the kernel: `io_uring_enter(2)` while there is work, and before going to sleep.
 
-use crate::tuning::TaskRun;
 use io_uring::{IoUring, types};
 use std::io;
 use std::time::Duration;
@@ -17,11 +16,13 @@ pub(super) fn enter(ring: &mut IoUring) -> io::Result<()> {
     })
 }
 
-/// The same, but up to `pieces` of deferred work are done. Since Linux 6.13 an enter stops after 20
-/// of them, and while any are left over the eventfd is not signalled for new ones; asking for more
-/// completions lifts the limit, and the timeout of zero keeps it from waiting for them.
-pub(super) fn drain(ring: &mut IoUring, pieces: usize) -> io::Result<()> {
-    gather(ring, pieces, Duration::ZERO)
+/// The same, until nothing is left to do. Since Linux 6.13 an enter stops after 20 pieces of deferred
+/// work, and while any are left over the eventfd is not signalled for new ones; asking for more
+/// completions than there can be lifts the limit, and the timeout of zero keeps it from waiting for
+/// them. That timeout is an interrupt, which costs several system calls.
+pub(super) fn drain(ring: &mut IoUring) -> io::Result<()> {
+    const EVERYTHING: usize = 1 << 16;
+    gather(ring, EVERYTHING, Duration::ZERO)
 }
 
 /// Submits what is queued and waits until there are `wanted` completions, for at most `patience`.
@@ -29,13 +30,6 @@ pub(super) fn gather(ring: &mut IoUring, wanted: usize, patience: Duration) -> i
     let patience = types::Timespec::from(patience);
     let args = types::SubmitArgs::new().timespec(&patience);
     ignore_busy(ring.submitter().submit_with_args(wanted, &args))
-}
-
-/// Whether a further enter may find something. A flag that is down may be wrong, as an enter that
-/// stops early takes it down all the same; so no round goes without its first enter, nor a sleep
-/// without the last look.
-pub(super) fn may_have_more(ring: &mut IoUring, task_run: TaskRun) -> bool {
-    !task_run.is_flagged() || ring.submission().taskrun()
 }
 
 fn ignore_busy(entered: io::Result<usize>) -> io::Result<()> {

@@ -10,6 +10,7 @@ mod buffers;
 mod driver;
 mod enter;
 mod failure;
+mod prefetch;
 mod ring;
 mod settle;
 mod slot;

@@ -3,7 +3,8 @@
 
 use super::bell::{self, Bell, Rope};
 use super::buffers::{Buffers, GROUP};
-use super::enter::{enter, gather};
+use super::enter::enter;
+use super::settle::Look;
 use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
 use crate::tuning::{TaskRun, Tuning};
@@ -79,15 +80,10 @@ impl Ring {
         let mut builder = IoUring::builder();
         builder.setup_cqsize(completions).setup_single_issuer();
         match tuning.task_run {
-            TaskRun::Deferred | TaskRun::DeferredFlagged => {
-                builder.setup_coop_taskrun().setup_defer_taskrun()
-            }
-            TaskRun::Cooperative | TaskRun::CooperativeFlagged => builder.setup_coop_taskrun(),
+            TaskRun::Deferred => builder.setup_coop_taskrun().setup_defer_taskrun(),
+            TaskRun::Cooperative => builder.setup_coop_taskrun(),
             TaskRun::Interrupting => &mut builder,
         };
-        if tuning.task_run.is_flagged() {
-            builder.setup_taskrun_flag();
-        }
         let io = builder.build(tuning.submissions)?;
         io.submitter().register_files_sparse(options.slots)?;
         let buffers = Buffers::register(&io, tuning.buffers, tuning.buffer_bytes)?;
@@ -174,6 +170,12 @@ impl Ring {
         RefMut::map(self.slots.borrow_mut(), |slots| {
             &mut slots[i as usize / PAGE][i as usize % PAGE]
         })
+    }
+
+    /// Looks at slot `i`, if there is one.
+    pub(super) fn peek<T>(&self, i: u32, look: impl FnOnce(&Slot) -> T) -> Option<T> {
+        let (slots, i) = (self.slots.borrow(), i as usize);
+        slots.get(i / PAGE).map(|page| look(&page[i % PAGE]))
     }
 
     /// Queues a chain whole: a submission in its middle would cut it.
@@ -321,14 +323,6 @@ impl Ring {
         self.free.borrow_mut().push(i);
     }
 
-    /// Submits what is queued and lets completions gather. Blocks the executor, but not for longer
-    /// than the nap: its own way to sleep costs several times the system call.
-    pub(super) fn nap(&self) {
-        let tuning = &self.tuning;
-        // What cannot be submitted now is with the next round.
-        let _ = gather(&mut self.io.borrow_mut(), tuning.nap_few, tuning.nap);
-    }
-
     /// What the driver sleeps by.
     pub(super) fn bell(&self) -> Rc<Bell> {
         self.bell.clone()
@@ -360,7 +354,7 @@ impl Drop for Ring {
         let mut batch = Vec::new();
         let patience = Instant::now() + Duration::from_secs(2);
         while self.in_kernel.get() > 0 && Instant::now() < patience && !std::thread::panicking() {
-            if !self.round(&mut batch, true) {
+            if !self.round(&mut batch, Look::Last) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             self.busy().into_iter().for_each(|i| self.cancel(i));

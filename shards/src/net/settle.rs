@@ -1,14 +1,23 @@
 //! What comes back: completions are settled, deadlines are enforced.
 
-use super::enter::{drain, enter, may_have_more};
+use super::enter::{drain, enter, gather};
 use super::ring::Ring;
 use super::slot::{Given, State, Step, Tag};
 use super::wheel::Due;
 use io_uring::cqueue;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// More completions than there can be.
-const EVERYTHING: usize = 1 << 16;
+/// How a round looks for completions. Each is one system call.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Look {
+    /// What is there.
+    Now,
+    /// Until there are so many, or for so long. Blocks the executor: its own way to sleep costs
+    /// several times the system call.
+    Wait(usize, Duration),
+    /// Before a sleep: nothing is left undone.
+    Last,
+}
 
 impl Ring {
     fn settle(&self, completion: &cqueue::Entry) {
@@ -75,37 +84,29 @@ impl Ring {
     }
 
     /// One round: submit, take what is there. `true` if anything was.
-    pub(super) fn round(&self, batch: &mut Vec<cqueue::Entry>, last_look: bool) -> bool {
+    pub(super) fn round(&self, batch: &mut Vec<cqueue::Entry>, look: Look) -> bool {
         batch.clear();
         batch.append(&mut self.backlog.borrow_mut());
         {
             let mut io = self.io.borrow_mut();
-            if last_look {
-                // All at once only if little can be left: each completed receive holds a buffer.
-                for pieces in [self.tuning.round, EVERYTHING] {
-                    drain(&mut io, pieces).expect("io_uring_enter: last look");
-                    batch.extend(io.completion());
-                    if !batch.is_empty() {
-                        break;
-                    }
-                }
-            } else {
-                loop {
-                    let had = batch.len();
-                    enter(&mut io).expect("io_uring_enter: round");
-                    batch.extend(io.completion());
-                    let full = batch.len() >= self.tuning.round;
-                    if full || batch.len() == had || !may_have_more(&mut io, self.tuning.task_run) {
-                        break;
-                    }
-                }
-            }
+            let entered = match look {
+                // What was taken while making room does not wait for more.
+                _ if !batch.is_empty() => enter(&mut io),
+                Look::Now => enter(&mut io),
+                Look::Wait(wanted, patience) => gather(&mut io, wanted, patience),
+                Look::Last => drain(&mut io),
+            };
+            entered.expect("io_uring_enter: round");
+            batch.extend(io.completion());
         }
         if batch.is_empty() {
             return false;
         }
         self.now.set(Instant::now());
-        batch.iter().for_each(|completion| self.settle(completion));
+        for (n, completion) in batch.iter().enumerate() {
+            self.prefetch(&batch[n..]);
+            self.settle(completion);
+        }
         true
     }
 

@@ -18,7 +18,6 @@ fn cramped(task_run: TaskRun) -> Tuning {
         buffers: 4,
         nap_crowd: 4,
         nap_few: 4,
-        round: 4,
         task_run,
         ..Tuning::default()
     }
