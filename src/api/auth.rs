@@ -1,21 +1,20 @@
 //! Who may ask: the key of a request against the hashes of the known ones.
 
+use super::client::KeyHash;
 use super::query;
 use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use subtle::{Choice, ConstantTimeEq};
 
-/// Whether the request shows a key whose SHA-256 is in `keys`. Takes the same time whichever key
-/// it is and however much of it is right.
-pub(super) fn admits(keys: &[[u8; 32]], head: &Parts) -> bool {
-    let Some(key) = shown(head) else {
-        return false;
-    };
-    let digest: [u8; 32] = Sha256::digest(&key).into();
-    keys.iter()
-        .fold(Choice::from(0), |found, known| found | known.ct_eq(&digest))
-        .into()
+/// The SHA-256 of the key that the request shows, if it is in `keys`. Takes the same time whichever
+/// key it is and however much of it is right.
+pub(super) fn known(keys: &[KeyHash], head: &Parts) -> Option<KeyHash> {
+    let digest: KeyHash = Sha256::digest(shown(head)?).into();
+    let found = keys
+        .iter()
+        .fold(Choice::from(0), |found, known| found | known.ct_eq(&digest));
+    bool::from(found).then_some(digest)
 }
 
 /// The header `X-Api-Key`, else the query's `key`; an empty one counts as none.
@@ -42,7 +41,7 @@ mod tests {
             request = request.header("X-Api-Key", header);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        assert_eq!(admits(&keys, &head), admitted, "{uri} {header:?}");
+        assert_eq!(known(&keys, &head).is_some(), admitted, "{uri} {header:?}");
     }
 
     #[test]
@@ -79,6 +78,6 @@ mod tests {
             .body(())
             .unwrap()
             .into_parts();
-        assert!(!admits(&[], &head));
+        assert_eq!(known(&[], &head), None);
     }
 }

@@ -6,6 +6,8 @@
 
 mod answer;
 mod auth;
+mod client;
+mod desk;
 mod limits;
 mod listing;
 mod patience;

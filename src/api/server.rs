@@ -2,9 +2,10 @@
 
 use super::ApiState;
 use super::answer::{Answer, Scale};
+use super::client::Client;
+use super::desk::{Call, Desk};
 use super::limits::Limits;
 use super::patience::Patient;
-use super::questions::Questions;
 use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
@@ -18,7 +19,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -42,13 +43,13 @@ pub(super) async fn serve(
 /// Where connections come from.
 trait Door {
     /// The next connection.
-    async fn accept(&mut self) -> io::Result<TcpStream>;
+    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)>;
 }
 
 impl Door for tokio::net::TcpListener {
-    async fn accept(&mut self) -> io::Result<TcpStream> {
-        let (stream, _peer) = tokio::net::TcpListener::accept(self).await?;
-        Ok(stream)
+    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, peer) = tokio::net::TcpListener::accept(self).await?;
+        Ok((stream, peer.ip()))
     }
 }
 
@@ -69,8 +70,8 @@ async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Fut
             }
             admitted = server.admit(&mut door, &mut complaints) => admitted,
         };
-        if let Some((stream, slot)) = admitted {
-            let connection = graceful.watch(Arc::clone(&server).connection(stream));
+        if let Some((stream, peer, slot)) = admitted {
+            let connection = graceful.watch(Arc::clone(&server).connection(stream, peer));
             connections.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection ended early");
@@ -87,8 +88,7 @@ async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Fut
 /// What all connections share.
 #[derive(Debug)]
 struct Server {
-    state: ApiState,
-    questions: Questions,
+    desk: Desk,
     limits: Limits,
     slots: Slots,
     scale: Scale,
@@ -99,8 +99,7 @@ impl Server {
         Arc::new(Server {
             slots: Slots::new(limits.connections_max),
             scale: Scale::new(limits.answer_bytes_max),
-            questions: Questions::new(state.questions.clone(), &limits),
-            state,
+            desk: Desk::new(state, &limits),
             limits,
         })
     }
@@ -111,12 +110,12 @@ impl Server {
         &self,
         door: &mut impl Door,
         complaints: &mut Complaints,
-    ) -> Option<(TcpStream, Slot)> {
-        let percent = self.state.settings.borrow().descriptors_percent;
+    ) -> Option<(TcpStream, IpAddr, Slot)> {
+        let percent = self.desk.state.settings.borrow().descriptors_percent;
         self.slots.resize(self.limits.connections(percent));
         let slot = self.slots.take().await?;
         match door.accept().await {
-            Ok(stream) => Some((stream, slot)),
+            Ok((stream, peer)) => Some((stream, peer, slot)),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => None,
             Err(error) => {
                 if complaints.are_due(Instant::now()) {
@@ -133,6 +132,7 @@ impl Server {
     fn connection(
         self: Arc<Self>,
         stream: TcpStream,
+        peer: IpAddr,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
         // Without it a small answer may wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
@@ -148,21 +148,27 @@ impl Server {
             io,
             service_fn(move |request| {
                 let server = Arc::clone(&self);
-                async move { Ok::<_, Infallible>(server.answer(request).await) }
+                async move { Ok::<_, Infallible>(server.answer(request, peer).await) }
             }),
         )
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response {
         let started = Instant::now();
-        let settings = Arc::clone(&self.state.settings.borrow());
+        let settings = Arc::clone(&self.desk.state.settings.borrow());
         let (head, body) = request.into_parts();
         let endpoint = Endpoint::find(head.uri.path(), &settings.metrics);
-        let answer = match self.discard(body).await {
-            Ok(()) => {
-                let now = SystemTime::now();
-                let (state, questions) = (&self.state, &self.questions);
-                routes::answer(endpoint, &head, state, questions, &settings, now).await
+        let kept_max = endpoint.map_or(0, Endpoint::body_bytes_max);
+        let answer = match self.read(body, kept_max).await {
+            Ok(body) => {
+                let call = Call {
+                    head: &head,
+                    body: &body,
+                    client: Client::at(peer, routes::key(&settings, &head)),
+                    settings: &settings,
+                    now: SystemTime::now(),
+                };
+                routes::answer(endpoint, &call, &self.desk).await
             }
             Err(refusal) => Err(refusal),
         };
@@ -170,32 +176,42 @@ impl Server {
         let (method, endpoint) = (routes::label(&head.method), Endpoint::label(endpoint));
         let status = response.status().as_u16();
         let seconds = started.elapsed().as_secs_f64();
-        self.state
+        self.desk
+            .state
             .metrics
             .api_request(method, endpoint, status, seconds);
         tracing::debug!(method, endpoint, status, "answered");
         response
     }
 
-    /// Reads a body to its end and drops it, so that the answer is not lost to a reset when the
-    /// peer still sends.
-    async fn discard(&self, mut body: Incoming) -> Result<(), Refusal> {
+    /// Reads a body to its end, so that the answer is not lost to a reset when the peer still sends.
+    /// Kept is what the route reads, up to `kept_max` bytes; where it reads none, all is dropped.
+    async fn read(&self, mut body: Incoming, kept_max: usize) -> Result<Vec<u8>, Refusal> {
+        let mut kept = Vec::new();
         if body.is_end_stream() {
-            return Ok(());
+            return Ok(kept);
         }
-        if body.size_hint().lower() > self.limits.body_bytes_max {
+        let most = match kept_max {
+            0 => self.limits.body_bytes_max,
+            most => most as u64,
+        };
+        if body.size_hint().lower() > most {
             return Err(Refusal::BodyTooLarge);
         }
         let whole = async {
             let mut read = 0;
             while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
                 let frame = frame.map_err(|_| Refusal::BodyBroken)?;
-                read += frame.data_ref().map_or(0, |data| data.len()) as u64;
-                if read > self.limits.body_bytes_max {
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                read += data.len() as u64;
+                if read > most {
                     return Err(Refusal::BodyTooLarge);
                 }
+                if kept_max > 0 {
+                    kept.extend_from_slice(data);
+                }
             }
-            Ok(())
+            Ok(kept)
         };
         timeout(self.limits.body_timeout, whole)
             .await

@@ -2,6 +2,7 @@
 
 use crate::api::ApiState;
 use crate::api::answer::Answer;
+use crate::api::desk::Call;
 use crate::api::listing::Form;
 use crate::api::refusal::Refusal;
 use crate::api::select::{Amount, Filter};
@@ -12,10 +13,11 @@ use std::sync::atomic::AtomicUsize;
 use std::time::SystemTime;
 
 /// The proxies that the query asks for, or why there are none; with the snapshot's headers.
-pub(super) fn answer(state: &ApiState, head: &Parts, now: SystemTime) -> Answer {
+pub(super) fn answer(call: &Call<'_>, state: &ApiState) -> Answer {
     let snapshot = state.snapshots.load();
-    let mut answer = listing(&snapshot, head, &state.cursor, now).unwrap_or_else(Answer::from);
-    describe(&snapshot, now, &mut answer.headers);
+    let listed = listing(&snapshot, call.head, &state.cursor, call.now);
+    let mut answer = listed.unwrap_or_else(Answer::from);
+    describe(&snapshot, call.now, &mut answer.headers);
     answer
 }
 

@@ -7,15 +7,15 @@ mod proxy;
 pub(super) mod reload;
 mod stat;
 
+use super::Settings;
 use super::answer::Answer;
 use super::auth;
-use super::questions::Questions;
+use super::client::KeyHash;
+use super::desk::{Call, Desk};
 use super::refusal::Refusal;
-use super::{ApiState, Settings};
 use crate::config;
 use axum::http::Method;
 use axum::http::request::Parts;
-use std::time::SystemTime;
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,16 +90,26 @@ impl Endpoint {
         methods.any(|allowed| allowed == method.as_str())
     }
 
-    fn admits(self, settings: &Settings, head: &Parts) -> bool {
+    /// Longest body that is kept for the route, in bytes; zero: it reads none.
+    pub(super) fn body_bytes_max(self) -> usize {
+        0
+    }
+
+    fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
         match (self, &settings.keys) {
             (Endpoint::Health | Endpoint::Ready, _) => true,
             (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
             // A key is required and none is known: closed, until the configuration names one.
             (Endpoint::Metrics, None) => false,
             (_, None) => true,
-            (_, Some(keys)) => auth::admits(keys, head),
+            (_, Some(_)) => key.is_some(),
         }
     }
+}
+
+/// The key that a request shows, if it is one of ours.
+pub(super) fn key(settings: &Settings, head: &Parts) -> Option<KeyHash> {
+    auth::known(settings.keys.as_deref()?, head)
 }
 
 /// The label of a method in the metrics; `OTHER` for what a client made up.
@@ -117,25 +127,23 @@ pub(super) fn label(method: &Method) -> &'static str {
 /// the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
 pub(super) async fn answer(
     endpoint: Option<Endpoint>,
-    head: &Parts,
-    state: &ApiState,
-    questions: &Questions,
-    settings: &Settings,
-    now: SystemTime,
+    call: &Call<'_>,
+    desk: &Desk,
 ) -> Result<Answer, Refusal> {
     let endpoint = endpoint.ok_or(Refusal::NotFound)?;
-    if !endpoint.allows(&head.method) {
+    if !endpoint.allows(&call.head.method) {
         return Err(Refusal::Method(endpoint.row().methods));
     }
-    if !endpoint.admits(settings, head) {
+    if !endpoint.admits(call.settings, call.client.key) {
         return Err(Refusal::Key);
     }
+    let state = &desk.state;
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => health::ready(state),
-        Endpoint::Metrics => metrics::page(state, settings, now),
-        Endpoint::GetProxy => Ok(get_proxy::answer(state, head, now)),
-        Endpoint::Proxy => proxy::answer(state, questions, head).await,
+        Endpoint::Metrics => metrics::page(state, call.settings, call.now),
+        Endpoint::GetProxy => Ok(get_proxy::answer(call, state)),
+        Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,
     }

@@ -1,15 +1,13 @@
 //! `/proxy/{address}`: all that the ledger has about one proxy.
 
-use crate::api::ApiState;
 use crate::api::answer::Answer;
+use crate::api::desk::{Call, Desk};
 use crate::api::listing::Names;
-use crate::api::questions::Questions;
 use crate::api::refusal::Refusal;
 use crate::api::time::Rfc3339;
 use crate::ledger::{Check, Facts};
 use crate::snapshot::Stat;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use proxy_shards::{Candidate, Protocol, Scheme, Timing, Verdict};
 use serde::Serialize;
@@ -30,14 +28,10 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// Asks the coordinator, the only one that reads the ledger.
-pub(super) async fn answer(
-    state: &ApiState,
-    questions: &Questions,
-    head: &Parts,
-) -> Result<Answer, Refusal> {
-    let snapshot = state.snapshots.load();
-    let asked = address(head.uri.path()).ok_or(Refusal::Address)?;
-    let facts = questions.ask(asked.host.clone(), asked.port).await?;
+pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+    let snapshot = desk.state.snapshots.load();
+    let asked = address(call.head.uri.path()).ok_or(Refusal::Address)?;
+    let facts = desk.questions.ask(asked.host.clone(), asked.port).await?;
     if facts.is_empty() {
         return Err(Refusal::UnknownProxy);
     }

@@ -161,7 +161,7 @@ struct Scripted {
 }
 
 impl Door for Scripted {
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, std::net::IpAddr)> {
         match self.errors.pop_front() {
             Some(code) => Err(io::Error::from_raw_os_error(code)),
             None => Door::accept(&mut self.door).await,
