@@ -1,28 +1,19 @@
 //! A coordinator with shards that answer at once, on a clock of its own.
 
-use proxy_checker::config::{Config, Location, Source};
+use crate::answers::{REPORT_RECORDS, at, config, record, report};
 use proxy_checker::coordinator::{Action, Event, Now, Start, State};
 use proxy_checker::snapshot::Published;
 use proxy_checker::sources::fetch::Fetched;
-use proxy_checker::sources::parse::{Format, Parsed};
+use proxy_checker::sources::parse::Parsed;
 use proxy_checker::store::Image;
-use proxy_shards::{
-    Anonymity, Exit, Job, Protocol, Record, Report, Scheme, Tally, Targets, Timing, Verdict, Works,
-};
+use proxy_shards::{Job, Scheme};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// From one check of an alive proxy to the next, in milliseconds.
-pub(crate) const INTERVAL_MS: u64 = 60_000;
-/// Unix time of the start, in milliseconds.
-const EPOCH_MS: u64 = 1_700_000_000_000;
 const SHARDS: usize = 2;
 const LANES_PER_SHARD: usize = 19_000;
-/// Records in one report.
-const REPORT_RECORDS: usize = 1_024;
 
 /// A coordinator, and all that it talks to.
 pub(crate) struct House {
@@ -38,20 +29,8 @@ pub(crate) struct House {
 impl House {
     /// One source and nothing known.
     pub(crate) fn new() -> House {
-        let mut config = Config::embedded();
-        config.aggregator.interval = Duration::from_millis(INTERVAL_MS);
-        config.aggregator.sources = vec![Source {
-            url: "list".into(),
-            location: Location::File("list".into()),
-            hint: Scheme::Auto,
-            format: Format::Auto,
-        }];
-        // Verdicts count as they come: nobody is there to be asked without a proxy.
-        config.checker.control = None;
-        config.checker.batch_size = NonZeroUsize::MIN.saturating_add(1_999);
-        config.storage.persist_interval = Duration::MAX;
         let start = Start {
-            config: Arc::new(config),
+            config: Arc::new(config(Scheme::Auto)),
             shards: SHARDS,
             lanes_per_shard: LANES_PER_SHARD,
             allowed: |config, ip| config.aggregator.addresses.allows(ip),
@@ -116,16 +95,8 @@ impl House {
                 .collect();
             self.records += count as u64;
             self.now_ms += 1;
-            self.tell(Event::Report(Report {
-                shard,
-                records,
-                controls: Vec::new(),
-                tally: Tally::default(),
-                in_flight: self.jobs[shard].len(),
-                queued: 0,
-                lag_us: 0,
-                restarts: 0,
-            }));
+            let left = self.jobs[shard].len();
+            self.tell(Event::Report(report(shard, records, left)));
         }
         reported
     }
@@ -162,49 +133,6 @@ impl House {
     }
 }
 
-fn at(ms: u64) -> Now {
-    Now {
-        clock_ms: ms,
-        unix_ms: EPOCH_MS + ms,
-    }
-}
-
 fn shard_of(address: SocketAddr) -> usize {
     usize::from(address.port()) % SHARDS
-}
-
-/// One in ten is alive, by HTTP and with an exit; the others refuse.
-fn record(job: &Job) -> Record {
-    let index = job.id as u32;
-    if !is_alive(index) {
-        return Record {
-            attempts: 1,
-            ..Record::unprobed(job.id, Verdict::Refused)
-        };
-    }
-    let mut works = Works::default();
-    works.set(Protocol::Http, Targets::first(1));
-    let part = 20_000 + index % 700_000;
-    Record {
-        attempts: 1,
-        works,
-        first: Some(Protocol::Http),
-        timing: Timing {
-            total_us: 4 * part,
-            connect_us: part,
-            handshake_us: part,
-            tls_us: part,
-            first_byte_us: part,
-        },
-        exit: Some(Exit {
-            ip: job.address.ip(),
-            anonymity: Anonymity::Elite,
-        }),
-        ..Record::unprobed(job.id, Verdict::Alive)
-    }
-}
-
-/// Whether the candidate of this index is alive.
-pub(crate) fn is_alive(index: u32) -> bool {
-    index % 10 == 3
 }

@@ -3,6 +3,8 @@
 //! `cargo bench --bench control` prints the table; words behind `--` choose sections by name. Every
 //! run of a section is a process of its own, so that its memory is its own.
 
+#[path = "../shared/answers.rs"]
+mod answers;
 mod house;
 mod lists;
 mod measure;

@@ -1,7 +1,8 @@
 //! What is measured.
 
 use crate::Outcome;
-use crate::house::{House, INTERVAL_MS};
+use crate::answers::INTERVAL_MS;
+use crate::house::House;
 use crate::lists::{self, COUNT, Kind};
 use crate::measure::{self, Figure, Unit, timed};
 use proxy_checker::config::Backend;

@@ -1,6 +1,6 @@
 //! Reports through the one channel that all shards share.
 
-use crate::house::{REPORT_RECORDS, report};
+use crate::answers::{REPORT_RECORDS, report};
 use crossbeam_channel::unbounded;
 use proxy_bench::harness::Result;
 use proxy_bench::harness::thread::cpu_of_this_thread;

@@ -1,7 +1,7 @@
 //! A coordinator with shards that answer at once, on a clock of its own.
 
+use crate::answers::{INTERVAL_MS, REPORT_RECORDS, at, config, record, report};
 use proxy_bench::harness::thread::cpu_of_this_thread;
-use proxy_checker::config::{Config, Location, Source};
 use proxy_checker::coordinator::{Action, Event, Now, Start, State};
 use proxy_checker::snapshot::Published;
 use proxy_checker::sources::address::AddressPolicy;
@@ -9,27 +9,16 @@ use proxy_checker::sources::fetch::Fetched;
 use proxy_checker::sources::parse::{Format, Reading, parse};
 use proxy_checker::store::Image;
 use proxy_shards::engine::shard_among;
-use proxy_shards::{
-    Anonymity, Exit, Job, Protocol, Record, Report, Scheme, Tally, Targets, Timing, Verdict, Works,
-};
+use proxy_shards::{Job, Record, Scheme};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// From one check of a proxy to the next, in milliseconds.
-const INTERVAL_MS: u64 = 60_000;
-/// Unix time of the start, in milliseconds.
-const EPOCH_MS: u64 = 1_700_000_000_000;
 /// Lanes of all shards together.
 const LANES: usize = 20_000;
-/// Most jobs that a shard is given at once.
-const BATCH: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
-/// Records in one report of a shard that has enough to do.
-pub(crate) const REPORT_RECORDS: usize = 1_024;
 /// Time in which a shard makes the probes of one report, in microseconds: 20 000 a second, about
 /// what a CPU can do. It decides how many records share a publication.
 const REPORT_US: u64 = 51_200;
@@ -58,8 +47,11 @@ pub(crate) struct House {
 impl House {
     /// A coordinator that has taken a list of `count` candidates in.
     pub(crate) fn new(shards: usize, count: u32) -> Result<House, Box<dyn Error>> {
+        let mut config = config(Scheme::Http);
+        // Every proxy is due again after the interval, whatever became of it.
+        config.checker.backoff_max = Duration::ZERO;
         let start = Start {
-            config: Arc::new(config()),
+            config: Arc::new(config),
             shards,
             lanes_per_shard: LANES.div_ceil(shards),
             allowed: |config, ip| config.aggregator.addresses.allows(ip),
@@ -155,31 +147,6 @@ impl House {
     }
 }
 
-fn at(ms: u64) -> Now {
-    Now {
-        clock_ms: ms,
-        unix_ms: EPOCH_MS + ms,
-    }
-}
-
-/// One source; every proxy is due again after the interval, whatever became of it; verdicts count as
-/// they come, for nobody is there to be asked without a proxy.
-fn config() -> Config {
-    let mut config = Config::embedded();
-    config.aggregator.interval = Duration::from_millis(INTERVAL_MS);
-    config.aggregator.sources = vec![Source {
-        url: "list".into(),
-        location: Location::File("list".into()),
-        hint: Scheme::Http,
-        format: Format::Auto,
-    }];
-    config.checker.control = None;
-    config.checker.backoff_max = Duration::ZERO;
-    config.checker.batch_size = BATCH;
-    config.storage.persist_interval = Duration::MAX;
-    config
-}
-
 /// So many public addresses, in no order.
 fn list(count: u32) -> String {
     let mut text = String::new();
@@ -190,52 +157,4 @@ fn list(count: u32) -> String {
         let _ = writeln!(text, "http://{ip}:8080");
     }
     text
-}
-
-/// One in ten is alive, with an exit; the others refuse.
-fn record(job: &Job) -> Record {
-    let index = job.id as u32;
-    if index % 10 != 3 {
-        return Record {
-            attempts: 1,
-            ..Record::unprobed(job.id, Verdict::Refused)
-        };
-    }
-    let mut works = Works::default();
-    works.set(Protocol::Http, Targets::first(1));
-    let part = 20_000 + index % 700_000;
-    Record {
-        attempts: 1,
-        works,
-        first: Some(Protocol::Http),
-        timing: Timing {
-            total_us: 3 * part,
-            connect_us: part,
-            first_byte_us: part,
-            ..Timing::default()
-        },
-        exit: Some(Exit {
-            ip: job.address.ip(),
-            anonymity: Anonymity::Elite,
-        }),
-        ..Record::unprobed(job.id, Verdict::Alive)
-    }
-}
-
-/// A report as a shard sends it.
-pub(crate) fn report(shard: usize, records: Vec<Record>, in_flight: usize) -> Report {
-    let mut tally = Tally::default();
-    for record in &records {
-        tally.record(record.verdict, record.timing.total_us);
-    }
-    Report {
-        shard,
-        records,
-        controls: Vec::new(),
-        tally,
-        in_flight,
-        queued: 0,
-        lag_us: 0,
-        restarts: 0,
-    }
 }

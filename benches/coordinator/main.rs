@@ -5,6 +5,8 @@
 //! `proxy-bench shards` looks for it. The coordinator is the service's own, on a clock of its own;
 //! the shards answer at once, so that nothing else is measured.
 
+#[path = "../shared/answers.rs"]
+mod answers;
 mod channel;
 mod house;
 
