@@ -10,6 +10,7 @@ use super::{Error, Result, interrupt, system};
 use crate::limits::raise_descriptors;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The bench on which a scenario measures. While it lives, this thread and those it starts are on
 /// the farm's CPU.
@@ -84,6 +85,24 @@ impl Bench {
         Ok(Program::new(path, arguments).on(&self.cpus.for_threads(1)))
     }
 
+    /// `proxy-checker check` of the whole list of `stage`, a row for each proxy, on as many CPUs as it
+    /// has shards.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn check(&self, stage: &Stage, size: Check) -> Result<Program> {
+        let ms = |time: Duration| format!("{}ms", time.as_millis());
+        let program = self
+            .checker(["check", "--allow-private", "--all", "--format", "jsonl"])?
+            .with(["--test-url", stage.target()])
+            .with(["--shards".into(), size.shards.to_string()])
+            .with(["--concurrency".into(), size.lanes.to_string()])
+            .with(["--timeout".into(), ms(size.timeout)])
+            .with(["--connect-timeout".into(), ms(size.connect_timeout)])
+            .with([stage.list()]);
+        Ok(program.on(&self.cpus.for_threads(size.shards as usize)))
+    }
+
     /// Another subcommand of this program on the program's first CPU.
     pub fn own(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Program {
         Program::new(&self.own, arguments).on(&self.cpus.for_threads(1))
@@ -98,6 +117,19 @@ impl Bench {
         let name = self.options.name.as_deref().unwrap_or(scenario);
         Report::begin(name, columns, &self.options.out, &self.machine)
     }
+}
+
+/// How a list is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Probes at once.
+    pub lanes: u32,
+    /// Shards that share them.
+    pub shards: u32,
+    /// Longest time of a connect.
+    pub connect_timeout: Duration,
+    /// Longest time of a probe.
+    pub timeout: Duration,
 }
 
 /// The path of a program in a folder of built ones.

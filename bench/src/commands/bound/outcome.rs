@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::holds::{self, Bounds};
-use proxy_bench::harness::bench::Bench;
+use proxy_bench::harness::bench::{Bench, Check};
 use proxy_bench::harness::figures::Series;
 use proxy_bench::harness::program::Program;
 use proxy_bench::harness::report::Row;
@@ -125,26 +125,14 @@ fn measured(program: &Program, stage: &Stage, case: &Case) -> Result<Run> {
 }
 
 fn program(bench: &Bench, stage: &Stage, case: &Case) -> Result<Program> {
-    let (lanes, shards) = (case.lanes.to_string(), case.shards.to_string());
-    let [whole, connect] =
-        [case.patience.whole, case.patience.connect].map(|time| format!("{}ms", time.as_millis()));
-    let check = ["check", "--allow-private", "--all", "--format", "jsonl"];
-    let size = [
-        "--test-url",
-        stage.target(),
-        "--shards",
-        &shards,
-        "--concurrency",
-        &lanes,
-    ];
-    let pace = ["--timeout", &whole, "--connect-timeout", &connect];
-    let program = bench
-        .checker(check)?
-        .with(size)
-        .with(pace)
-        .with([stage.list()]);
-    let cpus = bench.cpus.for_threads(case.shards as usize);
-    Ok(program.to(results(stage)).on(&cpus).within(case.limit()))
+    let size = Check {
+        lanes: case.lanes,
+        shards: case.shards,
+        connect_timeout: case.patience.connect,
+        timeout: case.patience.whole,
+    };
+    let program = bench.check(stage, size)?;
+    Ok(program.to(results(stage)).within(case.limit()))
 }
 
 fn results(stage: &Stage) -> std::path::PathBuf {

@@ -3,7 +3,7 @@
 use super::case::{Case, Load};
 use proxy_bench::harness::Error;
 use proxy_bench::harness::Result;
-use proxy_bench::harness::bench::Bench;
+use proxy_bench::harness::bench::{Bench, Check};
 use proxy_bench::harness::figures::Series;
 use proxy_bench::harness::gauge::Gauge;
 use proxy_bench::harness::program::Program;
@@ -13,6 +13,7 @@ use proxy_bench::harness::usage::Usage;
 use proxy_bench::harness::verdicts::{Fineness, hold};
 use proxy_bench::reference::Kind;
 use rustix::process::{Resource, getrlimit};
+use std::time::Duration;
 
 /// Descriptors of a program beside its sockets.
 const DESCRIPTORS_BESIDE: u64 = 40;
@@ -69,46 +70,31 @@ impl Contestant {
 
     fn program(self, bench: &Bench, stage: &Stage, case: &Case) -> Result<Program> {
         let results = stage.path("results.jsonl");
-        let text = |number: u32| number.to_string();
-        let (connect, whole) = case.patience();
-        let (connect, whole) = (
-            format!("{}s", connect.as_secs()),
-            format!("{}s", whole.as_secs()),
-        );
-        let list = stage.list().display().to_string();
-        let pace = ["--timeout", &whole, "--connect-timeout", &connect];
+        let (connect_timeout, timeout) = case.patience();
         let program = match self {
             Contestant::Checker => {
-                let (lanes, shards) = (text(case.lanes), text(case.shards));
-                let check = ["check", "--allow-private", "--all", "--format", "jsonl"];
-                let size = [
-                    "--test-url",
-                    stage.target(),
-                    "--shards",
-                    &shards,
-                    "--concurrency",
-                    &lanes,
-                ];
-                let program = bench.checker(check)?.with(size).with(pace).with([&list]);
-                program.to(results)
+                let size = Check {
+                    lanes: case.lanes,
+                    shards: case.shards,
+                    connect_timeout,
+                    timeout,
+                };
+                bench.check(stage, size)?.to(results)
             }
             Contestant::Reference(kind) => {
-                let (lanes, out) = (text(case.lanes), results.display().to_string());
-                let task = [
-                    "--list",
-                    &list,
-                    "--target",
-                    stage.target(),
-                    "--lanes",
-                    &lanes,
-                ];
-                let program = bench.own(["reference", kind.label()]).with(task).with(pace);
-                program.with(["--out", &out])
+                let seconds = |time: Duration| format!("{}s", time.as_secs());
+                let program = bench.own(["reference", kind.label()]);
+                program
+                    .with(["--list".into(), stage.list().display().to_string()])
+                    .with(["--target", stage.target()])
+                    .with(["--lanes".into(), case.lanes.to_string()])
+                    .with(["--timeout".into(), seconds(timeout)])
+                    .with(["--connect-timeout".into(), seconds(connect_timeout)])
+                    .with(["--out".into(), results.display().to_string()])
+                    .on(&bench.cpus.for_threads(case.shards as usize))
             }
         };
-        Ok(program
-            .on(&bench.cpus.for_threads(case.shards as usize))
-            .within(case.limit()))
+        Ok(program.within(case.limit()))
     }
 }
 
