@@ -1,6 +1,7 @@
 //! Starts and pins the shards once; submits jobs, collects reports, shuts down, and supervises a
 //! shard that panicked.
 
+use crate::beat::Beat;
 use crate::controls::CONTROLS_AT_ONCE;
 use crate::job::{ControlJob, Job, Report};
 use crate::net::Rope;
@@ -195,6 +196,18 @@ impl Engine {
             .for_each(|shard| shard.tell(Mail::Pace(every)));
     }
 
+    /// A way to ask the shards whether they live, for another thread.
+    pub fn pulse(&self) -> Pulse {
+        let ear = |shard: &Handle| (shard.mail.clone(), shard.rope.clone());
+        Pulse(self.shards.iter().map(ear).collect())
+    }
+
+    /// Keeps a shard from everything else for so long.
+    #[cfg(any(test, feature = "hooks"))]
+    pub fn stall(&self, shard: usize, time: Duration) {
+        self.shards[shard].tell(Mail::Stall(time));
+    }
+
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.
     /// Returns when every shard has ended; the last reports are in the channel then.
     pub fn stop(mut self, grace: Duration) -> Receiver<Report> {
@@ -213,6 +226,27 @@ impl Engine {
                 );
             }
         }
+    }
+}
+
+/// A way to ask the shards whether they live.
+#[derive(Clone, Debug)]
+pub struct Pulse(Vec<(Sender<Mail>, Rope)>);
+
+impl Pulse {
+    /// Number of shards.
+    pub fn shards(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Asks a shard; one that has ended does not answer.
+    ///
+    /// # Panics
+    /// If there is no such shard.
+    pub fn ask(&self, shard: usize, beat: Beat) {
+        let (mail, rope) = &self.0[shard];
+        let _ = mail.send(Mail::Beat(beat));
+        rope.pull();
     }
 }
 

@@ -17,6 +17,7 @@ mod rule;
 mod tls;
 mod verify;
 
+pub mod beat;
 pub mod cadence;
 mod controls;
 pub mod course;
@@ -34,9 +35,10 @@ mod shard;
 mod supervisor;
 pub mod tuning;
 
+pub use beat::{Beat, Sign};
 pub use cadence::Cadence;
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};
-pub use engine::{Engine, EngineOptions, StartError};
+pub use engine::{Engine, EngineOptions, Pulse, StartError};
 pub use governor::{Cause, Governor};
 pub use job::{ControlJob, ControlRecord, Ended, Job, Record, Report, Timing};
 pub use judge::{Anonymity, Exit};

@@ -1,6 +1,7 @@
 //! One shard: takes its mail, keeps its lanes at work, reports about every 100 ms, or sooner if it
 //! may run out of jobs.
 
+use crate::beat::Beat;
 use crate::cadence::Cadence;
 use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
@@ -41,11 +42,13 @@ pub(crate) enum Mail {
     Pace(Duration),
     /// End: what waits now, what is under way at this instant.
     Stop(Instant),
+    /// Say that the shard lives.
+    Beat(Beat),
     /// Take the executor down.
     #[cfg(test)]
     Panic,
     /// Keep the executor from everything else for so long.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "hooks"))]
     Stall(Duration),
 }
 
@@ -82,9 +85,10 @@ impl Seat {
                 Ok(Mail::Lanes(lanes)) => self.lanes.set(lanes.clamp(1, self.lanes_max)),
                 Ok(Mail::Pace(every)) => self.pace.set(every, Instant::now()),
                 Ok(Mail::Stop(at)) => self.stop_at.set(Some(at)),
+                Ok(Mail::Beat(beat)) => beat.answer(),
                 #[cfg(test)]
                 Ok(Mail::Panic) => panic!("as asked by a test"),
-                #[cfg(test)]
+                #[cfg(any(test, feature = "hooks"))]
                 Ok(Mail::Stall(time)) => std::thread::sleep(time),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {

@@ -35,6 +35,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// What the API reads and whom it may ask.
@@ -89,7 +90,8 @@ pub async fn serve(
     server::serve(listener, state, Limits::of_this_process(), shutdown).await
 }
 
-/// Runs [`serve`] on a thread named `api` with a runtime of its own.
+/// Runs [`serve`] on a thread named `api` with a runtime of its own, whose handle is there to see
+/// that it runs.
 ///
 /// # Errors
 /// The runtime or the thread cannot be made.
@@ -97,7 +99,7 @@ pub fn spawn(
     listener: TcpListener,
     state: ApiState,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<(JoinHandle<()>, Handle)> {
     spawn_within(listener, state, Limits::of_this_process(), shutdown)
 }
 
@@ -106,14 +108,16 @@ fn spawn_within(
     state: ApiState,
     limits: Limits,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<(JoinHandle<()>, Handle)> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
-    thread::Builder::new().name("api".into()).spawn(move || {
+    let handle = runtime.handle().clone();
+    let thread = thread::Builder::new().name("api".into()).spawn(move || {
         if let Err(error) = runtime.block_on(server::serve(listener, state, limits, shutdown)) {
             tracing::error!(%error, "the API cannot listen; check api.addr");
         }
-    })
+    })?;
+    Ok((thread, handle))
 }

@@ -95,7 +95,7 @@ impl Server {
         let ends = async {
             let _ = ends.await;
         };
-        let thread = spawn_within(listener, state, limits, ends).unwrap();
+        let (thread, _) = spawn_within(listener, state, limits, ends).unwrap();
         Server {
             address,
             snapshots,

@@ -1,6 +1,8 @@
 //! `serve`: starts the threads, waits for the signal to stop, and ends them in good order.
 
 mod error;
+mod liveness;
+mod notify;
 mod place;
 mod reload;
 
@@ -16,10 +18,12 @@ use crate::io::Plan;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Order};
-use crate::snapshot::Published;
+use crate::snapshot::{Published, Snapshot};
 use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use liveness::Liveness;
+use notify::Notify;
 use place::Place;
 use proxy_shards::{Engine, EngineOptions, Tuning, Verdict, preflight};
 use reload::Reloader;
@@ -72,6 +76,9 @@ struct Service {
     stop: watch::Sender<bool>,
     /// Disconnected when the coordinator has ended.
     coordinator_lives: Receiver<()>,
+    liveness: Liveness,
+    notify: Notify,
+    published: Arc<Published>,
     threads: Vec<(&'static str, JoinHandle<()>)>,
 }
 
@@ -98,17 +105,19 @@ impl Service {
             lookups,
             images,
         };
+        let pulse = engine.pulse();
         let (coordinator, coordinator_lives) =
             coordinate(engine, &config, restored, events_from, outlets)?;
         let state = ApiState {
-            snapshots: published,
+            snapshots: published.clone(),
             settings: settings_from,
             metrics: metrics.clone(),
             reload: requests.clone(),
             questions: events.clone(),
             cursor: Arc::new(AtomicUsize::new(0)),
         };
-        let api = api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
+        let (api, api_runtime) =
+            api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
         let start = crate::io::Start {
             watched: place.file().map(Path::to_owned),
             reload: Arc::new(Reloader::new(place, config, settings, metrics)),
@@ -126,6 +135,9 @@ impl Service {
             ("io", io),
         ];
         Ok(Service {
+            liveness: Liveness::of(&pulse, &events, &api_runtime),
+            notify: Notify::new(),
+            published,
             address,
             events,
             requests,
@@ -136,7 +148,8 @@ impl Service {
     }
 
     /// Obeys the signals until one says stop, or a thread dies.
-    fn run(self, orders: &Receiver<Order>) -> Result<(), ServeError> {
+    fn run(mut self, orders: &Receiver<Order>) -> Result<(), ServeError> {
+        self.notify.ready();
         let died = loop {
             select! {
                 recv(orders) -> order => match order {
@@ -146,6 +159,7 @@ impl Service {
                 },
                 recv(self.coordinator_lives) -> _ => break Some("coordinator"),
                 default(ROLL_CALL) => {
+                    self.tell_manager();
                     let dead = self.threads.iter().find(|(_, thread)| thread.is_finished());
                     if let Some(&(name, _)) = dead {
                         break Some(name);
@@ -157,9 +171,19 @@ impl Service {
         died.map_or(Ok(()), |name| Err(ServeError::Died(name)))
     }
 
+    /// Feeds the watchdog if all answer, and says what is going on.
+    fn tell_manager(&mut self) {
+        let now = Instant::now();
+        if self.liveness.look(now) {
+            self.notify.alive();
+        }
+        self.notify.status(now, || status(&self.published.load()));
+    }
+
     /// Ends the threads in good order; what does not end in time ends with the process.
     fn end(self) {
         tracing::info!("stopping");
+        self.notify.stopping();
         let deadline = Instant::now() + STOP_WITHIN;
         // Receivers that are gone have ended already.
         let _ = self.events.send(Event::Stop);
@@ -177,6 +201,17 @@ impl Service {
         }
         tracing::info!("stopped");
     }
+}
+
+/// One line for `systemctl status`.
+fn status(snapshot: &Snapshot) -> String {
+    let (stat, alive) = (&snapshot.stat, snapshot.pool.proxies().len());
+    let sweep = &stat.sweep;
+    let stale = if snapshot.stale { ", stale" } else { "" };
+    format!(
+        "{alive} alive of {} candidates{stale}; sweep {}: {} of {} checked",
+        stat.total_scraped, sweep.id, sweep.done, sweep.total
+    )
 }
 
 fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {

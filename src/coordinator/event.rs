@@ -5,7 +5,7 @@ use crate::ledger::Facts;
 use crate::snapshot::{Pool, Stat};
 use crate::sources::fetch::Fetched;
 use crate::store::Image;
-use proxy_shards::{ControlJob, Host, Job, ProbePolicy, Report};
+use proxy_shards::{Beat, ControlJob, Host, Job, ProbePolicy, Report};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub enum Event {
         /// All threads together.
         cpu_percent: u32,
     },
+    /// Someone wants to know whether the coordinator lives.
+    Beat(Beat),
     /// Time has passed.
     Tick,
     /// No more jobs are to be handed out.

@@ -167,6 +167,7 @@ impl State {
             Event::Asked(question) => self.answer(question, now),
             Event::Saved(outcome) => self.saves.ended(outcome),
             Event::Used { cpu_percent } => self.lanes.note_cpu(cpu_percent),
+            Event::Beat(beat) => beat.answer(),
             Event::Stop => self.stopping = true,
             Event::Tick => {}
         }

@@ -1,6 +1,7 @@
 //! What a reload does beside the coordinator: reads, and tells those who keep a part of the
 //! configuration.
 
+use super::notify;
 use super::place::Place;
 use crate::api::Settings;
 use crate::config::{Config, Source};
@@ -78,6 +79,7 @@ impl Reloader {
 
 impl Reload for Reloader {
     fn read(&self) -> Result<Plan, String> {
+        notify::reloading();
         let (config, warnings) = self.place.load().map_err(|error| error.to_string())?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -99,10 +101,12 @@ impl Reload for Reloader {
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");
+        notify::reloaded();
     }
 
     fn refused(&self, why: &str) {
         self.metrics.reload_failed();
         tracing::error!(%why, "the configuration was refused; the one before stays in force");
+        notify::reloaded();
     }
 }
