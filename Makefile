@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-deploy lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
@@ -23,6 +23,10 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
+
+test-deploy: ## Hold the unit, limits and variables in deploy/ against systemd and the binary
+	$(CARGO) build --locked
+	$(PYTHON) scripts/test_deploy.py --bin-dir target/debug
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy

@@ -2,6 +2,7 @@
 
 use crate::commands::check::{self, CheckArgs};
 use crate::commands::explain::{self, ExplainArgs};
+use crate::commands::health::{self, HealthArgs};
 use crate::commands::judge::{self, JudgeArgs};
 use crate::commands::status::{EXIT_USAGE, Failure};
 use crate::commands::{ListArgs, parse, serve};
@@ -38,6 +39,8 @@ enum Command {
     Explain(Box<ExplainArgs>),
     /// Be the target that no proxy can imitate: answer with what was seen, sealed
     Judge(JudgeArgs),
+    /// Ask a running service whether it lives: for the health check of a container
+    Health(HealthArgs),
 }
 
 /// Arguments of `serve`.
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Some(Command::Parse(_)) => "proxy-checker parse --help",
         Some(Command::Explain(_)) => "proxy-checker explain --help",
         Some(Command::Judge(_)) => "proxy-checker judge --help",
+        Some(Command::Health(_)) => "proxy-checker health --help",
     };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
@@ -84,6 +88,9 @@ pub fn run() -> ExitCode {
             explain::run(&args, io::stdout(), &mut io::stderr()).map(ExitCode::from)
         }
         Some(Command::Judge(args)) => judge::run(&args, &mut io::stderr()).map(ExitCode::from),
+        Some(Command::Health(args)) => {
+            health::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
     };
     ended.unwrap_or_else(|failure| {
         report(&failure, help);

@@ -7,6 +7,7 @@ pub mod status;
 
 pub mod check;
 pub mod explain;
+pub mod health;
 pub mod judge;
 pub mod parse;
 pub mod serve;

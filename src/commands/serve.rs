@@ -12,7 +12,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
 use crate::logging;
@@ -64,6 +64,15 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     })
     .map_err(thread_error("signals"))?;
     Service::start(place, plan)?.run(&orders)
+}
+
+/// The configuration that [`run`] would start with.
+///
+/// # Errors
+/// It cannot be read, or does not validate.
+pub fn configured(config_path: Option<&Path>) -> Result<Config, ConfigError> {
+    let (config, _warnings) = Place::find(config_path).load()?;
+    Ok(config)
 }
 
 /// The running threads.
