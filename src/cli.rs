@@ -1,6 +1,7 @@
 //! The command line: arguments in, a subcommand run, an exit status out.
 
 use crate::commands::check::{self, CheckArgs};
+use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::explain::{self, ExplainArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::judge::{self, JudgeArgs};
@@ -39,6 +40,8 @@ enum Command {
     Explain(Box<ExplainArgs>),
     /// Be the target that no proxy can imitate: answer with what was seen, sealed
     Judge(JudgeArgs),
+    /// Hold this host and the configuration against what the service needs, and say what to change
+    Doctor(DoctorArgs),
     /// Ask a running service whether it lives: for the health check of a container
     Health(HealthArgs),
 }
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Some(Command::Parse(_)) => "proxy-checker parse --help",
         Some(Command::Explain(_)) => "proxy-checker explain --help",
         Some(Command::Judge(_)) => "proxy-checker judge --help",
+        Some(Command::Doctor(_)) => "proxy-checker doctor --help",
         Some(Command::Health(_)) => "proxy-checker health --help",
     };
     let ended = match cli.command {
@@ -88,6 +92,7 @@ pub fn run() -> ExitCode {
             explain::run(&args, io::stdout(), &mut io::stderr()).map(ExitCode::from)
         }
         Some(Command::Judge(args)) => judge::run(&args, &mut io::stderr()).map(ExitCode::from),
+        Some(Command::Doctor(args)) => doctor::run(&args, io::stdout()).map(ExitCode::from),
         Some(Command::Health(args)) => {
             health::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }

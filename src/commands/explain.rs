@@ -26,12 +26,14 @@ use crossbeam_channel::never;
 use diary::Diary;
 use inquiry::Inquiry;
 use mask::Mask;
-use proxy_shards::conversation::Plan;
+use proxy_shards::conversation::{Plan, Way};
 use proxy_shards::policy::Mode;
-use proxy_shards::{Candidate, Host, Scheme, Verdict};
+use proxy_shards::{Candidate, Host, ProbePolicy, Scheme, Verdict};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
+use talk::Talk;
 
 /// Most bytes that are read from the standard input.
 const INPUT_BYTES_MAX: u64 = 64 * 1024;
@@ -115,6 +117,25 @@ pub fn run(args: &ExplainArgs, mut out: impl Write, err: &mut dyn Write) -> Resu
         _ if alive => Ok(0),
         _ => Ok(EXIT_NOT_ALIVE),
     }
+}
+
+/// How each target fares without a proxy, in the order of the policy.
+pub(super) fn without_proxy(policy: &Arc<ProbePolicy>, targets: &Addresses) -> Vec<Verdict> {
+    let (plan, diary) = (Rc::new(Plan::new(policy.clone())), Diary::new());
+    let reach = |target| {
+        let Some(address) = targets.of(target) else {
+            return Verdict::LocalNames;
+        };
+        let talk = Talk {
+            plan: &plan,
+            target,
+            way: Way::Direct,
+            credentials: None,
+            address,
+        };
+        talk.over_tcp(&diary).verdict
+    };
+    (0..policy.targets.len()).map(reach).collect()
 }
 
 /// The one proxy that `text` names.

@@ -6,6 +6,7 @@ mod probe;
 pub mod status;
 
 pub mod check;
+pub mod doctor;
 pub mod explain;
 pub mod health;
 pub mod judge;
