@@ -150,6 +150,17 @@ impl Stale {
     }
 }
 
+/// What checks made of the alive, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// Candidates that were not alive before, and are.
+    pub found: u64,
+    /// Those that were, and still are.
+    pub kept: u64,
+    /// Those that were, and are not any more.
+    pub lost: u64,
+}
+
 /// The figures that go with a snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct Stat {
@@ -163,6 +174,8 @@ pub struct Stat {
     pub last_check: Option<SystemTime>,
     /// Candidates by last verdict, `verdict as usize`.
     pub verdicts: [u64; Verdict::COUNT],
+    /// What checks made of the alive.
+    pub turns: Turns,
     /// Probes since the start, retries included.
     pub probes: Tally,
     /// Sources in the order of the configuration.

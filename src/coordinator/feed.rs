@@ -199,8 +199,12 @@ impl State {
         now: Now,
     ) {
         let change = self.ledger.apply(index, record, trusted, now.unix_ms);
-        if change == Change::Local {
-            return self.give_back(index, shard, now);
+        match change {
+            Change::Local => return self.give_back(index, shard, now),
+            Change::Found => self.turns.found += 1,
+            Change::Confirmed => self.turns.kept += 1,
+            Change::Lost => self.turns.lost += 1,
+            Change::Failed => {}
         }
         self.publisher.note(index, change, &self.ledger);
         self.saves.unsaved = true;

@@ -51,6 +51,7 @@ impl State {
             total_dead: self.ledger.total_dead(),
             last_check: (last_check_ms > 0).then(|| unix(last_check_ms)),
             verdicts: *self.ledger.verdicts(),
+            turns: self.turns,
             probes: self.probes.clone(),
             sources: self.origins.all.iter().map(|o| o.stat.clone()).collect(),
             sweep: self.sweep,

@@ -18,7 +18,7 @@ use crate::dispatch::quota::Quota;
 use crate::lanes::{Lanes, Wish};
 use crate::ledger::Ledger;
 use crate::schedule::{Rules, Schedule};
-use crate::snapshot::{ShardStat, Sweep};
+use crate::snapshot::{ShardStat, Sweep, Turns};
 use crate::store::Image;
 use proxy_shards::{Candidate, Tally, Targets};
 use std::net::{IpAddr, SocketAddr};
@@ -85,6 +85,7 @@ pub struct State {
     pub(super) saves: Saves,
     pub(super) sweep: Sweep,
     pub(super) probes: Tally,
+    pub(super) turns: Turns,
     pub(super) shards: Vec<ShardStat>,
     pub(super) lags: Vec<Lately>,
     pub(super) fed_ms: u64,
@@ -125,6 +126,7 @@ impl State {
             saves: Saves::new(now.clock_ms),
             sweep: begun(1, now),
             probes: Tally::default(),
+            turns: Turns::default(),
             shards: vec![ShardStat::default(); shards],
             lags: vec![Lately::default(); shards],
             fed_ms: 0,

@@ -75,6 +75,25 @@ fn what_a_source_lists_is_probed_and_the_alive_are_served() {
 }
 
 #[test]
+fn what_becomes_of_the_alive_is_counted() {
+    let mut sim = simulation(10);
+    let before = |ms: u64| ms < 30_000;
+    sim.behave(move |n, ms| match n {
+        0 => ALIVE,
+        1 if before(ms) => ALIVE,
+        2 if !before(ms) => ALIVE,
+        _ => DEAD,
+    });
+    sim.deliver(0, list(0..4));
+    sim.run_until(5_000);
+    let turns = sim.snapshot().stat.turns;
+    assert_eq!((turns.found, turns.kept, turns.lost), (2, 0, 0));
+    sim.run_until(100_000);
+    let turns = sim.snapshot().stat.turns;
+    assert_eq!((turns.found, turns.kept, turns.lost), (3, 1, 1));
+}
+
+#[test]
 fn the_first_alive_proxy_is_served_with_the_report_that_brings_it() {
     let mut sim = simulation(10);
     sim.behave(|n, _| {

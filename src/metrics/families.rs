@@ -39,6 +39,7 @@ families! {
     SHARD_RESTARTS: "shard_restarts_total" COUNTER ["shard"] "Restarts of a shard after a panic.";
     ALIVE: "alive_proxies" GAUGE [] "Candidates whose last verdict is alive.";
     DEAD: "dead_proxies" GAUGE [] "Candidates whose last verdict is another one on the proxy.";
+    TURNS: "alive_checks_total" COUNTER ["result"] "Checks about candidates that were or became alive: kept, lost, or found.";
     SWEEP_PROGRESS: "sweep_progress_ratio" GAUGE [] "Part of the current sweep that has a verdict, 0 to 1.";
     GENERATION: "snapshot_generation" GAUGE [] "Number of the published snapshot; 0 before the first.";
     AGE: "snapshot_age_seconds" GAUGE [] "Time since the snapshot was published, or since the start if none was.";

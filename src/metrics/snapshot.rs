@@ -20,6 +20,15 @@ pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: 
     let age = now.duration_since(snapshot.published).unwrap_or_default();
     page.put_one(&row::ALIVE, snapshot.stat.total_alive as f64);
     page.put_one(&row::DEAD, snapshot.stat.total_dead as f64);
+    let turns = snapshot.stat.turns;
+    page.put(
+        &row::TURNS,
+        [
+            (["found"], turns.found as f64),
+            (["kept"], turns.kept as f64),
+            (["lost"], turns.lost as f64),
+        ],
+    );
     page.put_one(&row::SWEEP_PROGRESS, progress(&snapshot.stat.sweep));
     page.put_one(&row::GENERATION, snapshot.generation as f64);
     page.put_one(&row::AGE, age.as_secs_f64());
