@@ -5,12 +5,12 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-deploy lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 run: release ## Build and run the service with the built-in lists (http://127.0.0.1:8083)
 	target/release/proxy-checker serve
@@ -27,6 +27,10 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 test-deploy: ## Hold the unit, limits and variables in deploy/ against systemd and the binary
 	$(CARGO) build --locked
 	$(PYTHON) scripts/test_deploy.py --bin-dir target/debug
+
+test-monitoring: ## Hold monitoring/ against a real Prometheus that scrapes the service
+	$(CARGO) build --workspace --locked
+	$(PYTHON) scripts/test_monitoring.py --bin-dir target/debug
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
