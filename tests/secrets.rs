@@ -65,7 +65,7 @@ fn keys_and_query_strings_are_in_no_log_metric_or_answer() {
     let folder = tempfile::tempdir().unwrap();
     let config = json!({
         "api": {"addr": "127.0.0.1:0", "enable_api_key_auth": true, "api_key_env": "THE_KEYS",
-            "enable_ip_rate_limit": true, "rate_limit_per_ip": 1000, "rate_limit_per_minute": 1000},
+            "enable_ip_rate_limit": true, "rate_limit_per_ip": 100_000, "rate_limit_per_minute": 100_000},
         "checker": {"control_probe": false, "concurrency_total": 64, "shards": 1},
         "storage": {"type": "file", "path": folder.path().join("ledger.json")},
         "metrics": {"enabled": true},

@@ -2,6 +2,7 @@
 
 use super::NO_KEY;
 use crate::api::Settings;
+use crate::api::rates::Limit;
 use crate::api::testing::{Reply, Server, settings, settings_with_keys};
 use std::io::{Read, Write};
 use std::num::NonZeroU32;
@@ -50,6 +51,18 @@ fn an_address_above_its_limit_is_told_429_and_when_to_come_again() {
         ),
         "1"
     );
+}
+
+#[test]
+fn every_limit_is_in_the_metrics_before_it_is_exceeded() {
+    let server = Server::start();
+    for limit in [Limit::Key, Limit::Address, Limit::FailedKeys] {
+        let name = format!(
+            r#"proxychecker_api_rate_limited_total{{limit="{}"}}"#,
+            limit.label()
+        );
+        assert_eq!(sample(&server, &name), "0");
+    }
 }
 
 #[test]
