@@ -7,6 +7,7 @@ pub mod commands;
 pub mod candidates;
 pub mod config;
 pub mod network;
+mod origin;
 pub mod sources;
 
 pub mod control;

@@ -17,7 +17,12 @@ pub(super) fn known(keys: &[KeyHash], head: &Parts) -> Option<KeyHash> {
     bool::from(found).then_some(digest)
 }
 
-/// The header `X-Api-Key`, else the query's `key`; an empty one counts as none.
+/// Whether the request shows a key at all.
+pub(super) fn is_shown(head: &Parts) -> bool {
+    shown(head).is_some()
+}
+
+/// The first header `X-Api-Key`, else the query's `key`; an empty one counts as none.
 fn shown(head: &Parts) -> Option<Cow<'_, [u8]>> {
     let header = head.headers.get("x-api-key").map(|value| value.as_bytes());
     match header.filter(|value| !value.is_empty()) {
@@ -58,6 +63,25 @@ mod tests {
         check("/?key=first", Some(b"wrong"), false);
         check("/?key=wrong", Some(b"first"), true);
         check("/?key=first", Some(b""), true);
+    }
+
+    #[test]
+    fn of_two_headers_the_first_counts_as_of_two_parameters() {
+        let check = |first: &str, second: &str, uri: &str, admitted| {
+            let keys = [Sha256::digest("right").into()];
+            let request = Request::builder()
+                .uri(uri)
+                .header("X-Api-Key", first)
+                .header("x-api-key", second);
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            assert_eq!(known(&keys, &head).is_some(), admitted, "{first} {second}");
+        };
+        check("right", "wrong", "/", true);
+        check("wrong", "right", "/", false);
+        check("wrong", "right", "/?key=right", false);
+        check("", "right", "/", false);
+        check("", "wrong", "/?key=right", true);
+        check("right,wrong", "right", "/", false);
     }
 
     #[test]

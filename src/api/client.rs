@@ -8,17 +8,18 @@ pub(super) type KeyHash = [u8; 32];
 /// The client of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Client {
-    /// Where the connection comes from, an IPv4 address never in its IPv6 form.
+    /// Where the request comes from, behind the reverse proxies that are trusted; an IPv4 address
+    /// never in its IPv6 form.
     pub(super) address: IpAddr,
     /// The key that it shows, if that is one of ours.
     pub(super) key: Option<KeyHash>,
 }
 
 impl Client {
-    /// Of a connection from `peer`.
-    pub(super) fn at(peer: IpAddr, key: Option<KeyHash>) -> Client {
+    /// At this address.
+    pub(super) fn at(address: IpAddr, key: Option<KeyHash>) -> Client {
         Client {
-            address: peer.to_canonical(),
+            address: address.to_canonical(),
             key,
         }
     }

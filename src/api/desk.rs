@@ -3,21 +3,24 @@
 use super::client::Client;
 use super::limits::Limits;
 use super::questions::Questions;
+use super::rates::Rates;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Shared by all requests.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) state: ApiState,
     pub(super) questions: Questions,
+    pub(super) rates: Rates,
 }
 
 impl Desk {
     pub(super) fn new(state: ApiState, limits: &Limits) -> Desk {
         Desk {
             questions: Questions::new(state.questions.clone(), limits),
+            rates: Rates::new(Instant::now()),
             state,
         }
     }

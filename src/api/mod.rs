@@ -6,13 +6,17 @@
 
 mod answer;
 mod auth;
+mod buckets;
 mod client;
+mod crowd;
 mod desk;
+mod forwarded;
 mod limits;
 mod listing;
 mod patience;
 mod query;
 mod questions;
+mod rates;
 mod refusal;
 mod routes;
 mod select;
@@ -27,11 +31,13 @@ pub use routes::reload::{ReloadHandle, ReloadRequest};
 use crate::config::{self, Config};
 use crate::coordinator::Event;
 use crate::metrics::Metrics;
+use crate::network::Network;
 use crate::snapshot::Published;
 use crossbeam_channel::Sender;
 use limits::Limits;
 use std::io;
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
@@ -64,6 +70,14 @@ pub struct Settings {
     pub metrics: config::Metrics,
     /// Share of this process's descriptors that may be used, in percent.
     pub descriptors_percent: u8,
+    /// Requests per key and minute, if limited.
+    pub rate_limit_per_minute: Option<NonZeroU32>,
+    /// Requests per address and minute, if limited.
+    pub rate_limit_per_ip: Option<NonZeroU32>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Arc<[Network]>,
+    /// Connections at once from one address that is no trusted proxy.
+    pub connections_per_ip_max: usize,
 }
 
 impl From<&Config> for Settings {
@@ -72,6 +86,10 @@ impl From<&Config> for Settings {
             keys: config.api.keys.clone(),
             metrics: config.metrics.clone(),
             descriptors_percent: config.checker.max_fd_usage_percent,
+            rate_limit_per_minute: config.api.rate_limit_per_minute,
+            rate_limit_per_ip: config.api.rate_limit_per_ip,
+            trusted_proxies: config.api.trusted_proxies.clone(),
+            connections_per_ip_max: config.api.connections_per_ip_max,
         }
     }
 }

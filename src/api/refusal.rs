@@ -1,6 +1,7 @@
 //! Every way in which a request is refused: its status and its words, defined once.
 
 use super::answer::Answer;
+use super::rates::Exceeded;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use proxy_shards::Protocol;
 
@@ -14,6 +15,8 @@ pub(super) enum Refusal {
     Method(&'static str),
     #[error("Invalid or missing API key")]
     Key,
+    #[error("Rate limit exceeded")]
+    Rate(Exceeded),
     #[error("No snapshot yet")]
     NotReady,
     #[error("No alive proxies available")]
@@ -74,6 +77,7 @@ impl Refusal {
             Refusal::NotFound | Refusal::UnknownProxy => StatusCode::NOT_FOUND,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Key => StatusCode::UNAUTHORIZED,
+            Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Limit
             | Refusal::Protocol
             | Refusal::Filter(_)
@@ -123,6 +127,9 @@ impl From<Refusal> for Answer {
         let mut answer = Answer::json(refusal.status(), &body);
         if let Some((name, value)) = refusal.header() {
             answer.headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Refusal::Rate(exceeded) = &refusal {
+            exceeded.describe(&mut answer.headers);
         }
         answer
     }

@@ -3,7 +3,9 @@
 use super::ApiState;
 use super::answer::{Answer, Scale};
 use super::client::Client;
+use super::crowd::{Crowd, Seat};
 use super::desk::{Call, Desk};
+use super::forwarded;
 use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
@@ -70,13 +72,13 @@ async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Fut
             }
             admitted = server.admit(&mut door, &mut complaints) => admitted,
         };
-        if let Some((stream, peer, slot)) = admitted {
+        if let Some((stream, peer, place)) = admitted {
             let connection = graceful.watch(Arc::clone(&server).connection(stream, peer));
             connections.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "connection ended early");
                 }
-                drop(slot);
+                drop(place);
             });
         }
     }
@@ -91,6 +93,7 @@ struct Server {
     desk: Desk,
     limits: Limits,
     slots: Slots,
+    crowd: Arc<Crowd>,
     scale: Scale,
 }
 
@@ -98,24 +101,29 @@ impl Server {
     fn new(state: ApiState, limits: Limits) -> Arc<Server> {
         Arc::new(Server {
             slots: Slots::new(limits.connections_max),
+            crowd: Crowd::new(Arc::clone(&state.metrics)),
             scale: Scale::new(limits.answer_bytes_max),
             desk: Desk::new(state, &limits),
             limits,
         })
     }
 
-    /// The next connection, once there is a slot for it. `None` after a failure, such as no
-    /// descriptor left, and a pause in which one may become free.
+    /// The next connection, once there is a slot for it. `None` after one whose address has too many,
+    /// which is closed at once; and after a failure, such as no descriptor left, and a pause in which
+    /// one may become free.
     async fn admit(
         &self,
         door: &mut impl Door,
         complaints: &mut Complaints,
-    ) -> Option<(TcpStream, IpAddr, Slot)> {
+    ) -> Option<(TcpStream, IpAddr, (Slot, Seat))> {
         let percent = self.desk.state.settings.borrow().descriptors_percent;
         self.slots.resize(self.limits.connections(percent));
         let slot = self.slots.take().await?;
         match door.accept().await {
-            Ok((stream, peer)) => Some((stream, peer, slot)),
+            Ok((stream, peer)) => {
+                let seat = self.crowd.seat(peer, &self.desk.state.settings.borrow())?;
+                Some((stream, peer, (slot, seat)))
+            }
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => None,
             Err(error) => {
                 if complaints.are_due(Instant::now()) {
@@ -161,10 +169,11 @@ impl Server {
         let kept_max = endpoint.map_or(0, Endpoint::body_bytes_max);
         let answer = match self.read(body, kept_max).await {
             Ok(body) => {
+                let address = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
                 let call = Call {
                     head: &head,
                     body: &body,
-                    client: Client::at(peer, routes::key(&settings, &head)),
+                    client: Client::at(address, routes::key(&settings, &head)),
                     settings: &settings,
                     now: SystemTime::now(),
                 };

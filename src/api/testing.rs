@@ -31,7 +31,7 @@ pub(super) struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// No keys, metrics at `/metrics`.
+/// No keys, no rate limits, metrics at `/metrics`.
 pub(super) fn settings() -> Settings {
     Settings {
         keys: None,
@@ -42,6 +42,10 @@ pub(super) fn settings() -> Settings {
             require_key: false,
         },
         descriptors_percent: 80,
+        rate_limit_per_minute: None,
+        rate_limit_per_ip: None,
+        trusted_proxies: Arc::new([]),
+        connections_per_ip_max: 256,
     }
 }
 

@@ -5,7 +5,6 @@ mod answer;
 mod args;
 mod counts;
 mod limits;
-mod origin;
 mod places;
 mod rate;
 mod request;

@@ -47,7 +47,6 @@ impl Config {
     pub fn embedded() -> Config {
         let mut report = Report::default();
         let mut raw = raw(EXAMPLE, &mut report).unwrap_or_default();
-        raw.api.addr = "127.0.0.1:8083".to_owned();
         raw.api.enable_api_key_auth = false;
         raw.api.enable_ip_rate_limit = false;
         raw.metrics.require_key = false;

@@ -147,12 +147,16 @@ pub struct Api {
     pub addr: SocketAddr,
     /// SHA-256 of each key; `None`: no key is asked for.
     pub keys: Option<Arc<[[u8; 32]]>>,
+    /// Whether strangers may be served without a key.
+    pub allow_anonymous: bool,
     /// Requests per key and minute, if limited.
-    pub rate_limit_per_minute: Option<u32>,
+    pub rate_limit_per_minute: Option<NonZeroU32>,
     /// Requests per address and minute, if limited.
-    pub rate_limit_per_ip: Option<u32>,
+    pub rate_limit_per_ip: Option<NonZeroU32>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[Network]>,
+    /// Connections at once from one address that is no trusted proxy.
+    pub connections_per_ip_max: usize,
 }
 
 /// Where the ledger survives a restart.

@@ -122,13 +122,15 @@ block! {
 block! {
     /// `api`
     RawApi {
-        addr: String = ":8083".to_owned(),
+        addr: String = "127.0.0.1:8083".to_owned(),
         api_key_env: String = String::new(),
         rate_limit_per_minute: u64 = 1_200,
         rate_limit_per_ip: u64 = 100,
         enable_api_key_auth: bool = false,
+        allow_anonymous: bool = false,
         enable_ip_rate_limit: bool = false,
         trusted_proxies: Vec<String> = Vec::new(),
+        max_connections_per_ip: u64 = 256,
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Api, Metrics};
 use crate::network::Network;
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Paths that the API has for itself; `metrics.endpoint` can be none of them.
@@ -26,12 +27,12 @@ pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The block, checked; keys come from `env`.
 pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
     let default = RawApi::default();
-    let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let addr = match raw.addr.trim() {
         "" => default.addr.as_str(),
         addr => addr,
     };
-    let addr = report.take("api.addr", listen_address(addr), anywhere);
+    let addr = report.take("api.addr", listen_address(addr), here);
     let keys = match raw.enable_api_key_auth {
         true => report.take(
             "api.api_key_env",
@@ -40,21 +41,10 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         ),
         false => None,
     };
-    if !raw.enable_api_key_auth && !addr.ip().is_loopback() {
-        report.warning(
-            "api.enable_api_key_auth",
-            format!("is off, so whoever reaches {addr} gets the proxies; turn it on, or listen on 127.0.0.1"),
-        );
-    }
-    if raw.enable_ip_rate_limit {
-        let text =
-            "limits are not enforced yet; turn it off, and let a reverse proxy limit requests";
-        report.warning("api.enable_ip_rate_limit", text);
-    }
     let mut limit = |key: &str, value, default| {
         let limit = report.number(&format!("api.{key}"), value, default, 1..=1_000_000_000);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        raw.enable_ip_rate_limit.then_some(limit)
+        NonZeroU32::new(limit).filter(|_| raw.enable_ip_rate_limit)
     };
     let rate_limit_per_minute = limit(
         "rate_limit_per_minute",
@@ -66,12 +56,44 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         raw.rate_limit_per_ip,
         default.rate_limit_per_ip,
     );
-    Api {
+    let connections_per_ip_max = report.number(
+        "api.max_connections_per_ip",
+        raw.max_connections_per_ip,
+        default.max_connections_per_ip,
+        1..=1_000_000,
+    );
+    let api = Api {
         addr,
         keys,
+        allow_anonymous: raw.allow_anonymous,
         rate_limit_per_minute,
         rate_limit_per_ip,
         trusted_proxies: trusted_proxies(&raw.trusted_proxies, report),
+        connections_per_ip_max: usize::try_from(connections_per_ip_max).unwrap_or(usize::MAX),
+    };
+    // Keys that are asked for and missing have been named already.
+    if !raw.enable_api_key_auth
+        && let Err(text) = api.may_listen_on(addr)
+    {
+        report.problem("api.enable_api_key_auth", text);
+    }
+    api
+}
+
+impl Api {
+    /// Whether a service that goes by this may listen on `addr`: where strangers can reach it, it
+    /// asks for a key, unless the operator says that it need not.
+    ///
+    /// # Errors
+    /// It may not; the words follow `api.enable_api_key_auth: ` and name the remedies.
+    pub fn may_listen_on(&self, addr: SocketAddr) -> Result<(), String> {
+        let is_private = addr.ip().to_canonical().is_loopback();
+        if is_private || self.keys.is_some() || self.allow_anonymous {
+            return Ok(());
+        }
+        Err(format!(
+            "is off, so whoever reaches {addr} would get the proxies; turn it on with keys in the variable that api.api_key_env names, listen on 127.0.0.1, or set api.allow_anonymous to true"
+        ))
     }
 }
 

@@ -161,7 +161,8 @@ fn without_a_file_the_example_runs_for_this_machine_only() {
 #[test]
 fn an_empty_block_is_all_defaults() {
     let (config, _) = checked("\u{feff}{}");
-    assert_eq!(config.api.addr.to_string(), "0.0.0.0:8083");
+    assert_eq!(config.api.addr.to_string(), "127.0.0.1:8083");
+    assert_eq!(config.api.connections_per_ip_max, 256);
     assert_eq!(config.aggregator.interval, Duration::from_secs(60));
     assert_eq!(config.checker.concurrency.get(), 20_000);
     assert_eq!(config.checker.backoff_max, Duration::from_secs(1_800));
@@ -231,15 +232,12 @@ fn a_zmap_block_is_one_warning_whatever_it_holds() {
 }
 
 #[test]
-fn what_is_open_to_all_is_warned_of() {
+fn what_does_nothing_is_warned_of() {
     let places = |text: &str| -> Vec<String> {
         let warnings = checked(text).1.into_iter();
         warnings.map(|warning| warning.place).collect()
     };
-    assert_eq!(
-        places("{}"),
-        ["aggregator.sources", "api.enable_api_key_auth"]
-    );
+    assert_eq!(places("{}"), ["aggregator.sources"]);
     assert_eq!(
         places(
             r#"{"api": {"addr": "localhost:1"}, "checker": {"mode": "connect-only", "expect": {"status": 200}}}"#
@@ -249,13 +247,55 @@ fn what_is_open_to_all_is_warned_of() {
 }
 
 #[test]
-fn what_is_asked_for_and_not_in_force_yet_is_said() {
+fn strangers_need_a_key_unless_the_operator_says_otherwise() {
+    let api = |api: &str| {
+        let text = format!(r#"{{"api": {{{api}}}}}"#);
+        Config::from_json(&text, "config.json", &env).map(|(config, _)| config.api)
+    };
+    for addr in [
+        "127.0.0.1:1",
+        "127.9.9.9:1",
+        "localhost:1",
+        "[::1]:1",
+        "[::ffff:127.0.0.1]:1",
+    ] {
+        assert!(api(&format!(r#""addr": "{addr}""#)).is_ok(), "{addr}");
+    }
+    for addr in [
+        ":1",
+        "0.0.0.0:1",
+        "[::]:1",
+        "192.168.1.1:1",
+        "[::ffff:10.0.0.1]:1",
+    ] {
+        let open = format!(r#""addr": "{addr}""#);
+        let error = api(&open).unwrap_err().to_string();
+        for remedy in [
+            "api.enable_api_key_auth: ",
+            "127.0.0.1",
+            "api.allow_anonymous",
+        ] {
+            assert!(error.contains(remedy), "{error}");
+        }
+        let keyed = r#""enable_api_key_auth": true, "api_key_env": "PROXY_CHECKER_API_KEY""#;
+        assert!(api(&format!("{open}, {keyed}")).is_ok(), "{addr}");
+        let allowed = api(&format!(r#"{open}, "allow_anonymous": true"#)).unwrap();
+        assert_eq!(allowed.keys, None);
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_in_force() {
     let text = r#"{"checker": {"enable_adaptive_concurrency": true, "max_connects_per_second": 9},
         "api": {"addr": "127.0.0.1:1", "enable_ip_rate_limit": true},
         "aggregator": {"sources": [{"url": "a.txt", "enabled": true}]}}"#;
     let (config, warnings) = checked(text);
-    let places: Vec<String> = warnings.into_iter().map(|w| w.place).collect();
-    assert_eq!(places, ["api.enable_ip_rate_limit"]);
+    assert_eq!(warnings, []);
+    let limits = [
+        config.api.rate_limit_per_minute,
+        config.api.rate_limit_per_ip,
+    ];
+    assert_eq!(limits, [1_200, 100].map(NonZeroU32::new));
     let pace = config.checker.connects_per_second.map(NonZeroU32::get);
     assert_eq!((config.checker.adaptive, pace), (true, Some(9)));
 }

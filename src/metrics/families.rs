@@ -57,11 +57,17 @@ families! {
     // Recorded where they happen.
     API_REQUESTS: "api_requests_total" COUNTER ["method", "endpoint", "status"] "Requests answered by the API, by route.";
     API_DURATION: "api_request_duration_seconds" HISTOGRAM ["method", "endpoint"] "Time from the head of a request to its answer, before the answer is sent.";
+    API_RATE_LIMITED: "api_rate_limited_total" COUNTER ["limit"] "Requests answered 429, by the limit that they exceeded.";
+    API_CONNECTIONS: "api_connections" GAUGE [] "Connections of clients that are open.";
+    API_CONNECTIONS_REFUSED: "api_connections_refused_total" COUNTER [] "Connections that were closed at once because their address had too many.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";
     SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
 }
+
+/// The labels of [`API_RATE_LIMITED`], so that each is on the page before it first happens.
+pub(super) const API_LIMITS: [&str; 3] = ["key", "address", "failed_keys"];
 
 /// Upper bounds of [`API_DURATION`], in seconds: a read of the snapshot takes microseconds, a
 /// listing of all of it some milliseconds, a reload up to its 5 s.

@@ -27,6 +27,9 @@ pub struct Metrics {
     process: Registry,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
+    api_rate_limited: IntCounterVec,
+    api_connections: IntGaugeVec,
+    api_connections_refused: IntCounterVec,
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
@@ -48,15 +51,21 @@ impl Metrics {
             process: Registry::new(),
             api_requests: counter(&families::API_REQUESTS)?,
             api_duration: HistogramVec::new(api_duration, families::API_DURATION.labels)?,
+            api_rate_limited: counter(&families::API_RATE_LIMITED)?,
+            api_connections: gauge(&families::API_CONNECTIONS)?,
+            api_connections_refused: counter(&families::API_CONNECTIONS_REFUSED)?,
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 6] = [
+        let recorded: [Box<dyn Collector>; 9] = [
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
+            Box::new(metrics.api_rate_limited.clone()),
+            Box::new(metrics.api_connections.clone()),
+            Box::new(metrics.api_connections_refused.clone()),
             Box::new(metrics.reload_ok.clone()),
             Box::new(metrics.reload_at.clone()),
             Box::new(metrics.storage_errors.clone()),
@@ -69,6 +78,13 @@ impl Metrics {
             .process
             .register(Box::new(ProcessCollector::for_self()))?;
         metrics.storage_errors.with_label_values(&NO_LABELS);
+        metrics.api_connections.with_label_values(&NO_LABELS);
+        metrics
+            .api_connections_refused
+            .with_label_values(&NO_LABELS);
+        for limit in families::API_LIMITS {
+            metrics.api_rate_limited.with_label_values(&[limit]);
+        }
         metrics.reload_succeeded();
         Ok(metrics)
     }
@@ -87,6 +103,28 @@ impl Metrics {
         self.api_duration
             .with_label_values(&[method, endpoint])
             .observe(seconds);
+    }
+
+    /// Counts a request that exceeded `limit`, which is of a closed set.
+    pub fn api_rate_limited(&self, limit: &'static str) {
+        self.api_rate_limited.with_label_values(&[limit]).inc();
+    }
+
+    /// A client's connection was opened.
+    pub fn api_connection_opened(&self) {
+        self.api_connections.with_label_values(&NO_LABELS).inc();
+    }
+
+    /// A client's connection was closed.
+    pub fn api_connection_closed(&self) {
+        self.api_connections.with_label_values(&NO_LABELS).dec();
+    }
+
+    /// A connection was closed at once, because its address had too many.
+    pub fn api_connection_refused(&self) {
+        self.api_connections_refused
+            .with_label_values(&NO_LABELS)
+            .inc();
     }
 
     /// A configuration was applied just now.
@@ -145,6 +183,10 @@ fn opts(family: &Family) -> Opts {
 
 fn counter(family: &Family) -> prometheus::Result<IntCounterVec> {
     IntCounterVec::new(opts(family), family.labels)
+}
+
+fn gauge(family: &Family) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(opts(family), family.labels)
 }
 
 fn unix_seconds(at: SystemTime) -> f64 {

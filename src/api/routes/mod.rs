@@ -12,10 +12,12 @@ use super::answer::Answer;
 use super::auth;
 use super::client::KeyHash;
 use super::desk::{Call, Desk};
+use super::rates::Exceeded;
 use super::refusal::Refusal;
 use crate::config;
 use axum::http::Method;
 use axum::http::request::Parts;
+use std::time::Instant;
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +107,16 @@ impl Endpoint {
             (_, Some(_)) => key.is_some(),
         }
     }
+
+    /// Whether requests are counted by the rate limits: all but those of probes and scrapers, which
+    /// come at their own pace and must not be told anything else than how the service is.
+    fn is_limited(self, settings: &Settings) -> bool {
+        match self {
+            Endpoint::Health | Endpoint::Ready => false,
+            Endpoint::Metrics => settings.metrics.require_key,
+            _ => true,
+        }
+    }
 }
 
 /// The key that a request shows, if it is one of ours.
@@ -123,8 +135,8 @@ pub(super) fn label(method: &Method) -> &'static str {
         .unwrap_or("OTHER")
 }
 
-/// Answers a request: is there such a route, has it the method, is the key known, and only then
-/// the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
+/// Answers a request: is there such a route, has it the method, is the key known, is the client within
+/// its limits, and only then the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
 pub(super) async fn answer(
     endpoint: Option<Endpoint>,
     call: &Call<'_>,
@@ -135,8 +147,40 @@ pub(super) async fn answer(
         return Err(Refusal::Method(endpoint.row().methods));
     }
     if !endpoint.admits(call.settings, call.client.key) {
-        return Err(Refusal::Key);
+        return Err(without_key(call, desk));
     }
+    if !endpoint.is_limited(call.settings) {
+        return of(endpoint, call, desk).await;
+    }
+    let taken = desk.rates.take(&call.client, call.settings, Instant::now());
+    let Some(standing) = taken.map_err(|exceeded| limited(exceeded, desk))? else {
+        return of(endpoint, call, desk).await;
+    };
+    let answer = of(endpoint, call, desk).await;
+    let mut answer = answer.unwrap_or_else(Answer::from);
+    standing.describe(&mut answer.headers);
+    Ok(answer)
+}
+
+/// Why a request that needs a key and has none of ours is refused. Only wrong keys are counted; a right
+/// one passes also from an address that has shown too many, so that nobody locks out a neighbour.
+fn without_key(call: &Call<'_>, desk: &Desk) -> Refusal {
+    if call.settings.keys.is_none() || !auth::is_shown(call.head) {
+        return Refusal::Key;
+    }
+    match desk.rates.key_failed(call.client.address, Instant::now()) {
+        Ok(()) => Refusal::Key,
+        Err(exceeded) => limited(exceeded, desk),
+    }
+}
+
+fn limited(exceeded: Exceeded, desk: &Desk) -> Refusal {
+    desk.state.metrics.api_rate_limited(exceeded.limit.label());
+    Refusal::Rate(exceeded)
+}
+
+/// What the route itself says.
+async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
     let state = &desk.state;
     match endpoint {
         Endpoint::Health => Ok(health::health()),

@@ -4,6 +4,8 @@ use crate::api::testing::{Server, settings, settings_with_keys};
 use crate::config;
 use crate::snapshot::Stat;
 
+mod limited;
+
 const NO_KEY: &str = "Invalid or missing API key";
 
 #[test]

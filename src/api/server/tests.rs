@@ -68,6 +68,39 @@ fn connections_above_the_cap_wait_for_their_turn() {
 }
 
 #[test]
+fn connections_above_the_cap_of_their_address_are_closed_at_once_and_counted() {
+    let server = Running::start();
+    server.configure(crate::api::Settings {
+        connections_per_ip_max: 2,
+        ..crate::api::testing::settings()
+    });
+    let (mut first, second) = (server.connect(), server.connect());
+    assert!(is_closed_by_server(server.connect()));
+    assert!(is_closed_by_server(server.connect()));
+    drop(second);
+    // The server learns that on its own time.
+    let page = loop {
+        let mut client = server.connect();
+        let asked =
+            client.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        let mut page = String::new();
+        if asked.is_ok() && client.read_to_string(&mut page).is_ok() && !page.is_empty() {
+            break page;
+        }
+    };
+    assert!(
+        page.contains("\nproxychecker_api_connections 2\n"),
+        "{page}"
+    );
+    let refused = page
+        .lines()
+        .find_map(|line| line.strip_prefix("proxychecker_api_connections_refused_total "));
+    assert!(refused.unwrap().parse::<u32>().unwrap() >= 2, "{page}");
+    first.write_all(GET_HEALTH).unwrap();
+    assert_eq!(Reply::read(first).body, "ok", "the old ones stay");
+}
+
+#[test]
 fn a_client_that_does_not_read_its_answer_is_let_go() {
     let server = Running::within(Limits {
         connections_max: 1,

@@ -3,7 +3,7 @@
 //! An honest client is done within a moment, so the oldest connection is the one that is least
 //! likely to be honest: thousands that send nothing cannot keep out one that asks.
 
-use super::origin::Origin;
+use crate::origin::Origin;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The connections that are open; `H` is what ends one.

@@ -4,7 +4,7 @@
 //! `governor` has the buckets, but no bound for a table of them: whoever owns a /48 of IPv6 would
 //! fill the memory with 65 536 origins at a time.
 
-use super::origin::Origin;
+use crate::origin::Origin;
 use std::collections::HashMap;
 use std::time::Duration;
 

@@ -1,9 +1,10 @@
 //! Pure: what a request asks, whom it came from, and which forwarding fields came with it.
 
 use crate::network::Network;
+use crate::origin::{hop, is_trusted};
 use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use proxy_shards::judge::{FORWARDING_FIELDS, NONCE_CHARS};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -27,11 +28,6 @@ pub(super) struct Peer {
     pub(super) is_forwarded: bool,
 }
 
-/// Whether `socket` is a trusted reverse proxy.
-pub(super) fn is_trusted(socket: IpAddr, trusted: &[Network]) -> bool {
-    trusted.iter().any(|network| network.contains(socket))
-}
-
 /// Where a request came from that arrived from `socket`. `None`: a trusted reverse proxy does not
 /// say it in the last hop of its `X-Forwarded-For`.
 pub(super) fn peer(socket: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Option<Peer> {
@@ -43,7 +39,7 @@ pub(super) fn peer(socket: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     }
     let (_, last) = hops(headers.get_all(X_FORWARDED_FOR).iter().next_back()?);
     Some(Peer {
-        ip: address(last)?.to_canonical(),
+        ip: hop(last)?.to_canonical(),
         is_forwarded: true,
     })
 }
@@ -55,17 +51,6 @@ fn hops(value: &HeaderValue) -> (&[u8], &[u8]) {
         Some(comma) => (&bytes[..comma], &bytes[comma + 1..]),
         None => (b"", bytes),
     }
-}
-
-/// An address as reverse proxies write it: bare, in brackets, or with a port.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    let text = std::str::from_utf8(bytes).ok()?.trim();
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    bare.parse().ok().or_else(with_port)
 }
 
 /// The forwarding fields that came from beyond `peer`, as they stand: what a trusted reverse proxy
@@ -92,7 +77,7 @@ pub(super) fn fields(headers: &HeaderMap, peer: Peer) -> Vec<(&str, &[u8])> {
 }
 
 fn is_peer(value: &HeaderValue, peer: Peer) -> bool {
-    address(value.as_bytes()).is_some_and(|ip| ip.to_canonical() == peer.ip)
+    hop(value.as_bytes()).is_some_and(|ip| ip.to_canonical() == peer.ip)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use super::answer::{self, Refusal};
 use super::counts::Counts;
 use super::limits::Limits;
-use super::origin::Origin;
 use super::places::Places;
 use super::rate::{ORIGINS_MAX, Rate};
 use super::request;
 use crate::network::Network;
+use crate::origin::{Origin, is_trusted};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, Request, Response};
@@ -161,7 +161,7 @@ impl Judge {
         graceful: &GracefulShutdown,
     ) -> bool {
         // Whom a trusted proxy speaks for is known only from the request.
-        let trusted = request::is_trusted(peer, &self.trusted);
+        let trusted = is_trusted(peer, &self.trusted);
         let origin = (!trusted).then(|| Origin::of(peer));
         let mut state = self.state();
         let gone = state.places.make_room(origin);

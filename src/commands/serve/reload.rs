@@ -84,6 +84,11 @@ impl Reload for Reloader {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
+        // The socket stays where it was bound, whatever the file says now.
+        let listening = self.started.api.addr;
+        if let Err(text) = config.api.may_listen_on(listening) {
+            return Err(format!("api.enable_api_key_auth: {text}"));
+        }
         plan(config).map_err(|error| error.to_string())
     }
 

@@ -170,6 +170,34 @@ fn a_reload_reads_the_configuration_again_and_refuses_one_that_is_not_valid() {
 }
 
 #[test]
+fn a_reload_never_opens_the_api_to_strangers() {
+    let world = World::new();
+    let path = world.place().file().unwrap().to_owned();
+    let write = |api: serde_json::Value| {
+        let storage = json!({ "type": "file", "path": world.folder.path().join("ledger.json") });
+        let checker = json!({ "control_probe": false, "concurrency_total": 64, "shards": 1 });
+        let text = json!({ "api": api, "checker": checker, "storage": storage });
+        fs::write(&path, text.to_string()).unwrap();
+    };
+    write(json!({ "addr": "0.0.0.0:0", "allow_anonymous": true }));
+    let running = world.start();
+    let refused = |running: &Running| {
+        let (status, body) = running.ask("POST", "/reload");
+        assert_eq!(status, 422, "{body}");
+        assert!(body.contains("api.enable_api_key_auth: is off"), "{body}");
+        assert!(body.contains("set api.allow_anonymous to true"), "{body}");
+    };
+    write(json!({ "addr": "0.0.0.0:0" }));
+    refused(&running);
+    // Where it listens does not change before a restart.
+    write(json!({ "addr": "127.0.0.1:0" }));
+    refused(&running);
+    write(json!({ "addr": "127.0.0.1:0", "allow_anonymous": true }));
+    assert_eq!(running.ask("POST", "/reload").0, 200);
+    running.stop();
+}
+
+#[test]
 fn a_port_in_use_is_an_error_that_names_the_key() {
     let world = World::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -41,9 +41,11 @@ pub(crate) fn config(names: &[&str]) -> Config {
         api: Api {
             addr: "127.0.0.1:0".parse().unwrap(),
             keys: None,
+            allow_anonymous: false,
             rate_limit_per_minute: None,
             rate_limit_per_ip: None,
             trusted_proxies: Arc::new([]),
+            connections_per_ip_max: 256,
         },
         storage: Storage {
             backend: Backend::File("unused".into()),
