@@ -1,10 +1,13 @@
 //! What the routes work with, and what one of them is called with.
 
 use super::client::Client;
+use super::holder::Holder;
+use super::leases::Leases;
 use super::limits::Limits;
 use super::questions::Questions;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
+use std::hash::{BuildHasher, RandomState};
 use std::time::SystemTime;
 
 /// Shared by all requests.
@@ -12,14 +15,24 @@ use std::time::SystemTime;
 pub(super) struct Desk {
     pub(super) state: ApiState,
     pub(super) questions: Questions,
+    pub(super) leases: Leases,
+    /// Seeded at random: no client can choose to be taken for another.
+    voices: RandomState,
 }
 
 impl Desk {
     pub(super) fn new(state: ApiState, limits: &Limits) -> Desk {
         Desk {
             questions: Questions::new(state.questions.clone(), limits),
+            leases: Leases::default(),
+            voices: RandomState::new(),
             state,
         }
+    }
+
+    /// What tells the reports of one client from those of others, and says nothing else about it.
+    pub(super) fn voice_of(&self, holder: Holder) -> u64 {
+        self.voices.hash_one(holder)
     }
 }
 

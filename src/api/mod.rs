@@ -8,6 +8,8 @@ mod answer;
 mod auth;
 mod client;
 mod desk;
+mod holder;
+mod leases;
 mod limits;
 mod listing;
 mod patience;
@@ -21,6 +23,7 @@ mod slots;
 #[cfg(test)]
 mod testing;
 mod time;
+mod unique;
 
 pub use routes::reload::{ReloadHandle, ReloadRequest};
 

@@ -153,6 +153,8 @@ pub struct Api {
     pub rate_limit_per_ip: Option<u32>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[Network]>,
+    /// Clients that must say the same of a proxy before anything follows from it, at least 1.
+    pub report_quorum: u8,
 }
 
 /// Where the ledger survives a restart.

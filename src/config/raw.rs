@@ -129,6 +129,7 @@ block! {
         enable_api_key_auth: bool = false,
         enable_ip_rate_limit: bool = false,
         trusted_proxies: Vec<String> = Vec::new(),
+        report_quorum: u64 = 0,
     }
 }
 

@@ -4,13 +4,14 @@ use super::problem::{Report, quoted};
 use super::raw::{RawApi, RawMetrics};
 use super::secret::is_variable_name;
 use super::{Api, Metrics};
+use crate::ledger::CLIENTS_MAX;
 use crate::network::Network;
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Paths that the API has for itself; `metrics.endpoint` can be none of them.
-pub const API_PATHS: [&str; 7] = [
+pub const API_PATHS: [&str; 8] = [
     "/",
     "/health",
     "/ready",
@@ -18,6 +19,7 @@ pub const API_PATHS: [&str; 7] = [
     "/stat",
     "/reload",
     "/openapi.json",
+    "/report",
 ];
 
 /// Gives the value of an environment variable.
@@ -56,6 +58,7 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         raw.enable_ip_rate_limit.then_some(limit)
     };
+    let known = keys.as_deref().map(<[_]>::len);
     let rate_limit_per_minute = limit(
         "rate_limit_per_minute",
         raw.rate_limit_per_minute,
@@ -72,7 +75,31 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         rate_limit_per_minute,
         rate_limit_per_ip,
         trusted_proxies: trusted_proxies(&raw.trusted_proxies, report),
+        report_quorum: report_quorum(raw.report_quorum, known, report),
     }
+}
+
+/// Clients that must say the same of a proxy. With one key there is one client; without keys, clients
+/// are told apart by their address, and behind a reverse proxy or on one host all have the same: a
+/// larger quorum would never be reached there. What one client can bring about is bounded anyway.
+fn report_quorum(raw: u64, keys: Option<usize>, report: &mut Report) -> u8 {
+    const SEVERAL: u64 = 2;
+    let default = match keys {
+        None | Some(0 | 1) => 1,
+        Some(_) => SEVERAL,
+    };
+    let place = "api.report_quorum";
+    let quorum = report.number(place, raw, default, 1..=CLIENTS_MAX as u64);
+    if let Some(keys) = keys
+        && raw > 0
+        && quorum > keys as u64
+    {
+        let text = format!(
+            "is {quorum}, and there are fewer keys, so no proxy will be checked because of reports; name at most {keys}"
+        );
+        report.warning(place, text);
+    }
+    u8::try_from(quorum).unwrap_or(u8::MAX)
 }
 
 /// Reads `:PORT`, `IP:PORT` or `localhost:PORT`. Port 0 lets the kernel choose.

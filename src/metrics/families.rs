@@ -56,6 +56,8 @@ families! {
     // Recorded where they happen.
     API_REQUESTS: "api_requests_total" COUNTER ["method", "endpoint", "status"] "Requests answered by the API, by route.";
     API_DURATION: "api_request_duration_seconds" HISTOGRAM ["method", "endpoint"] "Time from the head of a request to its answer, before the answer is sent.";
+    API_LEASES: "api_leases" GAUGE [] "Leases of proxies that are not over.";
+    PROXY_REPORTS: "proxy_reports_total" COUNTER ["outcome"] "Reports of clients about proxies that were taken, by outcome.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";

@@ -8,6 +8,7 @@ mod lists;
 mod page;
 mod snapshot;
 
+use crate::ledger::Experience;
 use crate::snapshot::Snapshot;
 use families::Family;
 use lists::Lists;
@@ -27,6 +28,8 @@ pub struct Metrics {
     process: Registry,
     api_requests: IntCounterVec,
     api_duration: HistogramVec,
+    api_leases: IntGaugeVec,
+    proxy_reports: IntCounterVec,
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
@@ -48,15 +51,19 @@ impl Metrics {
             process: Registry::new(),
             api_requests: counter(&families::API_REQUESTS)?,
             api_duration: HistogramVec::new(api_duration, families::API_DURATION.labels)?,
+            api_leases: IntGaugeVec::new(opts(&families::API_LEASES), families::API_LEASES.labels)?,
+            proxy_reports: counter(&families::PROXY_REPORTS)?,
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 6] = [
+        let recorded: [Box<dyn Collector>; 8] = [
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
+            Box::new(metrics.api_leases.clone()),
+            Box::new(metrics.proxy_reports.clone()),
             Box::new(metrics.reload_ok.clone()),
             Box::new(metrics.reload_at.clone()),
             Box::new(metrics.storage_errors.clone()),
@@ -69,6 +76,12 @@ impl Metrics {
             .process
             .register(Box::new(ProcessCollector::for_self()))?;
         metrics.storage_errors.with_label_values(&NO_LABELS);
+        metrics.leases(0);
+        for experience in Experience::ALL {
+            metrics
+                .proxy_reports
+                .with_label_values(&[experience.label()]);
+        }
         metrics.reload_succeeded();
         Ok(metrics)
     }
@@ -87,6 +100,17 @@ impl Metrics {
         self.api_duration
             .with_label_values(&[method, endpoint])
             .observe(seconds);
+    }
+
+    /// So many leases are in force at this scrape.
+    pub fn leases(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.api_leases.with_label_values(&NO_LABELS).set(count);
+    }
+
+    /// A report about a proxy was taken; `outcome` is the label of an [`Experience`].
+    pub fn proxy_report(&self, outcome: &'static str) {
+        self.proxy_reports.with_label_values(&[outcome]).inc();
     }
 
     /// A configuration was applied just now.
