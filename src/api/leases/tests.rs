@@ -232,3 +232,35 @@ fn of_many_clients_no_two_ever_hold_one_proxy_and_all_come_back() {
     );
     assert_eq!(left, (0, 0, 0, 0));
 }
+
+#[test]
+fn threads_that_race_for_the_same_proxies_share_them_out() {
+    let (all, leases) = (many(64), Leases::default());
+    let start = Instant::now();
+    let race = |thread: u8| {
+        let mut taken = Vec::new();
+        loop {
+            let mut table = leases.open(start);
+            let Some(n) = (0..all.len()).find(|&n| table.is_free(&all[n])) else {
+                return taken;
+            };
+            let id = LeaseId(u128::from(thread) << 32 | n as u128);
+            let ends = start + seconds(60);
+            table.take(id, holder(thread), &[&all[n]], ends).unwrap();
+            taken.push(n);
+        }
+    };
+    let mut taken: Vec<usize> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let race = &race;
+                scope.spawn(move || race(thread))
+            })
+            .collect();
+        let taken = threads.into_iter().map(|thread| thread.join().unwrap());
+        taken.flatten().collect()
+    });
+    taken.sort_unstable();
+    assert!(taken.into_iter().eq(0..64));
+    assert_eq!(leases.leased.load(Ordering::Acquire), 64);
+}
