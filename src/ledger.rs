@@ -1,6 +1,7 @@
 //! What is known of every candidate: pure, verdicts in → state.
 
 mod entry;
+mod feedback;
 mod judge;
 mod life;
 mod row;
@@ -12,12 +13,14 @@ mod restore;
 mod targets;
 
 pub use entry::{Check, Entry, Facts, HISTORY_MAX};
+pub use feedback::{CLIENTS_MAX, Experience, FEEDBACK_MS, Voices, Word};
 pub use find::ANSWERS_MAX;
 pub use pool::Alive;
 pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
 pub(crate) use targets::{moved, renumbered};
 
 use crate::candidates::Others;
+use feedback::Feedback;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use judge::{Goal, Judged, judge};
 use life::{Life, Lives};
@@ -70,6 +73,11 @@ pub struct Ledger {
     verdicts: [u64; Verdict::COUNT],
     last_check_ms: u64,
     lists: Lists,
+    feedback: Feedback,
+    /// Clients that must say the same.
+    quorum: u8,
+    /// When the last of them said anything, in milliseconds since the Unix epoch.
+    heard_ms: u64,
 }
 
 impl Ledger {
@@ -163,6 +171,11 @@ impl Ledger {
         self.row(index).verdict
     }
 
+    /// When the last verdict on it arrived, in milliseconds since the Unix epoch; 0: never.
+    pub fn checked_at_ms(&self, index: u32) -> u64 {
+        self.row(index).checked_at_ms
+    }
+
     /// The candidate at `index`.
     pub fn candidate(&self, index: u32) -> Candidate {
         self.others.candidate(self.row(index).candidate)
@@ -231,6 +244,7 @@ impl Ledger {
             let address = self.address_hash(&candidate.host, candidate.port);
             self.with_credentials.remove(&(address, index));
         }
+        self.feedback.forget(index);
         if let Some(life) = row.life {
             self.lives.remove(life);
         }

@@ -15,6 +15,8 @@ pub struct Proxy {
     pub protocol: Protocol,
     /// The targets that it reached, by their place in [`Stat::targets`].
     pub targets: Targets,
+    /// Those of them that turn it away, as enough clients said lately.
+    pub banned_at: Targets,
     /// Its address towards the target, and what that gives away, if a judge said so.
     pub exit: Option<Exit>,
     /// Milliseconds of its last check, from SYN to verified answer.

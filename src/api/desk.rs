@@ -1,11 +1,14 @@
 //! What the routes work with, and what one of them is called with.
 
 use super::client::Client;
+use super::holder::Holder;
+use super::leases::Leases;
 use super::limits::Limits;
 use super::questions::Questions;
 use super::rates::Rates;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Instant, SystemTime};
 
 /// Shared by all requests.
@@ -14,6 +17,9 @@ pub(super) struct Desk {
     pub(super) state: ApiState,
     pub(super) questions: Questions,
     pub(super) rates: Rates,
+    pub(super) leases: Leases,
+    /// Seeded at random: no client can choose to be taken for another.
+    voices: RandomState,
 }
 
 impl Desk {
@@ -21,8 +27,15 @@ impl Desk {
         Desk {
             questions: Questions::new(state.questions.clone(), limits),
             rates: Rates::new(Instant::now()),
+            leases: Leases::default(),
+            voices: RandomState::new(),
             state,
         }
+    }
+
+    /// What tells the reports of one client from those of others, and says nothing else about it.
+    pub(super) fn voice_of(&self, holder: Holder) -> u64 {
+        self.voices.hash_one(holder)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::answer::{JSON, TEXT};
 use super::query;
+use super::routes::lease::Granted;
 use super::time::Rfc3339;
 use crate::snapshot::{Proxy, Snapshot, Stat};
 use axum::http::HeaderMap;
@@ -59,7 +60,12 @@ impl Form {
     }
 
     /// `proxies`, which were picked from `snapshot`, as a body.
-    pub(super) fn write(self, proxies: &[&Proxy], snapshot: &Snapshot) -> Vec<u8> {
+    pub(super) fn write(
+        self,
+        proxies: &[&Proxy],
+        snapshot: &Snapshot,
+        lease: Option<Granted>,
+    ) -> Vec<u8> {
         let mut body = Vec::with_capacity(64 + proxies.len() * self.bytes_each());
         // A `Vec` takes every byte, so there is no error to pass on.
         let written = match self {
@@ -71,6 +77,7 @@ impl Form {
                     alive: all,
                     proxies: Rows(proxies, &snapshot.stat),
                     total: all,
+                    lease,
                 };
                 serde_json::to_writer(&mut body, &listing).map_err(io::Error::from)
             }
@@ -95,6 +102,8 @@ struct Listing<'p> {
     alive: usize,
     proxies: Rows<'p>,
     total: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<Granted>,
 }
 
 struct Rows<'p>(&'p [&'p Proxy], &'p Stat);

@@ -11,6 +11,8 @@ mod client;
 mod crowd;
 mod desk;
 mod forwarded;
+mod holder;
+mod leases;
 mod limits;
 mod listing;
 mod patience;
@@ -25,6 +27,7 @@ mod slots;
 #[cfg(test)]
 mod testing;
 mod time;
+mod unique;
 
 pub use routes::reload::{ReloadHandle, ReloadRequest};
 

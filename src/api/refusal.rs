@@ -44,6 +44,27 @@ pub(super) enum Refusal {
     Anonymity,
     #[error("Invalid address. Must be host:port, an IPv6 address in brackets")]
     Address,
+    #[error("Invalid unique parameter. Must be one of: exit, ip")]
+    Unique,
+    #[error("Invalid lease parameter. Must be a time from 1s to 1h, such as 30s or 5m")]
+    Lease,
+    #[error("A lease is for at most 100 proxies, and not for all=1")]
+    LeaseAmount,
+    #[error("No such lease")]
+    NoLease,
+    /// With the seconds until the first lease is over, as the two below.
+    #[error("All proxies that match are leased. Try again later")]
+    AllLeased(u64),
+    #[error("Too many proxies are leased by this client. End a lease, or try again later")]
+    LeasesOfClient(u64),
+    #[error("Too many proxies are leased. Try again later, or ask without a lease")]
+    LeasesOfAll(u64),
+    #[error("Internal error: the system gives no random numbers")]
+    NoRandomness,
+    #[error(r#"Invalid report. Must be JSON: {{"address":"host:port","outcome":"ok, fail or banned","target":"optional"}}"#)]
+    Report,
+    #[error("Invalid outcome. Must be one of: ok, fail, banned")]
+    Outcome,
     #[error("No candidate has this address")]
     UnknownProxy,
     #[error("Too many questions are waiting for their answer. Try again later")]
@@ -74,7 +95,8 @@ pub(super) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::NotFound | Refusal::UnknownProxy => StatusCode::NOT_FOUND,
+            Refusal::NotFound | Refusal::UnknownProxy | Refusal::NoLease => StatusCode::NOT_FOUND,
+            Refusal::LeasesOfClient(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Key => StatusCode::UNAUTHORIZED,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -85,22 +107,39 @@ impl Refusal {
             | Refusal::Target(_)
             | Refusal::Anonymity
             | Refusal::Address
+            | Refusal::Unique
+            | Refusal::Lease
+            | Refusal::LeaseAmount
+            | Refusal::Report
+            | Refusal::Outcome
             | Refusal::BodyBroken => StatusCode::BAD_REQUEST,
             Refusal::Configuration(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Refusal::Metrics => StatusCode::INTERNAL_SERVER_ERROR,
+            Refusal::Metrics | Refusal::NoRandomness => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::NotReady
             | Refusal::NothingAlive
             | Refusal::NothingAliveOf(_)
             | Refusal::NothingReaches(_)
             | Refusal::NothingMatches
+            | Refusal::AllLeased(_)
+            | Refusal::LeasesOfAll(_)
             | Refusal::Questions
             | Refusal::Unanswered
             | Refusal::Silent
             | Refusal::ReloadTimeout
             | Refusal::Stopping
             | Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Seconds until the first lease is over, where that is what the client waits for.
+    fn retry_after(&self) -> Option<u64> {
+        match *self {
+            Refusal::AllLeased(seconds)
+            | Refusal::LeasesOfClient(seconds)
+            | Refusal::LeasesOfAll(seconds) => Some(seconds),
+            _ => None,
         }
     }
 
@@ -130,6 +169,9 @@ impl From<Refusal> for Answer {
         }
         if let Refusal::Rate(exceeded) = &refusal {
             exceeded.describe(&mut answer.headers);
+        }
+        if let Some(seconds) = refusal.retry_after() {
+            answer.headers.insert(header::RETRY_AFTER, seconds.into());
         }
         answer
     }

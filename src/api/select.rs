@@ -1,5 +1,7 @@
 //! Which proxies a request gets: filters first, then how many of what is left. Pure.
 
+mod fitting;
+
 use super::query;
 use super::refusal::Refusal;
 use crate::snapshot::{Proxy, Snapshot, Stat};
@@ -77,7 +79,7 @@ impl<'q> Filter<'q> {
                 }))
             }
         };
-        let matches = Matches { proxies, indexes };
+        let matches = Matches { proxies, indexes }.welcome_at(target);
         if matches.len() > 0 {
             return Ok(matches);
         }
@@ -150,6 +152,23 @@ impl<'s> Matches<'s> {
         self.indexes
             .as_ref()
             .map_or(self.proxies.len(), |indexes| indexes.len())
+    }
+
+    /// Without those that the target at `place` turns away, as clients say – unless there are no
+    /// others: clients may be wrong, or lie, and an answer without a proxy helps nobody.
+    fn welcome_at(mut self, place: Option<usize>) -> Matches<'s> {
+        let (Some(place), Some(indexes)) = (place, &self.indexes) else {
+            return self;
+        };
+        let is_banned = |&index: &u32| {
+            let proxy = &self.proxies[index as usize];
+            proxy.banned_at.contains(place)
+        };
+        if indexes.iter().any(is_banned) && !indexes.iter().all(is_banned) {
+            let welcome = indexes.iter().copied().filter(|index| !is_banned(index));
+            self.indexes = Some(Cow::Owned(welcome.collect()));
+        }
+        self
     }
 
     fn get(&self, position: usize) -> &'s Proxy {

@@ -235,6 +235,7 @@ pub(super) fn proxies(urls: &[&str]) -> Vec<Proxy> {
             protocol: protocol_of(url),
             candidate: url.parse().unwrap(),
             targets: Targets::first(1),
+            banned_at: Targets::NONE,
             exit: None,
             latency_ms: nth * 100,
             last_check: SystemTime::now(),

@@ -157,6 +157,8 @@ pub struct Api {
     pub trusted_proxies: Arc<[Network]>,
     /// Connections at once from one address that is no trusted proxy.
     pub connections_per_ip_max: usize,
+    /// Clients that must say the same of a proxy before anything follows from it, at least 1.
+    pub report_quorum: u8,
 }
 
 /// Where the ledger survives a restart.

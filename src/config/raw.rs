@@ -131,6 +131,7 @@ block! {
         enable_ip_rate_limit: bool = false,
         trusted_proxies: Vec<String> = Vec::new(),
         max_connections_per_ip: u64 = 256,
+        report_quorum: u64 = 0,
     }
 }
 

@@ -4,6 +4,7 @@ use super::problem::{Report, quoted};
 use super::raw::{RawApi, RawMetrics};
 use super::secret::is_variable_name;
 use super::{Api, Metrics};
+use crate::ledger::CLIENTS_MAX;
 use crate::network::Network;
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +12,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Paths that the API has for itself; `metrics.endpoint` can be none of them.
-pub const API_PATHS: [&str; 7] = [
+pub const API_PATHS: [&str; 8] = [
     "/",
     "/health",
     "/ready",
@@ -19,6 +20,7 @@ pub const API_PATHS: [&str; 7] = [
     "/stat",
     "/reload",
     "/openapi.json",
+    "/report",
 ];
 
 /// Gives the value of an environment variable.
@@ -46,6 +48,7 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         NonZeroU32::new(limit).filter(|_| raw.enable_ip_rate_limit)
     };
+    let known = keys.as_deref().map(<[_]>::len);
     let rate_limit_per_minute = limit(
         "rate_limit_per_minute",
         raw.rate_limit_per_minute,
@@ -69,6 +72,7 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         rate_limit_per_minute,
         rate_limit_per_ip,
         trusted_proxies: trusted_proxies(&raw.trusted_proxies, report),
+        report_quorum: report_quorum(raw.report_quorum, known, report),
         connections_per_ip_max: usize::try_from(connections_per_ip_max).unwrap_or(usize::MAX),
     };
     // Keys that are asked for and missing have been named already.
@@ -95,6 +99,29 @@ impl Api {
             "is off, so whoever reaches {addr} would get the proxies; turn it on with keys in the variable that api.api_key_env names, listen on 127.0.0.1, or set api.allow_anonymous to true"
         ))
     }
+}
+
+/// Clients that must say the same of a proxy. With one key there is one client; without keys, clients
+/// are told apart by their address, and behind a reverse proxy or on one host all have the same: a
+/// larger quorum would never be reached there. What one client can bring about is bounded anyway.
+fn report_quorum(raw: u64, keys: Option<usize>, report: &mut Report) -> u8 {
+    const SEVERAL: u64 = 2;
+    let default = match keys {
+        None | Some(0 | 1) => 1,
+        Some(_) => SEVERAL,
+    };
+    let place = "api.report_quorum";
+    let quorum = report.number(place, raw, default, 1..=CLIENTS_MAX as u64);
+    if let Some(keys) = keys
+        && raw > 0
+        && quorum > keys as u64
+    {
+        let text = format!(
+            "is {quorum}, and there are fewer keys, so no proxy will be checked because of reports; name at most {keys}"
+        );
+        report.warning(place, text);
+    }
+    u8::try_from(quorum).unwrap_or(u8::MAX)
 }
 
 /// Reads `:PORT`, `IP:PORT` or `localhost:PORT`. Port 0 lets the kernel choose.

@@ -211,6 +211,30 @@ fn a_short_timeout_lowers_the_default_of_the_connect_timeout() {
 }
 
 #[test]
+fn two_clients_make_a_quorum_where_there_are_two_and_else_one() {
+    let two = r#""enable_api_key_auth": true, "api_key_env": "PROXY_CHECKER_API_KEY""#;
+    let one = r#""enable_api_key_auth": true, "api_key_env": "JUDGE""#;
+    let none = r#""addr": "127.0.0.1:1""#;
+    let quorum = |api: &str| {
+        let (config, warnings) = checked(&format!(r#"{{"api": {{{api}}}}}"#));
+        let told = warnings
+            .iter()
+            .any(|w| w.to_string().contains("report_quorum"));
+        (config.api.report_quorum, told)
+    };
+    assert_eq!(quorum(two), (2, false));
+    assert_eq!(quorum(one), (1, false));
+    assert_eq!(quorum(none), (1, false));
+    assert_eq!(quorum(&format!(r#"{two}, "report_quorum": 1"#)), (1, false));
+    assert_eq!(
+        quorum(&format!(r#"{none}, "report_quorum": 8"#)),
+        (8, false)
+    );
+    let (quorum, told) = quorum(&format!(r#"{two}, "report_quorum": 3"#));
+    assert!(quorum == 3 && told, "it is never reached, and that is said");
+}
+
+#[test]
 fn several_keys_are_trimmed_and_hashed() {
     let keys = checked(EXAMPLE).0.api.keys.unwrap();
     let hash = |key: &str| -> [u8; 32] { Sha256::digest(key).into() };

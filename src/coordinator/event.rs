@@ -1,7 +1,7 @@
 //! What the coordinator is told, and what it then wants done.
 
 use crate::config::Config;
-use crate::ledger::Facts;
+use crate::ledger::{Experience, Facts};
 use crate::snapshot::{Pool, Stat};
 use crate::sources::fetch::Fetched;
 use crate::store::Image;
@@ -67,6 +67,8 @@ pub enum Event {
     },
     /// Someone wants to know what the ledger has about a proxy.
     Asked(Question),
+    /// A client says how a proxy served it.
+    Heard(Hearsay),
     /// A save ended.
     Saved(SaveOutcome),
     /// The process used so much of the CPUs that it may use, in percent, since it was last measured.
@@ -91,6 +93,23 @@ pub struct Question {
     pub port: u16,
     /// Where the answer goes: one for each candidate of that address.
     pub reply: oneshot::Sender<Vec<Facts>>,
+}
+
+/// What a client says of a proxy that it used.
+#[derive(Debug)]
+pub struct Hearsay {
+    /// Where the proxy is.
+    pub host: Host,
+    /// Its port.
+    pub port: u16,
+    /// The name of the target that it was used for, if that is one of ours.
+    pub target: Option<Box<str>>,
+    /// What the client met with.
+    pub experience: Experience,
+    /// Tells the client from others.
+    pub client: u64,
+    /// Whether any candidate has that address.
+    pub reply: oneshot::Sender<bool>,
 }
 
 /// How a save ended.

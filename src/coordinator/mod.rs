@@ -19,6 +19,7 @@ mod sources;
 
 mod answer;
 mod fresh;
+mod heard;
 mod lately;
 mod publication;
 mod publish;
@@ -30,7 +31,7 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Lookup, Now, Purpose, Question, SaveOutcome};
+pub use event::{Action, Event, Hearsay, Lookup, Now, Purpose, Question, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;

@@ -129,6 +129,7 @@ impl Publisher {
         let allowed = proxies.filter(|proxy| allowed(&proxy.candidate));
         let moved = allowed.map(|proxy| Proxy {
             targets: renumbered(proxy.targets, targets),
+            banned_at: renumbered(proxy.banned_at, targets),
             source: None,
             ..proxy.clone()
         });

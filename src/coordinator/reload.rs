@@ -45,6 +45,7 @@ impl State {
             self.publisher.follow(&places, allows);
         }
         self.schedule.set_rules(rules(&config));
+        self.ledger.set_quorum(config.api.report_quorum);
         self.change_policy(&config, now, actions);
         let wish = Wish::from(&config.checker);
         actions.push(Action::Lanes(self.lanes.set_wish(wish, now.clock_ms)));

@@ -2,6 +2,7 @@
 
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
+use super::heard::Allowance;
 use super::lately::Lately;
 use super::names::Names;
 use super::publication::Turn;
@@ -78,6 +79,7 @@ pub struct State {
     pub(super) missing: Targets,
     pub(super) outage: Outage,
     pub(super) freshness: Freshness,
+    pub(super) heard: Allowance,
     /// What was last logged of a pool of which nothing is alive.
     pub(super) turn: Option<Turn>,
     pub(super) origins: Origins,
@@ -120,6 +122,7 @@ impl State {
             missing: Targets::NONE,
             outage: Outage::default(),
             freshness: Freshness::default(),
+            heard: Allowance::default(),
             turn: None,
             origins,
             publisher: Publisher::default(),
@@ -144,6 +147,7 @@ impl State {
         }
         let policy = state.config.checker.policy.clone();
         state.ledger.aim_restored(&targets, &policy);
+        state.ledger.set_quorum(state.config.api.report_quorum);
         state
     }
 
@@ -167,6 +171,7 @@ impl State {
                 Purpose::Target { id, .. } => self.target_resolved(id, ip, now, &mut actions),
             },
             Event::Asked(question) => self.answer(question, now),
+            Event::Heard(said) => self.hear(said, now),
             Event::Saved(outcome) => self.saves.ended(outcome),
             Event::Used { cpu_percent } => self.lanes.note_cpu(cpu_percent),
             Event::Beat(beat) => beat.answer(),

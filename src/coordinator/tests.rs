@@ -14,6 +14,7 @@ mod asked;
 mod control;
 mod freshness;
 mod govern;
+mod heard;
 mod outage;
 mod several;
 mod sources;

@@ -75,6 +75,7 @@ impl Making {
             candidate: alive.candidate,
             protocol: alive.protocol,
             targets: alive.targets,
+            banned_at: alive.banned_at,
             exit: alive.exit,
             latency_ms: to_ms(alive.latency_us),
             last_check: unix(alive.checked_at_ms),

@@ -1,5 +1,6 @@
 //! What is known of one candidate, for those who keep it and those who ask.
 
+use super::feedback::Voices;
 use proxy_shards::{Candidate, Exit, Timing, Verdict, Works};
 
 /// What is known of one candidate, as it is kept by a store.
@@ -77,6 +78,8 @@ pub struct Facts {
     pub next_check_ms: Option<u64>,
     /// Whether its last verdict waits until the targets have answered without a proxy.
     pub held: bool,
+    /// What clients said of it lately.
+    pub voices: Voices,
     /// The sources that list it.
     pub sources: Vec<Box<str>>,
 }

@@ -16,6 +16,8 @@ pub struct Alive {
     pub protocol: Protocol,
     /// The targets that it reached by that.
     pub targets: Targets,
+    /// The targets that turn it away, as enough clients said.
+    pub banned_at: Targets,
     /// What a judge saw of it.
     pub exit: Option<Exit>,
     /// Microseconds of its last probe that ended alive.
@@ -97,12 +99,14 @@ impl Ledger {
             false => Protocols::NONE,
         };
         let protocols = self.served(&row, life.as_ref()).in_order(candidate.port);
+        let banned_at = self.banned_at(sight.index);
         let once = protocols.filter(move |&protocol| !named.contains(protocol));
         once.map(move |protocol| Alive {
             index: sight.index,
             candidate: candidate.clone(),
             protocol,
             targets: works.by(protocol),
+            banned_at,
             exit: life.and_then(|life| life.exit),
             latency_us: life.map_or(0, |life| life.timing.total_us),
             checked_at_ms: row.checked_at_ms,

@@ -44,6 +44,7 @@ impl Ledger {
             }
             life.works = works;
         }
+        self.feedback.renumber(places);
     }
 }
 

@@ -60,6 +60,8 @@ families! {
     API_RATE_LIMITED: "api_rate_limited_total" COUNTER ["limit"] "Requests answered 429, by the limit that they exceeded.";
     API_CONNECTIONS: "api_connections" GAUGE [] "Connections of clients that are open.";
     API_CONNECTIONS_REFUSED: "api_connections_refused_total" COUNTER [] "Connections that were closed at once because their address had too many.";
+    API_LEASES: "api_leases" GAUGE [] "Leases of proxies that are not over.";
+    PROXY_REPORTS: "proxy_reports_total" COUNTER ["outcome"] "Reports of clients about proxies that were taken, by outcome.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";

@@ -8,6 +8,7 @@ mod lists;
 mod page;
 mod snapshot;
 
+use crate::ledger::Experience;
 use crate::snapshot::Snapshot;
 use families::Family;
 use lists::Lists;
@@ -30,6 +31,8 @@ pub struct Metrics {
     api_rate_limited: IntCounterVec,
     api_connections: IntGaugeVec,
     api_connections_refused: IntCounterVec,
+    api_leases: IntGaugeVec,
+    proxy_reports: IntCounterVec,
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
@@ -54,18 +57,22 @@ impl Metrics {
             api_rate_limited: counter(&families::API_RATE_LIMITED)?,
             api_connections: gauge(&families::API_CONNECTIONS)?,
             api_connections_refused: counter(&families::API_CONNECTIONS_REFUSED)?,
+            api_leases: IntGaugeVec::new(opts(&families::API_LEASES), families::API_LEASES.labels)?,
+            proxy_reports: counter(&families::PROXY_REPORTS)?,
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 9] = [
+        let recorded: [Box<dyn Collector>; 11] = [
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
             Box::new(metrics.api_rate_limited.clone()),
             Box::new(metrics.api_connections.clone()),
             Box::new(metrics.api_connections_refused.clone()),
+            Box::new(metrics.api_leases.clone()),
+            Box::new(metrics.proxy_reports.clone()),
             Box::new(metrics.reload_ok.clone()),
             Box::new(metrics.reload_at.clone()),
             Box::new(metrics.storage_errors.clone()),
@@ -84,6 +91,12 @@ impl Metrics {
             .with_label_values(&NO_LABELS);
         for limit in families::API_LIMITS {
             metrics.api_rate_limited.with_label_values(&[limit]);
+        }
+        metrics.leases(0);
+        for experience in Experience::ALL {
+            metrics
+                .proxy_reports
+                .with_label_values(&[experience.label()]);
         }
         metrics.reload_succeeded();
         Ok(metrics)
@@ -125,6 +138,17 @@ impl Metrics {
         self.api_connections_refused
             .with_label_values(&NO_LABELS)
             .inc();
+    }
+
+    /// So many leases are in force at this scrape.
+    pub fn leases(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.api_leases.with_label_values(&NO_LABELS).set(count);
+    }
+
+    /// A report about a proxy was taken; `outcome` is the label of an [`Experience`].
+    pub fn proxy_report(&self, outcome: &'static str) {
+        self.proxy_reports.with_label_values(&[outcome]).inc();
     }
 
     /// A configuration was applied just now.

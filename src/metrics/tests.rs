@@ -228,6 +228,7 @@ fn a_proxy_is_counted_under_each_protocol_that_it_is_served_under() {
         candidate: "auto://9.9.9.9:1080".parse().unwrap(),
         protocol,
         targets: Targets::first(1),
+        banned_at: Targets::NONE,
         exit: None,
         latency_ms: 5,
         last_check: now(),

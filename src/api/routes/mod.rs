@@ -2,9 +2,11 @@
 
 mod get_proxy;
 mod health;
+pub(super) mod lease;
 mod metrics;
 mod proxy;
 pub(super) mod reload;
+mod report;
 mod stat;
 
 use super::Settings;
@@ -29,6 +31,8 @@ pub(super) enum Endpoint {
     Proxy,
     Stat,
     Reload,
+    Report,
+    Lease,
 }
 
 /// What each route needs of a request.
@@ -40,7 +44,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 7] = [
+    const ALL: [Endpoint; 9] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -48,6 +52,8 @@ impl Endpoint {
         Endpoint::Proxy,
         Endpoint::Stat,
         Endpoint::Reload,
+        Endpoint::Report,
+        Endpoint::Lease,
     ];
 
     fn row(self) -> Row {
@@ -66,6 +72,14 @@ impl Endpoint {
                 path: "/reload",
                 methods: "POST",
             },
+            Endpoint::Report => Row {
+                path: "/report",
+                methods: "POST",
+            },
+            Endpoint::Lease => Row {
+                path: "/lease/{id}",
+                methods: "DELETE",
+            },
         }
     }
 
@@ -74,12 +88,14 @@ impl Endpoint {
         Endpoint::ALL
             .into_iter()
             .filter(|endpoint| !matches!(endpoint, Endpoint::Metrics | Endpoint::Proxy))
+            .filter(|endpoint| !matches!(endpoint, Endpoint::Lease))
             .find(|endpoint| endpoint.row().path == path)
             .or_else(|| {
                 let shown = metrics.enabled && path == &*metrics.endpoint;
                 shown.then_some(Endpoint::Metrics)
             })
             .or_else(|| proxy::is_path(path).then_some(Endpoint::Proxy))
+            .or_else(|| lease::is_path(path).then_some(Endpoint::Lease))
     }
 
     /// The label of a route in the metrics; `other` for every path that is none.
@@ -94,7 +110,10 @@ impl Endpoint {
 
     /// Longest body that is kept for the route, in bytes; zero: it reads none.
     pub(super) fn body_bytes_max(self) -> usize {
-        0
+        match self {
+            Endpoint::Report => report::BODY_BYTES_MAX,
+            _ => 0,
+        }
     }
 
     fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
@@ -185,11 +204,16 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
     match endpoint {
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => health::ready(state),
-        Endpoint::Metrics => metrics::page(state, call.settings, call.now),
-        Endpoint::GetProxy => Ok(get_proxy::answer(call, state)),
+        Endpoint::Metrics => {
+            state.metrics.leases(lease::count(desk));
+            metrics::page(state, call.settings, call.now)
+        }
+        Endpoint::GetProxy => Ok(get_proxy::answer(call, desk)),
         Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,
+        Endpoint::Report => report::answer(call, desk).await,
+        Endpoint::Lease => lease::end(call, desk),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::api::desk::{Call, Desk};
 use crate::api::listing::Names;
 use crate::api::refusal::Refusal;
 use crate::api::time::Rfc3339;
-use crate::ledger::{Check, Facts};
+use crate::ledger::{Check, Facts, Voices};
 use crate::snapshot::Stat;
 use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -48,10 +48,14 @@ pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Result<Answer, Refus
 /// Credentials do not belong into a path.
 fn address(path: &str) -> Option<Candidate> {
     let text = percent_decode_str(path.strip_prefix(PREFIX)?);
-    let text = text.decode_utf8().ok()?;
+    read_address(&text.decode_utf8().ok()?)
+}
+
+/// The proxy at `host:port`, with or without a scheme.
+pub(super) fn read_address(text: &str) -> Option<Candidate> {
     let address = match text.split_once("://") {
         Some((scheme, address)) => Scheme::from_label(scheme).map(|_| address)?,
-        None => &text,
+        None => text,
     };
     if address.contains('@') {
         return None;
@@ -82,6 +86,7 @@ struct Row<'f> {
     failures_in_a_row: u32,
     next_check: Option<Rfc3339>,
     held: bool,
+    reports: Reports<'f>,
     sources: &'f [Box<str>],
     history: Vec<Past>,
 }
@@ -113,8 +118,32 @@ impl<'f> Row<'f> {
             failures_in_a_row: entry.failures,
             next_check: facts.next_check_ms.and_then(moment),
             held: facts.held,
+            reports: Reports::of(facts.voices, stat),
             sources: &facts.sources,
             history: entry.history.iter().rev().map(Past::of).collect(),
+        }
+    }
+}
+
+/// How many clients said what of it lately.
+#[derive(Serialize)]
+struct Reports<'f> {
+    ok: u8,
+    fail: u8,
+    banned: u8,
+    /// By target, those only that turned a client away.
+    banned_at: BTreeMap<&'f str, u8>,
+}
+
+impl Reports<'_> {
+    fn of(voices: Voices, stat: &Stat) -> Reports<'_> {
+        let targets = stat.targets.iter().zip(voices.banned_at);
+        let banned_at = targets.map(|(target, clients)| (&*target.name, clients));
+        Reports {
+            ok: voices.ok,
+            fail: voices.fail,
+            banned: voices.banned,
+            banned_at: banned_at.filter(|(_, clients)| *clients > 0).collect(),
         }
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             rate_limit_per_ip: None,
             trusted_proxies: Arc::new([]),
             connections_per_ip_max: 256,
+            report_quorum: 1,
         },
         storage: Storage {
             backend: Backend::File("unused".into()),

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::limits::Limits;
 use crate::api::testing::{Reply, Server, send, settings_with_keys};
 use crate::coordinator::{Event, Question};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, Voices};
 use crate::snapshot::TargetStat;
 use proxy_shards::{Anonymity, Exit, Targets};
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ fn unchecked(url: &str) -> Facts {
         entry: Entry::new(url.parse().unwrap()),
         next_check_ms: None,
         held: false,
+        voices: Voices::default(),
         sources: Vec::new(),
     }
 }
@@ -101,6 +102,12 @@ fn known() -> Facts {
         entry,
         next_check_ms: Some(1_700_000_060_000),
         held: true,
+        voices: Voices {
+            ok: 1,
+            fail: 0,
+            banned: 3,
+            banned_at: [0, 2, 0, 0, 0, 0, 0, 9],
+        },
         sources: vec!["https://lists.example/\"a\"".into()],
     }
 }
@@ -131,6 +138,7 @@ fn all_that_is_known_is_told_but_never_the_credentials() {
             "failures_in_a_row": 0,
             "next_check": "2023-11-14T22:14:20.000Z",
             "held": true,
+            "reports": {"ok": 1, "fail": 0, "banned": 3, "banned_at": {"sec\"ond": 2}},
             "sources": ["https://lists.example/\"a\""],
             "history": [
                 {"at": "2023-11-14T22:13:20.000Z", "verdict": "alive", "latency_ms": 234.567},
@@ -160,7 +168,7 @@ fn what_is_not_known_is_null_or_empty_and_no_key_is_missing() {
             "p50": null, "p95": null,
         },
         "last_check": null, "last_alive": null, "failures_in_a_row": 0, "next_check": null,
-        "held": false, "sources": [], "history": [],
+        "held": false, "reports": {"ok": 0, "fail": 0, "banned": 0, "banned_at": {}}, "sources": [], "history": [],
     });
     let page = reply.json();
     assert_eq!(page["candidates"][0], nothing);

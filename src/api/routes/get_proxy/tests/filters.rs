@@ -108,7 +108,7 @@ fn https_is_tls_to_the_proxy_itself_and_is_no_word_of_the_old_service() {
 }
 
 /// Two targets and one that nobody reaches.
-fn with_targets() -> Server {
+pub(super) fn with_targets() -> Server {
     let server = Server::start();
     let target = |name: &str| TargetStat {
         name: name.into(),
