@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// Paths that the API has for itself; `metrics.endpoint` can be none of them.
-pub const API_PATHS: [&str; 7] = [
+pub const API_PATHS: [&str; 8] = [
     "/",
     "/health",
     "/ready",
@@ -18,6 +18,7 @@ pub const API_PATHS: [&str; 7] = [
     "/stat",
     "/reload",
     "/openapi.json",
+    "/history",
 ];
 
 /// Gives the value of an environment variable.

@@ -2,7 +2,9 @@
 
 mod get_proxy;
 mod health;
+mod history;
 mod metrics;
+mod page;
 mod proxy;
 pub(super) mod reload;
 mod stat;
@@ -27,6 +29,8 @@ pub(super) enum Endpoint {
     Proxy,
     Stat,
     Reload,
+    Page,
+    History,
 }
 
 /// What each route needs of a request.
@@ -38,7 +42,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 7] = [
+    const ALL: [Endpoint; 9] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -46,6 +50,8 @@ impl Endpoint {
         Endpoint::Proxy,
         Endpoint::Stat,
         Endpoint::Reload,
+        Endpoint::Page,
+        Endpoint::History,
     ];
 
     fn row(self) -> Row {
@@ -64,6 +70,8 @@ impl Endpoint {
                 path: "/reload",
                 methods: "POST",
             },
+            Endpoint::Page => read("/"),
+            Endpoint::History => read("/history"),
         }
     }
 
@@ -97,7 +105,7 @@ impl Endpoint {
 
     fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
         match (self, &settings.keys) {
-            (Endpoint::Health | Endpoint::Ready, _) => true,
+            (Endpoint::Health | Endpoint::Ready | Endpoint::Page, _) => true,
             (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
             // A key is required and none is known: closed, until the configuration names one.
             (Endpoint::Metrics, None) => false,
@@ -146,6 +154,8 @@ pub(super) async fn answer(
         Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,
+        Endpoint::Page => Ok(page::answer()),
+        Endpoint::History => Ok(history::answer(state, call.now)),
     }
 }
 

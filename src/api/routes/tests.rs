@@ -33,7 +33,7 @@ fn ready_waits_for_the_first_snapshot_even_an_empty_one() {
 fn an_unknown_path_is_404() {
     let server = Server::with(&["http://1.1.1.1:80"]);
     for path in [
-        "/",
+        "/index.html",
         "/get-proxy/",
         "//stat",
         "/Stat",
@@ -62,6 +62,8 @@ fn a_wrong_method_is_405_with_the_right_ones() {
         ("GET", "/reload", "POST"),
         ("HEAD", "/reload", "POST"),
         ("BREW", "/reload", "POST"),
+        ("POST", "/", "GET, HEAD"),
+        ("PATCH", "/history", "GET, HEAD"),
     ];
     for (method, path, allowed) in routes {
         let reply = server.ask(method, path, "");

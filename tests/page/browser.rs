@@ -1,0 +1,313 @@
+//! A headless Chromium behind its driver; both end with the value.
+
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Longest wait for anything that the page does by itself.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A browser with one window.
+pub struct Browser {
+    runtime: Runtime,
+    client: Client,
+    driver: Driver,
+    folder: TempDir,
+}
+
+/// The driver's process, and those of the browser that it started.
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It leads a group of its own: a browser that outlives a test that failed ends with it.
+        let group = format!("-{}", self.0.id());
+        let ended = Command::new("kill")
+            .args(["-s", "KILL", "--", &group])
+            .status();
+        ended.ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A command of the driver that WebDriver itself does not have.
+#[derive(Debug)]
+struct Own {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Own {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!(
+            "session/{}/{}",
+            session.expect("a session"),
+            self.path
+        ))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (axum::http::Method, Option<String>) {
+        (axum::http::Method::POST, Some(self.body.to_string()))
+    }
+}
+
+impl Browser {
+    /// Of a usual size, and with a folder for downloads.
+    pub fn start() -> Browser {
+        let folder = tempfile::tempdir().unwrap();
+        let mut driver = Command::new("chromedriver");
+        driver.args(["--port=0"]).stdin(Stdio::null());
+        driver
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut driver = driver
+            .spawn()
+            .expect("chromedriver starts: see scripts/browser.sh");
+        let out = BufReader::new(driver.stdout.take().expect("piped"));
+        let driver = Driver(driver);
+        let mut lines = out.lines().map_while(Result::ok);
+        let port = lines.find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        let port = port.expect("the driver says where it listens");
+        // What else it says must not fill the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut builder =
+            ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(capabilities(folder.path()));
+        let address = format!("http://127.0.0.1:{port}");
+        let client = builder.connect(&address);
+        let client = runtime.block_on(client).expect("the browser starts");
+        let browser = Browser {
+            runtime,
+            client,
+            driver,
+            folder,
+        };
+        browser.devtools(
+            "Browser.setDownloadBehavior",
+            json!({"behavior": "allow", "downloadPath": browser.folder.path()}),
+        );
+        browser.look(1200, 900, "light");
+        browser
+    }
+
+    pub fn open(&self, url: &str) {
+        self.runtime.block_on(self.client.goto(url)).unwrap();
+    }
+
+    pub fn reload(&self) {
+        self.runtime.block_on(self.client.refresh()).unwrap();
+    }
+
+    pub fn url(&self) -> String {
+        self.runtime
+            .block_on(self.client.current_url())
+            .unwrap()
+            .into()
+    }
+
+    /// Another tab, which is looked at from now on.
+    pub fn open_tab(&self) {
+        let change = async {
+            let tab = self.client.new_window(true).await?;
+            self.client.switch_to_window(tab.handle).await
+        };
+        self.runtime.block_on(change).unwrap();
+    }
+
+    /// What this script returns; it runs beside the page's own.
+    pub fn run(&self, script: &str) -> Value {
+        let ran = self.client.execute(script, Vec::new());
+        self.runtime
+            .block_on(ran)
+            .unwrap_or_else(|e| panic!("{script}: {e}"))
+    }
+
+    /// The same of a script that ends by calling `done`.
+    pub fn run_async(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1]; {script}");
+        let ran = self.client.execute_async(&script, Vec::new());
+        self.runtime
+            .block_on(ran)
+            .unwrap_or_else(|e| panic!("{script}: {e}"))
+    }
+
+    /// The text of an element, as it is in the document.
+    pub fn text(&self, selector: &str) -> String {
+        let found = self.run(&format!(
+            "return document.querySelector({})?.textContent ?? null",
+            json!(selector)
+        ));
+        found
+            .as_str()
+            .unwrap_or_else(|| panic!("no {selector}"))
+            .to_owned()
+    }
+
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        let all = self.run(&format!(
+            "return [...document.querySelectorAll({})].map((e) => e.textContent)",
+            json!(selector)
+        ));
+        serde_json::from_value(all).unwrap()
+    }
+
+    pub fn is_shown(&self, selector: &str) -> bool {
+        let shown = self.run(&format!(
+            "return document.querySelector({}).checkVisibility()",
+            json!(selector)
+        ));
+        shown.as_bool().unwrap()
+    }
+
+    /// Clicks as a mouse does: what is covered cannot be clicked.
+    pub fn click(&self, selector: &str) {
+        let click = async {
+            self.client
+                .find(Locator::Css(selector))
+                .await?
+                .click()
+                .await
+        };
+        self.runtime
+            .block_on(click)
+            .unwrap_or_else(|e| panic!("{selector}: {e}"));
+    }
+
+    pub fn type_into(&self, selector: &str, text: &str) {
+        let typed = async {
+            let element = self.client.find(Locator::Css(selector)).await?;
+            element.clear().await?;
+            element.send_keys(text).await
+        };
+        self.runtime
+            .block_on(typed)
+            .unwrap_or_else(|e| panic!("{selector}: {e}"));
+    }
+
+    /// Waits until this expression is true in the page.
+    pub fn wait_for(&self, expression: &str) {
+        let until = Instant::now() + PATIENCE;
+        while self.run(&format!("return Boolean({expression})")) != json!(true) {
+            let text = || self.text("body");
+            assert!(
+                Instant::now() < until,
+                "not within {PATIENCE:?}: {expression}\n{}",
+                text()
+            );
+            thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    /// A window of this size, whose user prefers light or dark.
+    pub fn look(&self, width: u32, height: u32, colours: &str) {
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size);
+        let features = json!([{"name": "prefers-color-scheme", "value": colours}]);
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        );
+    }
+
+    /// Runs this script in every document to come, before its own.
+    pub fn prepare(&self, script: &str) {
+        self.devtools(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": script }),
+        );
+    }
+
+    pub fn devtools(&self, command: &str, params: Value) -> Value {
+        self.own(
+            "goog/cdp/execute",
+            json!({"cmd": command, "params": params}),
+        )
+    }
+
+    fn own(&self, path: &'static str, body: Value) -> Value {
+        let told = self.client.issue_cmd(Own { path, body });
+        self.runtime.block_on(told).unwrap()
+    }
+
+    /// A downloaded file, once it is whole.
+    pub fn downloaded(&self, name: &str) -> String {
+        let path: PathBuf = self.folder.path().join(name);
+        let until = Instant::now() + PATIENCE;
+        while !path.exists() {
+            assert!(Instant::now() < until, "{name} is not downloaded");
+            thread::park_timeout(Duration::from_millis(50));
+        }
+        fs::read_to_string(path).unwrap()
+    }
+
+    pub fn picture(&self) -> Vec<u8> {
+        self.runtime.block_on(self.client.screenshot()).unwrap()
+    }
+
+    /// Ends it. Nothing in its console may say that the policy of the page stopped anything, or that
+    /// its script failed.
+    pub fn close(self) {
+        let log = self.own("se/log", json!({"type": "browser"}));
+        let entries = log.as_array().expect("a list");
+        for entry in entries {
+            let message = entry["message"].as_str().unwrap_or_default();
+            let is_bad = ["Content Security Policy", "Uncaught", "Trusted"]
+                .iter()
+                .any(|word| message.contains(word));
+            assert!(!is_bad, "{message}");
+        }
+        self.abandon();
+    }
+
+    /// Ends it whatever its console says.
+    pub fn abandon(self) {
+        self.runtime.block_on(self.client.close()).unwrap();
+        drop(self.driver);
+    }
+}
+
+fn capabilities(folder: &Path) -> Capabilities {
+    let profile = format!("--user-data-dir={}", folder.join("profile").display());
+    let arguments = [
+        "--headless=new",
+        "--no-sandbox", // builds run as root, where Chromium wants none
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        &profile,
+    ];
+    let wanted = json!({
+        "browserName": "chrome",
+        "goog:loggingPrefs": {"browser": "ALL"},
+        "goog:chromeOptions": {"args": arguments},
+        "unhandledPromptBehavior": "ignore", // an alert would be one of somebody's script
+    });
+    match wanted {
+        Value::Object(map) => map,
+        _ => unreachable!("it is an object"),
+    }
+}
