@@ -5,8 +5,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-page lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
+PICTURES ?= target/page
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -23,6 +24,11 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
+
+test-page: ## Look at the status page with a headless Chromium, which is installed if it is missing
+	scripts/browser.sh
+	@mkdir -p $(PICTURES)
+	STATUS_PAGE_PICTURES=$(abspath $(PICTURES)) $(CARGO) test --locked -p proxy-checker --test page -- --test-threads=2
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy

@@ -1,5 +1,7 @@
 //! A headless Chromium behind its driver; both end with the value.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -14,10 +16,10 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Longest wait for anything that the page does by itself.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser with one window.
-pub struct Browser {
+pub(crate) struct Browser {
     runtime: Runtime,
     client: Client,
     driver: Driver,
@@ -66,7 +68,7 @@ impl WebDriverCompatibleCommand for Own {
 
 impl Browser {
     /// Of a usual size, and with a folder for downloads.
-    pub fn start() -> Browser {
+    pub(crate) fn start() -> Browser {
         let folder = tempfile::tempdir().unwrap();
         let mut driver = Command::new("chromedriver");
         driver.args(["--port=0"]).stdin(Stdio::null());
@@ -111,15 +113,15 @@ impl Browser {
         browser
     }
 
-    pub fn open(&self, url: &str) {
+    pub(crate) fn open(&self, url: &str) {
         self.runtime.block_on(self.client.goto(url)).unwrap();
     }
 
-    pub fn reload(&self) {
+    pub(crate) fn reload(&self) {
         self.runtime.block_on(self.client.refresh()).unwrap();
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.runtime
             .block_on(self.client.current_url())
             .unwrap()
@@ -127,7 +129,7 @@ impl Browser {
     }
 
     /// Another tab, which is looked at from now on.
-    pub fn open_tab(&self) {
+    pub(crate) fn open_tab(&self) {
         let change = async {
             let tab = self.client.new_window(true).await?;
             self.client.switch_to_window(tab.handle).await
@@ -136,7 +138,7 @@ impl Browser {
     }
 
     /// What this script returns; it runs beside the page's own.
-    pub fn run(&self, script: &str) -> Value {
+    pub(crate) fn run(&self, script: &str) -> Value {
         let ran = self.client.execute(script, Vec::new());
         self.runtime
             .block_on(ran)
@@ -144,7 +146,7 @@ impl Browser {
     }
 
     /// The same of a script that ends by calling `done`.
-    pub fn run_async(&self, script: &str) -> Value {
+    pub(crate) fn run_async(&self, script: &str) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; {script}");
         let ran = self.client.execute_async(&script, Vec::new());
         self.runtime
@@ -153,7 +155,7 @@ impl Browser {
     }
 
     /// The text of an element, as it is in the document.
-    pub fn text(&self, selector: &str) -> String {
+    pub(crate) fn text(&self, selector: &str) -> String {
         let found = self.run(&format!(
             "return document.querySelector({})?.textContent ?? null",
             json!(selector)
@@ -164,7 +166,7 @@ impl Browser {
             .to_owned()
     }
 
-    pub fn texts(&self, selector: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, selector: &str) -> Vec<String> {
         let all = self.run(&format!(
             "return [...document.querySelectorAll({})].map((e) => e.textContent)",
             json!(selector)
@@ -172,7 +174,7 @@ impl Browser {
         serde_json::from_value(all).unwrap()
     }
 
-    pub fn is_shown(&self, selector: &str) -> bool {
+    pub(crate) fn is_shown(&self, selector: &str) -> bool {
         let shown = self.run(&format!(
             "return document.querySelector({}).checkVisibility()",
             json!(selector)
@@ -181,7 +183,7 @@ impl Browser {
     }
 
     /// Clicks as a mouse does: what is covered cannot be clicked.
-    pub fn click(&self, selector: &str) {
+    pub(crate) fn click(&self, selector: &str) {
         let click = async {
             self.client
                 .find(Locator::Css(selector))
@@ -194,7 +196,7 @@ impl Browser {
             .unwrap_or_else(|e| panic!("{selector}: {e}"));
     }
 
-    pub fn type_into(&self, selector: &str, text: &str) {
+    pub(crate) fn type_into(&self, selector: &str, text: &str) {
         let typed = async {
             let element = self.client.find(Locator::Css(selector)).await?;
             element.clear().await?;
@@ -206,7 +208,7 @@ impl Browser {
     }
 
     /// Waits until this expression is true in the page.
-    pub fn wait_for(&self, expression: &str) {
+    pub(crate) fn wait_for(&self, expression: &str) {
         let until = Instant::now() + PATIENCE;
         while self.run(&format!("return Boolean({expression})")) != json!(true) {
             let text = || self.text("body");
@@ -220,9 +222,8 @@ impl Browser {
     }
 
     /// A window of this size, whose user prefers light or dark.
-    pub fn look(&self, width: u32, height: u32, colours: &str) {
-        let size =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+    pub(crate) fn look(&self, width: u32, height: u32, colours: &str) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.devtools("Emulation.setDeviceMetricsOverride", size);
         let features = json!([{"name": "prefers-color-scheme", "value": colours}]);
         self.devtools(
@@ -232,14 +233,14 @@ impl Browser {
     }
 
     /// Runs this script in every document to come, before its own.
-    pub fn prepare(&self, script: &str) {
+    pub(crate) fn prepare(&self, script: &str) {
         self.devtools(
             "Page.addScriptToEvaluateOnNewDocument",
             json!({ "source": script }),
         );
     }
 
-    pub fn devtools(&self, command: &str, params: Value) -> Value {
+    pub(crate) fn devtools(&self, command: &str, params: Value) -> Value {
         self.own(
             "goog/cdp/execute",
             json!({"cmd": command, "params": params}),
@@ -252,7 +253,7 @@ impl Browser {
     }
 
     /// A downloaded file, once it is whole.
-    pub fn downloaded(&self, name: &str) -> String {
+    pub(crate) fn downloaded(&self, name: &str) -> String {
         let path: PathBuf = self.folder.path().join(name);
         let until = Instant::now() + PATIENCE;
         while !path.exists() {
@@ -262,13 +263,20 @@ impl Browser {
         fs::read_to_string(path).unwrap()
     }
 
-    pub fn picture(&self) -> Vec<u8> {
-        self.runtime.block_on(self.client.screenshot()).unwrap()
+    /// The upper left of the page, a little smaller than it is, as a PNG.
+    pub(crate) fn picture(&self, width: u32, height: f64) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 0.8});
+        let taken = self.devtools(
+            "Page.captureScreenshot",
+            json!({"format": "png", "clip": clip}),
+        );
+        let text = taken["data"].as_str().expect("a picture");
+        BASE64_STANDARD.decode(text).unwrap()
     }
 
     /// Ends it. Nothing in its console may say that the policy of the page stopped anything, or that
     /// its script failed.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         let log = self.own("se/log", json!({"type": "browser"}));
         let entries = log.as_array().expect("a list");
         for entry in entries {
@@ -282,7 +290,7 @@ impl Browser {
     }
 
     /// Ends it whatever its console says.
-    pub fn abandon(self) {
+    pub(crate) fn abandon(self) {
         self.runtime.block_on(self.client.close()).unwrap();
         drop(self.driver);
     }

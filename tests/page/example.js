@@ -33,7 +33,7 @@ async function stat(answer) {
 
 async function history() {
   const points = Array.from({ length: 359 }, (_, nth) => {
-    const alive = Math.round(1130 + 70 * Math.sin(nth / 40) + 45 * Math.sin(nth / 11) + 12 * chance() + nth / 8);
+    const alive = Math.round(1086 + 70 * Math.sin(nth / 40) + 45 * Math.sin(nth / 11) + 12 * chance() + nth / 8);
     const at = new Date(Date.now() - (359 - nth) * 10000).toISOString();
     return { at, alive, dead: 28000, total: 29570, generation: 4400 + nth, stale: nth > 150 && nth < 166 };
   });

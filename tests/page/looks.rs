@@ -108,11 +108,14 @@ fn it_has_its_picture_taken() {
         ("light", "status-page.png"),
         ("dark", "status-page-dark.png"),
     ] {
-        browser.look(1000, 1180, colours);
+        browser.look(1100, 1180, colours);
         browser.open(&service.url());
         browser.wait_for(LIVE);
         browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");
-        let picture = browser.picture();
+        let height = browser.run("return document.documentElement.scrollHeight");
+        browser.look(1100, height.as_u64().unwrap() as u32, colours);
+        browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");
+        let picture = browser.picture(1100, height.as_f64().unwrap());
         assert!(picture.len() < 300_000, "{} bytes", picture.len());
         fs::write(folder.join(name), picture).unwrap();
     }

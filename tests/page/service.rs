@@ -9,14 +9,14 @@ use std::net::{TcpListener, TcpStream};
 use tempfile::TempDir;
 
 /// The key of a service that asks for one.
-pub const KEY: &str = "correct-horse-battery-staple";
+pub(crate) const KEY: &str = "correct-horse-battery-staple";
 /// Candidates that the farm lists.
-pub const COUNT: usize = 240;
+pub(crate) const COUNT: usize = 240;
 
 /// A service, and the farm that its candidates are in.
-pub struct Service {
-    pub farm: Farm,
-    pub address: String,
+pub(crate) struct Service {
+    pub(crate) farm: Farm,
+    pub(crate) address: String,
     folder: TempDir,
     config: Value,
     running: Option<Running>,
@@ -25,7 +25,7 @@ pub struct Service {
 
 impl Service {
     /// With what `change` makes of the configuration; everything is checked when it returns.
-    pub fn start(change: impl FnOnce(&mut Value, &Farm)) -> Service {
+    pub(crate) fn start(change: impl FnOnce(&mut Value, &Farm)) -> Service {
         let farm = Farm::start(FarmOptions::default()).unwrap();
         let behaviours = [
             Behaviour::Forwards,
@@ -76,7 +76,7 @@ impl Service {
     }
 
     /// Starts it where it was.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let config = self.folder.path().join("config.json");
         fs::write(&config, self.config.to_string()).unwrap();
         let arguments = ["serve", "--config", config.to_str().unwrap()];
@@ -86,18 +86,18 @@ impl Service {
         self.running = Some(running);
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let running = self.running.take().unwrap();
         running.signal("TERM");
         running.end(PATIENCE);
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
     /// What it says at this path, which is JSON.
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let key = self
             .key
             .map_or(String::new(), |key| format!("X-Api-Key: {key}\r\n"));
@@ -113,7 +113,7 @@ impl Service {
         serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"))
     }
 
-    pub fn stat(&self) -> Value {
+    pub(crate) fn stat(&self) -> Value {
         self.get("/stat")
     }
 }
