@@ -1,15 +1,12 @@
 //! A headless Chromium behind its driver; both end with the value.
 
+use crate::driver::{Driver, Own, capabilities};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -26,69 +23,11 @@ pub(crate) struct Browser {
     folder: TempDir,
 }
 
-/// The driver's process, and those of the browser that it started.
-struct Driver(Child);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // It leads a group of its own: a browser that outlives a test that failed ends with it.
-        let group = format!("-{}", self.0.id());
-        let ended = Command::new("kill")
-            .args(["-s", "KILL", "--", &group])
-            .status();
-        ended.ok();
-        self.0.wait().ok();
-    }
-}
-
-/// A command of the driver that WebDriver itself does not have.
-#[derive(Debug)]
-struct Own {
-    path: &'static str,
-    body: Value,
-}
-
-impl WebDriverCompatibleCommand for Own {
-    fn endpoint(
-        &self,
-        base: &url::Url,
-        session: Option<&str>,
-    ) -> Result<url::Url, url::ParseError> {
-        base.join(&format!(
-            "session/{}/{}",
-            session.expect("a session"),
-            self.path
-        ))
-    }
-
-    fn method_and_body(&self, _: &url::Url) -> (axum::http::Method, Option<String>) {
-        (axum::http::Method::POST, Some(self.body.to_string()))
-    }
-}
-
 impl Browser {
     /// Of a usual size, and with a folder for downloads.
     pub(crate) fn start() -> Browser {
         let folder = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver");
-        driver.args(["--port=0"]).stdin(Stdio::null());
-        driver
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0);
-        let mut driver = driver
-            .spawn()
-            .expect("chromedriver starts: see scripts/browser.sh");
-        let out = BufReader::new(driver.stdout.take().expect("piped"));
-        let driver = Driver(driver);
-        let mut lines = out.lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let port = port.expect("the driver says where it listens");
-        // What else it says must not fill the pipe.
-        thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = Driver::start();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -293,29 +232,5 @@ impl Browser {
     pub(crate) fn abandon(self) {
         self.runtime.block_on(self.client.close()).unwrap();
         drop(self.driver);
-    }
-}
-
-fn capabilities(folder: &Path) -> Capabilities {
-    let profile = format!("--user-data-dir={}", folder.join("profile").display());
-    let arguments = [
-        "--headless=new",
-        "--no-sandbox", // builds run as root, where Chromium wants none
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        &profile,
-    ];
-    let wanted = json!({
-        "browserName": "chrome",
-        "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {"args": arguments},
-        "unhandledPromptBehavior": "ignore", // an alert would be one of somebody's script
-    });
-    match wanted {
-        Value::Object(map) => map,
-        _ => unreachable!("it is an object"),
     }
 }

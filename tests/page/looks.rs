@@ -8,6 +8,10 @@ use std::path::PathBuf;
 
 const LIVE: &str = "document.querySelector('#link').dataset.state === 'live'";
 
+/// By how much the rows are wider than where they are shown.
+const ROWS_OVERFLOW: &str =
+    "const s = document.querySelector('#scroller'); return s.scrollWidth - s.clientWidth";
+
 /// Contrast of text and ground of every element that has a text of its own (WCAG 2.2, 1.4.3), the
 /// least of all, and whose it is.
 const CONTRAST: &str = include_str!("contrast.js");
@@ -52,9 +56,7 @@ fn it_fits_a_phone() {
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]",
         );
         assert_eq!(widths, json!([width, width]));
-        let table = browser.run(
-            "const s = document.querySelector('#scroller'); return s.scrollWidth - s.clientWidth",
-        );
+        let table = browser.run(ROWS_OVERFLOW);
         assert_eq!(table, json!(0), "the rows fit too");
     }
     browser.close();
@@ -112,6 +114,8 @@ fn it_has_its_picture_taken() {
         browser.open(&service.url());
         browser.wait_for(LIVE);
         browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");
+        let wide = browser.run(ROWS_OVERFLOW);
+        assert_eq!(wide, json!(0), "the rows need no scrolling to the side");
         let height = browser.run("return document.documentElement.scrollHeight");
         browser.look(1100, height.as_u64().unwrap() as u32, colours);
         browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");

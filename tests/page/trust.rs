@@ -131,6 +131,40 @@ fn what_others_wrote_stays_text() {
 }
 
 #[test]
+fn an_answer_whose_every_word_is_hostile_stays_text() {
+    let service = Service::start(|_, _| {});
+    let browser = Browser::start();
+    browser.prepare(include_str!("hostile.js"));
+    browser.open(&service.url());
+    browser.wait_for("document.querySelector('#stale').checkVisibility()");
+    browser.run("document.querySelector('#proxies').scrollIntoView()");
+    browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");
+    for place in [
+        "#alive-percent",
+        "#stale",
+        "#targets bdi",
+        "#verdicts b",
+        "#protocols b",
+        "#sources bdi",
+        "#sources .error bdi",
+        "#rows td.address",
+        "#rows td.anonymity",
+    ] {
+        let text = browser.text(place);
+        assert!(text.contains("\"'><img"), "{place}: {text}");
+        assert!(!text.contains('\u{202e}'), "{place}: {text}");
+    }
+    let strangers =
+        browser.run("return document.querySelectorAll('img, object, iframe, svg script').length");
+    assert_eq!(strangers, json!(0));
+    assert_eq!(browser.run("return window.isHurt ?? null"), json!(null));
+    let overflow = browser
+        .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(overflow, json!(0));
+    browser.close();
+}
+
+#[test]
 fn the_policy_of_the_page_stops_what_is_not_its_own() {
     let service = Service::start(|_, _| {});
     let browser = Browser::start();

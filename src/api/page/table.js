@@ -13,7 +13,7 @@ const ROW_PX = 36;
 const SPARE_ROWS = 12;
 const PIECE = 5000;
 
-const table = { all: [], shown: [], by: COLUMNS[2], down: false, drawn: new Map(), pending: 0 };
+const table = { all: [], sorted: [], shown: [], by: COLUMNS[2], down: false, drawn: new Map(), pending: 0 };
 
 /* Lets the browser paint and answer before the next piece. */
 const breathe = () => new Promise((go) => setTimeout(go, 0));
@@ -42,6 +42,7 @@ async function takeProxies(proxies) {
     if (ticket !== table.pending) return false;
   }
   table.all = rows;
+  order();
   arrange(false);
   return true;
 }
@@ -49,19 +50,25 @@ async function takeProxies(proxies) {
 function dropProxies() {
   table.pending += 1;
   table.all = [];
+  table.sorted = [];
   byId("search").value = "";
   arrange(true);
   say("count", "Loaded when it comes into view.");
 }
 
-/* Searches and sorts; every word that was typed must occur in a row. */
-function arrange(fromTop) {
-  const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = words.length === 0 ? table.all.slice() : table.all.filter((row) => words.every((word) => row.words.includes(word)));
-  const keys = new Map(rows.map((row) => [row, table.by.order(row)]));
+/* Sorts all of them, so that a search has only to leave some out. */
+function order() {
   const sign = table.down ? -1 : 1;
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  rows.sort((a, b) => sign * compare(keys.get(a), keys.get(b)) || compare(a.order, b.order));
+  const keyed = table.all.map((row) => [table.by.order(row), row]);
+  keyed.sort((a, b) => sign * compare(a[0], b[0]) || compare(a[1].order, b[1].order));
+  table.sorted = keyed.map((pair) => pair[1]);
+}
+
+/* Searches: every word that was typed must occur in a row. */
+function arrange(fromTop) {
+  const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const rows = table.sorted.filter((row) => words.every((word) => row.words.includes(word)));
   table.shown = rows;
   const scroller = byId("scroller");
   if (fromTop) scroller.scrollTop = 0;
@@ -108,6 +115,7 @@ function sortBy(column) {
   table.down = table.by === column && !table.down;
   table.by = column;
   markOrder();
+  order();
   arrange(true);
 }
 
@@ -124,7 +132,7 @@ function startTable() {
     sort.addEventListener("click", () => sortBy(column));
     return make("th", "", { scope: "col", class: `${column.kind ?? ""} ${column.key}` }, sort);
   });
-  heads.push(make("th", "", { scope: "col", class: "act" }, make("span", "Copy", { class: "unseen" })));
+  heads.push(make("th", "", { scope: "col", class: "act", "aria-label": "Copy" }));
   byId("columns").replaceChildren(...heads);
   markOrder();
   let frame = 0;

@@ -52,6 +52,7 @@ function percent(part, whole) {
 
 /* Seconds as a person says them. */
 function span(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -60,7 +61,7 @@ function span(seconds) {
 }
 
 function clock(milliseconds) {
-  return new Date(milliseconds).toLocaleTimeString("en-GB");
+  return Number.isFinite(milliseconds) ? new Date(milliseconds).toLocaleTimeString("en-GB") : "–";
 }
 
 /* What a peer wrote, harmless to the reader: controls and marks that turn the direction of text are

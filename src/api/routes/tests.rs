@@ -78,7 +78,15 @@ fn a_wrong_method_is_405_with_the_right_ones() {
 #[test]
 fn head_is_answered_wherever_get_is_and_the_body_stays_away() {
     let server = Server::with(&["http://1.1.1.1:80"]);
-    for path in ["/health", "/ready", "/metrics", "/get-proxy", "/stat"] {
+    for path in [
+        "/health",
+        "/ready",
+        "/metrics",
+        "/get-proxy",
+        "/stat",
+        "/",
+        "/history",
+    ] {
         let reply = server.ask("HEAD", path, "");
         assert_eq!((reply.status, reply.body.as_str()), (200, ""), "{path}");
         let length: usize = reply.header("content-length").unwrap().parse().unwrap();
