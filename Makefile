@@ -1,5 +1,6 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
 # demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
+# test-page installs a Chromium by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -25,7 +26,7 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
 
-test-page: ## Look at the status page with a headless Chromium, which is installed if it is missing
+test-page: ## Look at the status page with a headless Chromium (installed if missing); PICTURES=docs takes its pictures anew
 	scripts/browser.sh
 	@mkdir -p $(PICTURES)
 	STATUS_PAGE_PICTURES=$(abspath $(PICTURES)) $(CARGO) test --locked -p proxy-checker --test page -- --test-threads=2
@@ -34,6 +35,7 @@ lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p proxy-checker --test page --locked -- -D warnings
 
 fuzz: ## Fuzz the parser and the conversations, FUZZ_SECONDS (600) each; needs a C++ compiler
 	tests/fuzz/run.sh $(FUZZ_SECONDS)

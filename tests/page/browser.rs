@@ -213,23 +213,21 @@ impl Browser {
         BASE64_STANDARD.decode(text).unwrap()
     }
 
-    /// Ends it. Nothing in its console may say that the policy of the page stopped anything, or that
-    /// its script failed.
-    pub(crate) fn close(self) {
+    /// What its console says of a policy that stopped something, or of a script that failed.
+    pub(crate) fn complaints(&self) -> Vec<String> {
         let log = self.own("se/log", json!({"type": "browser"}));
         let entries = log.as_array().expect("a list");
-        for entry in entries {
-            let message = entry["message"].as_str().unwrap_or_default();
-            let is_bad = ["Content Security Policy", "Uncaught", "Trusted"]
-                .iter()
-                .any(|word| message.contains(word));
-            assert!(!is_bad, "{message}");
-        }
-        self.abandon();
+        let messages = entries.iter().filter_map(|entry| entry["message"].as_str());
+        let is_complaint = |message: &&str| {
+            let words = ["Content Security Policy", "Uncaught", "Trusted"];
+            words.iter().any(|word| message.contains(word))
+        };
+        messages.filter(is_complaint).map(String::from).collect()
     }
 
-    /// Ends it whatever its console says.
-    pub(crate) fn abandon(self) {
+    /// Ends it; it has nothing to complain of.
+    pub(crate) fn close(self) {
+        assert_eq!(self.complaints(), [""; 0]);
         self.runtime.block_on(self.client.close()).unwrap();
         drop(self.driver);
     }

@@ -186,5 +186,7 @@ fn the_policy_of_the_page_stops_what_is_not_its_own() {
         stopped,
         json!(["connect-src", "require-trusted-types-for", "style-src-elem"])
     );
-    browser.abandon();
+    let complaints = browser.complaints();
+    assert!(complaints.len() >= 3, "{complaints:?}");
+    browser.close();
 }
