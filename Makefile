@@ -1,12 +1,14 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
 # demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
+# test-page installs a Chromium by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
+PICTURES ?= target/page
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -24,6 +26,11 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
 
+test-page: ## Look at the status page with a headless Chromium (installed if missing); PICTURES=docs takes its pictures anew
+	scripts/browser.sh
+	@mkdir -p $(PICTURES)
+	STATUS_PAGE_PICTURES=$(abspath $(PICTURES)) $(CARGO) test --locked -p proxy-checker --test page -- --test-threads=2
+
 test-deploy: ## Hold the unit, limits and variables in deploy/ against systemd and the binary
 	$(CARGO) build --locked
 	$(PYTHON) scripts/test_deploy.py --bin-dir target/debug
@@ -36,6 +43,7 @@ lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p proxy-checker --test page --locked -- -D warnings
 
 fuzz: ## Fuzz the parser and the conversations, FUZZ_SECONDS (600) each; needs a C++ compiler
 	tests/fuzz/run.sh $(FUZZ_SECONDS)

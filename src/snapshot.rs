@@ -1,5 +1,11 @@
 //! The immutable set of alive proxies that readers see, and the only `ArcSwap`.
 
+mod history;
+mod spread;
+
+pub use history::{POINTS_MAX, Point, STEP_SECONDS};
+pub use spread::Spread;
+
 use crate::lanes::LaneStat;
 use arc_swap::ArcSwap;
 use proxy_shards::{Candidate, Exit, Protocol, Tally, Targets, Verdict};
@@ -84,6 +90,8 @@ pub struct SourceStat {
     pub url: Box<str>,
     /// Candidates in its last good list.
     pub found: u64,
+    /// The alive among them that no source before it lists.
+    pub alive: u64,
     /// Pieces of that list that were skipped.
     pub skipped: u64,
     /// Why the last fetch failed; empty if it did not.
@@ -198,6 +206,8 @@ pub struct Stat {
     pub latency_ms_p50: u32,
     /// 95th percentile of the latency of the alive, in milliseconds.
     pub latency_ms_p95: u32,
+    /// The latency of the alive, counted by ranges.
+    pub latency_spread: Spread,
 }
 
 /// What readers see: immutable and consistent in itself.
@@ -213,6 +223,8 @@ pub struct Snapshot {
     pub stat: Arc<Stat>,
     /// Whether it is the last good one, held while verdicts cannot be trusted.
     pub stale: bool,
+    /// The figures of the hour before it was published; see [`Snapshot::history_until`].
+    pub history: Arc<[Point]>,
 }
 
 /// Where the coordinator publishes and everyone else reads.
@@ -230,6 +242,7 @@ impl Published {
             pool: Arc::default(),
             stat: Arc::default(),
             stale: false,
+            history: Arc::default(),
         };
         Published {
             current: ArcSwap::from_pointee(nothing),
@@ -243,9 +256,10 @@ impl Published {
 
     /// Replaces the snapshot; only the coordinator does. The generation is the next one.
     pub fn publish(&self, pool: Arc<Pool>, stat: Arc<Stat>, now: SystemTime, stale: bool) {
-        let generation = self.current.load().generation + 1;
+        let before = self.current.load();
         self.current.store(Arc::new(Snapshot {
-            generation,
+            generation: before.generation + 1,
+            history: before.history_until(now),
             published: now,
             pool,
             stat,

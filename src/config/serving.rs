@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Paths that the API has for itself; `metrics.endpoint` can be none of them.
-pub const API_PATHS: [&str; 8] = [
+pub const API_PATHS: [&str; 9] = [
     "/",
     "/health",
     "/ready",
@@ -21,6 +21,7 @@ pub const API_PATHS: [&str; 8] = [
     "/reload",
     "/openapi.json",
     "/report",
+    "/history",
 ];
 
 /// Gives the value of an environment variable.

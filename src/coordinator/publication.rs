@@ -2,9 +2,10 @@
 
 use super::event::{Action, Now, unix};
 use super::fresh::Sight;
+use super::sources::Origin;
 use super::state::State;
 use crate::control::Health;
-use crate::snapshot::{Stale, Stat};
+use crate::snapshot::{SourceStat, Stale, Stat};
 use std::sync::Arc;
 
 /// What becomes of a pool of which nothing is alive any more.
@@ -53,7 +54,7 @@ impl State {
             verdicts: *self.ledger.verdicts(),
             turns: self.turns,
             probes: self.probes.clone(),
-            sources: self.origins.all.iter().map(|o| o.stat.clone()).collect(),
+            sources: self.source_stats(&view.by_source),
             sweep: self.sweep,
             targets: self.target_stats(&view.reached),
             stale: stale.map(|(reason, since_ms)| (reason, unix(since_ms))),
@@ -62,12 +63,21 @@ impl State {
             shards: self.shards.clone(),
             latency_ms_p50: view.latency_ms_p50,
             latency_ms_p95: view.latency_ms_p95,
+            latency_spread: view.latency_spread,
         };
         Action::Publish {
             pool: view.pool,
             stat: Arc::new(stat),
             stale: stale.is_some(),
         }
+    }
+
+    fn source_stats(&self, alive: &[u64]) -> Vec<SourceStat> {
+        let stat = |(place, origin): (usize, &Origin)| SourceStat {
+            alive: alive.get(place).copied().unwrap_or(0),
+            ..origin.stat.clone()
+        };
+        self.origins.all.iter().enumerate().map(stat).collect()
     }
 
     /// Sees whether what is published is fresh.

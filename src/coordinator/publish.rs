@@ -138,6 +138,7 @@ impl Publisher {
         self.retired.add(before);
         // It counts the alive, and there are none.
         self.view.reached = Default::default();
+        self.view.by_source = Arc::default();
         self.note_pool();
     }
 

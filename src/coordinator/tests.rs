@@ -73,6 +73,8 @@ fn what_a_source_lists_is_probed_and_the_alive_are_served() {
     );
     assert!(stat.sweep.finished.is_some());
     assert_eq!((stat.latency_ms_p50, stat.sources[0].found), (50, 100));
+    assert_eq!(stat.sources[0].alive, 50);
+    assert_eq!(stat.latency_spread.rows().next(), Some((Some(50), 50)));
 }
 
 #[test]

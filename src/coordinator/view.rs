@@ -3,7 +3,7 @@
 
 use super::event::unix;
 use crate::ledger::{Alive, Ledger};
-use crate::snapshot::{Pool, Proxy};
+use crate::snapshot::{Pool, Proxy, Spread};
 use proxy_shards::{TARGETS_MAX, Targets};
 use std::sync::Arc;
 
@@ -13,6 +13,9 @@ pub(super) struct View {
     pub(super) pool: Arc<Pool>,
     pub(super) latency_ms_p50: u32,
     pub(super) latency_ms_p95: u32,
+    pub(super) latency_spread: Spread,
+    /// How many of the alive each source is the first to list, by its place.
+    pub(super) by_source: Arc<Vec<u64>>,
     /// How many of the alive reach each target.
     pub(super) reached: [u64; TARGETS_MAX],
     /// The candidate of each proxy, in the order of the pool; it never falls.
@@ -54,6 +57,7 @@ struct Making {
     pool: Pool,
     indexes: Vec<u32>,
     latencies: Vec<u32>,
+    by_source: Vec<u64>,
     reached: [u64; TARGETS_MAX],
     /// The candidate that was added last, and what was counted of it.
     last: (u32, Targets),
@@ -65,6 +69,7 @@ impl Making {
             pool: blank,
             indexes: Vec::with_capacity(expected),
             latencies: Vec::with_capacity(expected),
+            by_source: Vec::new(),
             reached: [0; TARGETS_MAX],
             last: (u32::MAX, Targets::NONE),
         }
@@ -93,6 +98,7 @@ impl Making {
     fn add(&mut self, index: u32, proxy: Proxy) {
         if self.last.0 != index {
             self.last = (index, Targets::NONE);
+            self.count_source(proxy.source);
         }
         for place in proxy.targets.without(self.last.1).iter() {
             self.reached[place] += 1;
@@ -103,8 +109,20 @@ impl Making {
         self.pool.push(proxy);
     }
 
+    fn count_source(&mut self, source: Option<u16>) {
+        let Some(place) = source.map(usize::from) else {
+            return;
+        };
+        if self.by_source.len() <= place {
+            self.by_source.resize(place + 1, 0);
+        }
+        self.by_source[place] += 1;
+    }
+
     fn finish(mut self) -> View {
         View {
+            latency_spread: self.latencies.iter().copied().collect(),
+            by_source: Arc::new(self.by_source),
             latency_ms_p50: percentile(&mut self.latencies, 50),
             latency_ms_p95: percentile(&mut self.latencies, 95),
             pool: Arc::new(self.pool),

@@ -14,6 +14,7 @@ fn snapshot(stat: Stat) -> Snapshot {
         pool: Arc::new(Pool::default()),
         stat: Arc::new(stat),
         stale: true,
+        history: Arc::default(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod get_proxy;
 mod health;
+mod history;
 pub(super) mod lease;
 mod metrics;
+mod page;
 mod proxy;
 pub(super) mod reload;
 mod report;
@@ -33,6 +35,8 @@ pub(super) enum Endpoint {
     Reload,
     Report,
     Lease,
+    Page,
+    History,
 }
 
 /// What each route needs of a request.
@@ -44,7 +48,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 9] = [
+    const ALL: [Endpoint; 11] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -54,6 +58,8 @@ impl Endpoint {
         Endpoint::Reload,
         Endpoint::Report,
         Endpoint::Lease,
+        Endpoint::Page,
+        Endpoint::History,
     ];
 
     fn row(self) -> Row {
@@ -80,6 +86,8 @@ impl Endpoint {
                 path: "/lease/{id}",
                 methods: "DELETE",
             },
+            Endpoint::Page => read("/"),
+            Endpoint::History => read("/history"),
         }
     }
 
@@ -118,7 +126,7 @@ impl Endpoint {
 
     fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
         match (self, &settings.keys) {
-            (Endpoint::Health | Endpoint::Ready, _) => true,
+            (Endpoint::Health | Endpoint::Ready | Endpoint::Page, _) => true,
             (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
             // A key is required and none is known: closed, until the configuration names one.
             (Endpoint::Metrics, None) => false,
@@ -131,7 +139,7 @@ impl Endpoint {
     /// come at their own pace and must not be told anything else than how the service is.
     fn is_limited(self, settings: &Settings) -> bool {
         match self {
-            Endpoint::Health | Endpoint::Ready => false,
+            Endpoint::Health | Endpoint::Ready | Endpoint::Page => false,
             Endpoint::Metrics => settings.metrics.require_key,
             _ => true,
         }
@@ -214,6 +222,8 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         Endpoint::Reload => reload::answer(&state.reload).await,
         Endpoint::Report => report::answer(call, desk).await,
         Endpoint::Lease => lease::end(call, desk),
+        Endpoint::Page => Ok(page::answer()),
+        Endpoint::History => Ok(history::answer(state, call.now)),
     }
 }
 

@@ -61,6 +61,7 @@ impl Figures<'_> {
             latency_ms: Latency {
                 p50: stat.latency_ms_p50,
                 p95: stat.latency_ms_p95,
+                histogram: stat.latency_spread.rows().map(LatencyRow::from).collect(),
             },
             protocols: Protocol::ALL
                 .map(|protocol| (protocol.label(), snapshot.pool.of(protocol).len()))
@@ -90,6 +91,7 @@ struct SourceFigures<'s> {
     #[serde(rename = "Error")]
     error: &'s str,
     skipped: u64,
+    alive: u64,
     fetched_at: Option<Rfc3339>,
 }
 
@@ -100,6 +102,7 @@ impl SourceFigures<'_> {
             found: source.found,
             error: &source.error,
             skipped: source.skipped,
+            alive: source.alive,
             fetched_at: moment(source.fetched_at),
         };
         (&source.url, figures)
@@ -131,6 +134,20 @@ impl TargetFigures {
 struct Latency {
     p50: u32,
     p95: u32,
+    histogram: Vec<LatencyRow>,
+}
+
+#[derive(Serialize)]
+struct LatencyRow {
+    /// Milliseconds, inclusive; `None`: all that is longer.
+    up_to: Option<u32>,
+    count: u64,
+}
+
+impl From<(Option<u32>, u64)> for LatencyRow {
+    fn from((up_to, count): (Option<u32>, u64)) -> LatencyRow {
+        LatencyRow { up_to, count }
+    }
 }
 
 #[derive(Serialize)]

@@ -35,7 +35,7 @@ fn ready_waits_for_the_first_snapshot_even_an_empty_one() {
 fn an_unknown_path_is_404() {
     let server = Server::with(&["http://1.1.1.1:80"]);
     for path in [
-        "/",
+        "/index.html",
         "/get-proxy/",
         "//stat",
         "/Stat",
@@ -64,6 +64,8 @@ fn a_wrong_method_is_405_with_the_right_ones() {
         ("GET", "/reload", "POST"),
         ("HEAD", "/reload", "POST"),
         ("BREW", "/reload", "POST"),
+        ("POST", "/", "GET, HEAD"),
+        ("PATCH", "/history", "GET, HEAD"),
     ];
     for (method, path, allowed) in routes {
         let reply = server.ask(method, path, "");
@@ -78,7 +80,15 @@ fn a_wrong_method_is_405_with_the_right_ones() {
 #[test]
 fn head_is_answered_wherever_get_is_and_the_body_stays_away() {
     let server = Server::with(&["http://1.1.1.1:80"]);
-    for path in ["/health", "/ready", "/metrics", "/get-proxy", "/stat"] {
+    for path in [
+        "/health",
+        "/ready",
+        "/metrics",
+        "/get-proxy",
+        "/stat",
+        "/",
+        "/history",
+    ] {
         let reply = server.ask("HEAD", path, "");
         assert_eq!((reply.status, reply.body.as_str()), (200, ""), "{path}");
         let length: usize = reply.header("content-length").unwrap().parse().unwrap();

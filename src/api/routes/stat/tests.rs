@@ -28,6 +28,7 @@ fn stat() -> Stat {
                 url: "https://lists.example/a?x=\"1\"".into(),
                 found: 2500,
                 skipped: 3,
+                alive: 2,
                 error: "".into(),
                 fetched_at: Some(at(0)),
             },
@@ -56,6 +57,7 @@ fn stat() -> Stat {
         }],
         latency_ms_p50: 120,
         latency_ms_p95: 900,
+        latency_spread: [120, 900].into_iter().collect(),
         ..Stat::default()
     };
     stat.verdicts[Verdict::Alive as usize] = 2;
@@ -77,6 +79,7 @@ fn the_old_keys_keep_their_names_types_and_meaning() {
         "ProxiesFound": 2500,
         "Error": "",
         "skipped": 3,
+        "alive": 2,
         "fetched_at": "2023-11-14T22:13:20.000Z",
     });
     assert_eq!(*source, expected);
@@ -103,6 +106,13 @@ fn our_keys_stand_beside_the_old_ones() {
     let alive = proxies(&["http://1.1.1.1:80", "socks5://2.2.2.2:1080"]);
     server.publish_as(alive, stat(), at(2), true);
     let figures = server.get("/stat").json();
+    let histogram = json!([
+        { "up_to": 50, "count": 0 }, { "up_to": 100, "count": 0 }, { "up_to": 200, "count": 1 },
+        { "up_to": 300, "count": 0 }, { "up_to": 500, "count": 0 }, { "up_to": 750, "count": 0 },
+        { "up_to": 1000, "count": 1 }, { "up_to": 1500, "count": 0 }, { "up_to": 2000, "count": 0 },
+        { "up_to": 3000, "count": 0 }, { "up_to": 5000, "count": 0 }, { "up_to": 10000, "count": 0 },
+        { "up_to": null, "count": 0 },
+    ]);
     let sweep = json!({
         "id": 4, "total": 2500, "done": 8,
         "started": "2023-11-14T22:13:20.000Z", "finished": null,
@@ -110,7 +120,10 @@ fn our_keys_stand_beside_the_old_ones() {
     for (key, expected) in [
         ("generation", json!(1)),
         ("stale", json!(true)),
-        ("latency_ms", json!({ "p50": 120, "p95": 900 })),
+        (
+            "latency_ms",
+            json!({ "p50": 120, "p95": 900, "histogram": histogram }),
+        ),
         (
             "protocols",
             json!({ "http": 1, "https": 0, "socks4": 0, "socks5": 1 }),
