@@ -10,6 +10,7 @@ mod shape;
 
 mod check;
 mod checker;
+mod cors;
 mod expect;
 mod secret;
 mod serving;
@@ -23,6 +24,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
 pub use secret::{JUDGE_SECRET_ENV, judge_secret};
@@ -153,6 +155,8 @@ pub struct Api {
     pub rate_limit_per_ip: Option<u32>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<[Network]>,
+    /// Pages of which origins may read answers.
+    pub cors_origins: Origins,
 }
 
 /// Where the ledger survives a restart.

@@ -129,6 +129,7 @@ block! {
         enable_api_key_auth: bool = false,
         enable_ip_rate_limit: bool = false,
         trusted_proxies: Vec<String> = Vec::new(),
+        cors_origins: Vec<String> = Vec::new(),
     }
 }
 
@@ -168,6 +169,7 @@ impl RawConfig {
         template.aggregator.allow_networks.push(String::new());
         template.aggregator.deny_networks.push(String::new());
         template.api.trusted_proxies.push(String::new());
+        template.api.cors_origins.push(String::new());
         template
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             rate_limit_per_minute: None,
             rate_limit_per_ip: None,
             trusted_proxies: Arc::new([]),
+            cors_origins: crate::config::Origins::default(),
         },
         storage: Storage {
             backend: Backend::File("unused".into()),
