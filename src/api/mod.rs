@@ -1,23 +1,31 @@
 //! The HTTP API: serves the snapshot, and nothing else decides anything here.
 //!
-//! One thread with one tokio current-thread runtime. A read never waits for anybody: it loads the
+//! One thread with one tokio current-thread runtime, and one beside it that renders and compresses
+//! large answers, one at a time. A read of a few proxies never waits for anybody: it loads the
 //! snapshot once and answers from it. Only questions about one proxy go to the coordinator, a few at
 //! a time and for a moment, while all else goes on. `docs/api.md` describes the routes for clients.
 
 mod answer;
 mod auth;
 mod client;
+mod coding;
+mod cors;
 mod desk;
+mod etag;
 mod limits;
 mod listing;
 mod patience;
+mod press;
 mod query;
 mod questions;
 mod refusal;
 mod routes;
 mod select;
 mod server;
+mod shelf;
 mod slots;
+mod stamp;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -36,6 +44,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use tokio::sync::watch;
+
+/// The name of the thread that renders and compresses large answers.
+const PRESS_THREAD: &str = "api-press";
 
 /// What the API reads and whom it may ask.
 #[derive(Clone, Debug)]
@@ -63,6 +74,8 @@ pub struct Settings {
     pub metrics: config::Metrics,
     /// Share of this process's descriptors that may be used, in percent.
     pub descriptors_percent: u8,
+    /// Pages of which origins may read answers.
+    pub cors_origins: config::Origins,
 }
 
 impl From<&Config> for Settings {
@@ -71,6 +84,7 @@ impl From<&Config> for Settings {
             keys: config.api.keys.clone(),
             metrics: config.metrics.clone(),
             descriptors_percent: config.checker.max_fd_usage_percent,
+            cors_origins: config.api.cors_origins.clone(),
         }
     }
 }
@@ -110,6 +124,8 @@ fn spawn_within(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .thread_name(PRESS_THREAD)
+        .max_blocking_threads(1)
         .build()?;
     thread::Builder::new().name("api".into()).spawn(move || {
         if let Err(error) = runtime.block_on(server::serve(listener, state, limits, shutdown)) {

@@ -1,69 +1,120 @@
 //! `/get-proxy`: alive proxies from the snapshot.
 
-use crate::api::ApiState;
-use crate::api::answer::Answer;
-use crate::api::desk::Call;
+use crate::api::answer::{Answer, Content};
+use crate::api::coding::Coding;
+use crate::api::desk::{Call, Desk};
+use crate::api::etag;
 use crate::api::listing::Form;
 use crate::api::refusal::Refusal;
 use crate::api::select::{Amount, Filter};
+use crate::api::shelf::Kind;
+use crate::api::{query, stamp};
 use crate::snapshot::Snapshot;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use std::sync::atomic::AtomicUsize;
-use std::time::SystemTime;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
 
 /// The proxies that the query asks for, or why there are none; with the snapshot's headers.
-pub(super) fn answer(call: &Call<'_>, state: &ApiState) -> Answer {
-    let snapshot = state.snapshots.load();
-    let listed = listing(&snapshot, call.head, &state.cursor, call.now);
+pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
+    let snapshot = desk.state.snapshots.load();
+    let listed = match Amount::read(call.head.uri.query()) {
+        Ok(Amount::All) => everything(&snapshot, call, desk).await,
+        _ => listing(&snapshot, call, desk).await,
+    };
     let mut answer = listed.unwrap_or_else(Answer::from);
-    describe(&snapshot, call.now, &mut answer.headers);
+    stamp::describe(&snapshot, call.now, &mut answer.headers);
     answer
 }
 
 /// The order of these lines is the contract: what is checked first hides what comes later.
-fn listing(
-    snapshot: &Snapshot,
-    head: &Parts,
-    cursor: &AtomicUsize,
-    now: SystemTime,
-) -> Result<Answer, Refusal> {
-    let query = head.uri.query();
+async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+    let query = call.head.uri.query();
     if snapshot.pool.proxies().is_empty() {
         return Err(Refusal::NothingAlive);
     }
-    let matches = Filter::read(query)?.apply(snapshot, now)?;
+    let matches = Filter::read(query)?.apply(snapshot, call.now)?;
     let amount = Amount::read(query)?;
-    let proxies = amount.pick(&matches, cursor, &mut fastrand::Rng::new());
-    let form = Form::read(query, &head.headers);
+    let proxies = amount.pick(&matches, &desk.state.cursor, &mut fastrand::Rng::new());
+    let form = Form::read(query, &call.head.headers);
     Ok(Answer::ok(
         form.content_type(),
-        form.write(&proxies, snapshot),
+        form.write_in_turns(&proxies, snapshot).await,
     ))
 }
 
-/// Says which snapshot it was, how old, and whether and why it is one that is held.
-fn describe(snapshot: &Snapshot, now: SystemTime, headers: &mut HeaderMap) {
-    let age = now.duration_since(snapshot.published).unwrap_or_default();
-    headers.insert(
-        HeaderName::from_static("x-snapshot-generation"),
-        snapshot.generation.into(),
-    );
-    headers.insert(
-        HeaderName::from_static("x-snapshot-age"),
-        age.as_secs().into(),
-    );
-    if snapshot.stale {
-        headers.insert(
-            HeaderName::from_static("x-snapshot-stale"),
-            HeaderValue::from_static("true"),
-        );
-        if let Some((why, _since)) = snapshot.stat.stale {
-            headers.insert(
-                HeaderName::from_static("x-snapshot-stale-reason"),
-                HeaderValue::from_static(why.label()),
-            );
-        }
+/// All that passes the filters: what is the same for everyone, and until the pool is another, is
+/// known by its tag, and made once if there is no filter.
+async fn everything(
+    snapshot: &Arc<Snapshot>,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
+    let (query, asked) = (call.head.uri.query(), &call.head.headers);
+    if query::value(query, "max_age").is_some() {
+        return listing(snapshot, call, desk).await;
+    }
+    let form = Form::read(query, asked);
+    let tag = desk.tags.of(snapshot, form, query);
+    // Only what was answered with 200 has a tag, so this one would be again.
+    let mut answer = match etag::names(asked, &tag) {
+        true => unchanged(),
+        false => match is_whole(query) {
+            true => whole(snapshot, call, desk).await?,
+            false => listing(snapshot, call, desk).await?,
+        },
+    };
+    if etag::names_any(asked) {
+        answer = unchanged();
+    }
+    let caching = match form {
+        // Passwords belong into nobody's cache; a client that keeps the list itself may still ask.
+        Form::Urls => "no-store",
+        Form::Addresses | Form::Json => "private, no-cache",
+    };
+    let tag = HeaderValue::try_from(tag).expect("digits in quotation marks");
+    answer.headers.insert(header::ETAG, tag);
+    for (name, value) in [
+        (header::CACHE_CONTROL, caching),
+        (header::VARY, "Accept, Accept-Encoding"),
+    ] {
+        answer.headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(answer)
+}
+
+/// Whether nothing but the protocol is chosen: every parameter is known, and none is a filter.
+fn is_whole(query: Option<&str>) -> bool {
+    const NO_FILTERS: [&str; 5] = ["all", "format", "key", "limit", "protocol"];
+    query::names(query).all(|name| NO_FILTERS.contains(&&*name))
+}
+
+/// All, or all that speaks a protocol.
+async fn whole(snapshot: &Arc<Snapshot>, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+    let (query, asked) = (call.head.uri.query(), &call.head.headers);
+    if snapshot.pool.proxies().is_empty() {
+        return Err(Refusal::NothingAlive);
+    }
+    let filter = Filter::read(query)?;
+    filter.apply(snapshot, call.now)?;
+    let kind = Kind {
+        form: Form::read(query, asked),
+        protocol: filter.protocol(),
+    };
+    let wanted = Coding::wanted(asked);
+    let (coding, body) = desk.shelf.listing(kind, wanted, snapshot).await?;
+    let mut answer = Answer::ok(kind.form.content_type(), "");
+    match coding {
+        Coding::Plain => answer.body = Content::Shared(body),
+        Coding::Gzip => answer.is_coded(Content::Shared(body)),
+    }
+    Ok(answer)
+}
+
+/// 304, whose other headers are those that 200 would have (RFC 9110, section 15.4.5).
+fn unchanged() -> Answer {
+    Answer {
+        status: StatusCode::NOT_MODIFIED,
+        headers: HeaderMap::new(),
+        body: Content::Own(Default::default()),
     }
 }
 

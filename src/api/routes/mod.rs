@@ -38,7 +38,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 7] = [
+    pub(super) const ALL: [Endpoint; 7] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -83,6 +83,11 @@ impl Endpoint {
     /// The label of a route in the metrics; `other` for every path that is none.
     pub(super) fn label(endpoint: Option<Endpoint>) -> &'static str {
         endpoint.map_or("other", |endpoint| endpoint.row().path)
+    }
+
+    /// Its methods, as `Allow` names them.
+    pub(super) fn methods(self) -> &'static str {
+        self.row().methods
     }
 
     fn allows(self, method: &Method) -> bool {
@@ -142,7 +147,7 @@ pub(super) async fn answer(
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => health::ready(state),
         Endpoint::Metrics => metrics::page(state, call.settings, call.now),
-        Endpoint::GetProxy => Ok(get_proxy::answer(call, state)),
+        Endpoint::GetProxy => Ok(get_proxy::answer(call, desk).await),
         Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,

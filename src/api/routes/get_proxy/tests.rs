@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 mod filters;
+mod listings;
 
 const MIXED: [&str; 5] = [
     "http://1.1.1.1:80",
