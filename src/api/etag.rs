@@ -15,9 +15,9 @@ pub(super) struct Tags {
 }
 
 impl Tags {
-    /// The tag of the listing that `query` asks for in this form. It is the same for as long as the
-    /// pool and the names in it are, and weak: a listing is the same whether compressed or not. The
-    /// key is no part of it.
+    /// The tag of the listing that `query` asks for in this form, known before it is made. It is the
+    /// same for as long as the pool and the names in it are, and weak: a listing is the same whether
+    /// compressed or not. The key is no part of it.
     pub(super) fn of(&self, snapshot: &Snapshot, form: Form, query: Option<&str>) -> String {
         let mut hasher = self.seed.build_hasher();
         (snapshot.listing, form).hash(&mut hasher);
@@ -27,6 +27,11 @@ impl Tags {
         }
         format!("W/\"{:x}-{:016x}\"", snapshot.listing, hasher.finish())
     }
+}
+
+/// The tag of a listing by its digest; weak, too.
+pub(super) fn of_bytes(digest: u64) -> String {
+    format!("W/\"{digest:016x}\"")
 }
 
 /// Whether `If-None-Match` (RFC 9110, section 13.1.2) names `tag`. Compared weakly: a `W/` in front

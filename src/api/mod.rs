@@ -43,6 +43,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The name of the thread that renders and compresses large answers.
@@ -126,6 +127,8 @@ fn spawn_within(
         .enable_time()
         .thread_name(PRESS_THREAD)
         .max_blocking_threads(1)
+        // Once it is there it stays: its CPU time can be read for as long as it is used.
+        .thread_keep_alive(Duration::from_secs(86_400))
         .build()?;
     thread::Builder::new().name("api".into()).spawn(move || {
         if let Err(error) = runtime.block_on(server::serve(listener, state, limits, shutdown)) {

@@ -9,6 +9,7 @@ use crate::snapshot::{Proxy, Published, Snapshot};
 use axum::body::Bytes;
 use proxy_shards::Protocol;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(super) struct Shelf {
     current: Arc<Mutex<Bodies>>,
     press: Press,
     scale: Scale,
+    seed: RandomState,
 }
 
 /// Which listing: everything, or all that speaks a protocol.
@@ -46,10 +48,20 @@ struct Bodies {
 /// One listing, in every coding that was asked for.
 #[derive(Debug, Default)]
 struct Made {
-    plain: OnceCell<Held>,
+    /// With its digest.
+    plain: OnceCell<(Held, u64)>,
     gzip: OnceCell<Held>,
     /// Somebody has begun to compress it.
     is_begun: AtomicBool,
+}
+
+/// A listing as one request has it.
+#[derive(Debug)]
+pub(super) struct Listed {
+    made: Arc<Made>,
+    pub(super) plain: Bytes,
+    /// The same for the same bytes, in this process.
+    pub(super) digest: u64,
 }
 
 impl Shelf {
@@ -58,28 +70,37 @@ impl Shelf {
             current: Arc::default(),
             press,
             scale,
+            seed: RandomState::new(),
         }
     }
 
-    /// The listing of this kind from `snapshot`, in the coding that is wanted or plain. A large one
-    /// is made beside the API's thread: the first who asks waits for it, and so do those who ask
-    /// meanwhile. It is made to the end even if all of them leave.
+    /// The listing of this kind from `snapshot`. A large one is made beside the API's thread: the
+    /// first who asks waits for it, and so do those who ask meanwhile. It is made to the end even if
+    /// all of them leave.
     pub(super) async fn listing(
         &self,
         kind: Kind,
-        wanted: Coding,
         snapshot: &Arc<Snapshot>,
-    ) -> Result<(Coding, Bytes), Refusal> {
+    ) -> Result<Listed, Refusal> {
         let made = self.made(kind, snapshot.listing);
-        let plain = match made.plain.get() {
-            Some(body) => body.bytes(),
+        let (plain, digest) = match made.plain.get() {
+            Some((body, digest)) => (body.bytes(), *digest),
             None => self.render(&made, kind, snapshot).await?,
         };
+        Ok(Listed {
+            made,
+            plain,
+            digest,
+        })
+    }
+
+    /// The listing in the coding that is wanted, or plain.
+    pub(super) async fn coded(&self, listed: Listed, wanted: Coding) -> (Coding, Bytes) {
         let coded = match wanted {
             Coding::Plain => None,
-            Coding::Gzip => self.compress(&made, &plain).await,
+            Coding::Gzip => self.compress(&listed.made, &listed.plain).await,
         };
-        Ok(coded.map_or((Coding::Plain, plain), |coded| (Coding::Gzip, coded)))
+        coded.map_or((Coding::Plain, listed.plain), |coded| (Coding::Gzip, coded))
     }
 
     /// Lets go of the listings of pools that are served no more. Never ends.
@@ -125,18 +146,29 @@ impl Shelf {
         made: &Arc<Made>,
         kind: Kind,
         snapshot: &Arc<Snapshot>,
-    ) -> Result<Bytes, Refusal> {
+    ) -> Result<(Bytes, u64), Refusal> {
+        let handed = |(body, digest): &(Held, u64)| (body.bytes(), *digest);
         if kind.rows(snapshot) <= AT_ONCE_ROWS_MAX {
-            let render = async || self.weigh(kind.render(snapshot));
-            return made.plain.get_or_try_init(render).await.map(Held::bytes);
+            let render = async || {
+                let body = kind.render(snapshot);
+                let digest = self.seed.hash_one(&body);
+                Ok((self.weigh(body)?, digest))
+            };
+            return made.plain.get_or_try_init(render).await.map(handed);
         }
         let (shelf, made, snapshot) = (self.clone(), Arc::clone(made), Arc::clone(snapshot));
         let rendered = tokio::spawn(async move {
             let render = async || {
-                let body = shelf.press.run(move || kind.render(&snapshot)).await?;
-                shelf.weigh(body)
+                let seed = shelf.seed.clone();
+                let work = move || {
+                    let body = kind.render(&snapshot);
+                    let digest = seed.hash_one(&body);
+                    (body, digest)
+                };
+                let (body, digest) = shelf.press.run(work).await?;
+                Ok((shelf.weigh(body)?, digest))
             };
-            made.plain.get_or_try_init(render).await.map(Held::bytes)
+            made.plain.get_or_try_init(render).await.map(handed)
         });
         rendered.await.map_err(press::ended)?
     }
@@ -179,8 +211,8 @@ impl Shelf {
 impl Made {
     /// Whether its memory would stay if the shelf let go of it.
     fn is_read(&self) -> bool {
-        let held = [&self.plain, &self.gzip];
-        let mut held = held.iter().filter_map(|cell| cell.get());
+        let plain = self.plain.get().map(|(body, _)| body);
+        let mut held = plain.into_iter().chain(self.gzip.get());
         held.any(Held::is_shared)
     }
 }

@@ -41,8 +41,8 @@ async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<An
     ))
 }
 
-/// All that passes the filters: what is the same for everyone, and until the pool is another, is
-/// known by its tag, and made once if there is no filter.
+/// All that passes the filters. What is the same for everyone, and until the pool is another, has a
+/// tag; it is made once if there is no filter.
 async fn everything(
     snapshot: &Arc<Snapshot>,
     call: &Call<'_>,
@@ -53,18 +53,24 @@ async fn everything(
         return listing(snapshot, call, desk).await;
     }
     let form = Form::read(query, asked);
+    if is_whole(query) {
+        return whole(snapshot, form, call, desk).await;
+    }
     let tag = desk.tags.of(snapshot, form, query);
     // Only what was answered with 200 has a tag, so this one would be again.
     let mut answer = match etag::names(asked, &tag) {
         true => unchanged(),
-        false => match is_whole(query) {
-            true => whole(snapshot, call, desk).await?,
-            false => listing(snapshot, call, desk).await?,
-        },
+        false => listing(snapshot, call, desk).await?,
     };
     if etag::names_any(asked) {
         answer = unchanged();
     }
+    describe(&mut answer, form, tag);
+    Ok(answer)
+}
+
+/// What a client, and whoever is between, may do with a listing (RFC 9111, section 5.2.2).
+fn describe(answer: &mut Answer, form: Form, tag: String) {
     let caching = match form {
         // Passwords belong into nobody's cache; a client that keeps the list itself may still ask.
         Form::Urls => "no-store",
@@ -78,7 +84,6 @@ async fn everything(
     ] {
         answer.headers.insert(name, HeaderValue::from_static(value));
     }
-    Ok(answer)
 }
 
 /// Whether nothing but the protocol is chosen: every parameter is known, and none is a filter.
@@ -87,8 +92,14 @@ fn is_whole(query: Option<&str>) -> bool {
     query::names(query).all(|name| NO_FILTERS.contains(&&*name))
 }
 
-/// All, or all that speaks a protocol.
-async fn whole(snapshot: &Arc<Snapshot>, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+/// All, or all that speaks a protocol. Its tag is that of its bytes: most checks of a proxy change
+/// the pool, and none of its addresses.
+async fn whole(
+    snapshot: &Arc<Snapshot>,
+    form: Form,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
     let (query, asked) = (call.head.uri.query(), &call.head.headers);
     if snapshot.pool.proxies().is_empty() {
         return Err(Refusal::NothingAlive);
@@ -96,16 +107,21 @@ async fn whole(snapshot: &Arc<Snapshot>, call: &Call<'_>, desk: &Desk) -> Result
     let filter = Filter::read(query)?;
     filter.apply(snapshot, call.now)?;
     let kind = Kind {
-        form: Form::read(query, asked),
+        form,
         protocol: filter.protocol(),
     };
-    let wanted = Coding::wanted(asked);
-    let (coding, body) = desk.shelf.listing(kind, wanted, snapshot).await?;
-    let mut answer = Answer::ok(kind.form.content_type(), "");
-    match coding {
-        Coding::Plain => answer.body = Content::Shared(body),
-        Coding::Gzip => answer.is_coded(Content::Shared(body)),
+    let listed = desk.shelf.listing(kind, snapshot).await?;
+    let tag = etag::of_bytes(listed.digest);
+    let mut answer = Answer::ok(form.content_type(), "");
+    if etag::names(asked, &tag) || etag::names_any(asked) {
+        answer = unchanged();
+    } else {
+        match desk.shelf.coded(listed, Coding::wanted(asked)).await {
+            (Coding::Plain, body) => answer.body = Content::Shared(body),
+            (Coding::Gzip, body) => answer.is_coded(Content::Shared(body)),
+        }
     }
+    describe(&mut answer, form, tag);
     Ok(answer)
 }
 

@@ -55,27 +55,30 @@ fn who_has_the_listing_is_told_that_it_is_unchanged() {
 }
 
 #[test]
-fn a_tag_lasts_as_long_as_the_pool_and_its_names_and_no_longer() {
+fn a_tag_lasts_for_as_long_as_what_is_listed_is_the_same() {
+    const FILTERED: &str = "/get-proxy?all=1&max_latency_ms=1000";
+    const JSON: &str = "/get-proxy?all=1&format=json";
     let server = Server::start();
-    let pool = Arc::new(Pool::new(proxies(&MIXED)));
     let publish = |pool: &Arc<Pool>, stat: Stat| {
-        let stat = Arc::new(stat);
-        server
-            .snapshots
-            .publish(Arc::clone(pool), stat, SystemTime::now(), false);
+        let (pool, stat) = (Arc::clone(pool), Arc::new(stat));
+        let now = SystemTime::now();
+        server.snapshots.publish(pool, stat, now, false);
     };
+    let pool = Arc::new(Pool::new(proxies(&MIXED)));
     publish(&pool, Stat::default());
-    let first = tag(&server.get(ALL));
-    publish(
-        &pool,
-        Stat {
-            total_dead: 9,
-            ..Stat::default()
-        },
-    );
-    let same = ask_with(&server, ALL, &first);
-    assert_eq!(same.status, 304);
-    assert_eq!(same.header("x-snapshot-generation"), Some("2"));
+    let targets = [ALL, FILTERED, JSON];
+    let tags = targets.map(|target| tag(&server.get(target)));
+    let now = || {
+        let asked = targets.iter().zip(&tags);
+        let asked = asked.map(|(target, tag)| ask_with(&server, target, tag).status);
+        asked.collect::<Vec<_>>()
+    };
+    let figures = Stat {
+        total_dead: 9,
+        ..Stat::default()
+    };
+    publish(&pool, figures);
+    assert_eq!(now(), [304; 3], "another generation of the same pool");
     let target = TargetStat {
         name: "shop".into(),
         ..TargetStat::default()
@@ -85,9 +88,13 @@ fn a_tag_lasts_as_long_as_the_pool_and_its_names_and_no_longer() {
         ..Stat::default()
     };
     publish(&pool, named.clone());
-    assert_eq!(ask_with(&server, ALL, &first).status, 200);
-    publish(&Arc::new(Pool::new(proxies(&MIXED))), named);
-    assert_eq!(ask_with(&server, ALL, &first).status, 200);
+    assert_eq!(now(), [304, 200, 200], "names are told in JSON");
+    let mut checked = proxies(&MIXED);
+    checked[0].latency_ms += 1;
+    publish(&Arc::new(Pool::new(checked)), named.clone());
+    assert_eq!(now(), [304, 200, 200], "the addresses are still the same");
+    publish(&Arc::new(Pool::new(proxies(&MIXED[1..]))), named);
+    assert_eq!(now(), [200; 3]);
 }
 
 #[test]
