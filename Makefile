@@ -1,5 +1,5 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
+# bench, demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
 # test-page installs a Chromium by apt-get.
 
 CARGO ?= cargo
@@ -68,7 +68,7 @@ bench: release ## Run every scenario of docs/performance.md (long); tables, JSON
 	$(BENCH) tune
 	$(BENCH) first --runs 3
 	$(BENCH) freshness
-	$(BENCH) api
+	$(PYTHON) scripts/nginx.py $(BENCH) api
 
 soak: release ## Two hours of the service under churn: slopes of memory, descriptors and threads
 	$(BENCH) soak

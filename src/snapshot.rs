@@ -210,11 +210,22 @@ pub struct Stat {
     pub latency_spread: Spread,
 }
 
+impl Stat {
+    /// What of the figures is told of each proxy: the names of the targets, and the sources.
+    fn names(&self) -> impl Iterator<Item = Option<&str>> {
+        let targets = self.targets.iter().map(|target| Some(&*target.name));
+        let sources = self.sources.iter().map(|source| Some(&*source.url));
+        targets.chain([None]).chain(sources)
+    }
+}
+
 /// What readers see: immutable and consistent in itself.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// Grows with every publication; 0 is the empty one before the first.
     pub generation: u64,
+    /// Grows whenever what can be listed is another: the pool, or what targets or sources are called.
+    pub listing: u64,
     /// When it was published.
     pub published: SystemTime,
     /// The alive proxies; shared with the generation before if they did not change.
@@ -238,6 +249,7 @@ impl Published {
     pub fn empty(now: SystemTime) -> Published {
         let nothing = Snapshot {
             generation: 0,
+            listing: 0,
             published: now,
             pool: Arc::default(),
             stat: Arc::default(),
@@ -256,10 +268,14 @@ impl Published {
 
     /// Replaces the snapshot; only the coordinator does. The generation is the next one.
     pub fn publish(&self, pool: Arc<Pool>, stat: Arc<Stat>, now: SystemTime, stale: bool) {
-        let before = self.current.load();
+        let last = self.current.load();
+        let generation = last.generation + 1;
+        let is_same = Arc::ptr_eq(&last.pool, &pool) && last.stat.names().eq(stat.names());
+        let listing = last.listing + u64::from(!is_same);
         self.current.store(Arc::new(Snapshot {
-            generation: before.generation + 1,
-            history: before.history_until(now),
+            generation,
+            listing,
+            history: last.history_until(now),
             published: now,
             pool,
             stat,
@@ -271,6 +287,42 @@ impl Published {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listing_is_another_only_when_the_pool_or_a_name_is() {
+        let published = Published::empty(SystemTime::UNIX_EPOCH);
+        let publish = |pool: &Arc<Pool>, stat: Stat| {
+            published.publish(
+                Arc::clone(pool),
+                Arc::new(stat),
+                SystemTime::UNIX_EPOCH,
+                false,
+            );
+            published.load().listing
+        };
+        let named = |target: &str, source: &str| Stat {
+            targets: vec![TargetStat {
+                name: target.into(),
+                ..TargetStat::default()
+            }],
+            sources: vec![SourceStat {
+                url: source.into(),
+                ..SourceStat::default()
+            }],
+            ..Stat::default()
+        };
+        let (first, second) = (Arc::default(), Arc::default());
+        assert_eq!(publish(&first, named("a", "b")), 1);
+        let figures = Stat {
+            total_dead: 7,
+            ..named("a", "b")
+        };
+        assert_eq!(publish(&first, figures), 1);
+        assert_eq!(publish(&second, named("a", "b")), 2);
+        assert_eq!(publish(&second, named("c", "b")), 3);
+        assert_eq!(publish(&second, named("c", "d")), 4);
+        assert_eq!(published.load().generation, 5);
+    }
 
     #[test]
     fn a_published_proxy_is_at_most_88_bytes() {

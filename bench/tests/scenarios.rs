@@ -163,6 +163,8 @@ fn api_measures_every_route_with_and_without_a_sweep() {
         "built-in",
         "--connections",
         "8",
+        "--large",
+        "60",
     ];
     let output = ended(scenario(
         "api",
@@ -172,7 +174,7 @@ fn api_measures_every_route_with_and_without_a_sweep() {
     assert!(output.status.success(), "{}", said(&output));
     let report = report(out.path(), "api.json", &output);
     let rows = array(&report["rows"]);
-    assert!(rows.len() >= 12, "{}", said(&output));
+    assert!(rows.len() >= 14, "{}", said(&output));
     for (number, row) in rows[..12].iter().enumerate() {
         let run = &row["runs"][0];
         assert!(run["outcome"]["answers"].as_u64() >= Some(8), "{row}");
@@ -183,6 +185,16 @@ fn api_measures_every_route_with_and_without_a_sweep() {
         // In the first six nothing is checked.
         assert!(number >= 6 || run["probes"] == 0, "{row}");
     }
+    // The last two are of a pool in which all are alive: text, and JSON, which is larger.
+    let bytes = rows[rows.len() - 2..].iter().map(|row| {
+        let outcome = &row["runs"][0]["outcome"];
+        outcome["bytes"].as_u64().unwrap_or(0) / outcome["answers"].as_u64().unwrap_or(1)
+    });
+    let bytes: Vec<u64> = bytes.collect();
+    assert!(
+        bytes[0] > 60 * 10 && bytes[1] > bytes[0] + 60 * 60,
+        "{bytes:?}"
+    );
     assert!(out.path().join("api-per-cpu.svg").is_file());
 }
 

@@ -1,9 +1,11 @@
 //! An answer before it is sent: status, headers, and a body that is whole.
 
 use super::refusal::Refusal;
+use super::shelf::Shelf;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::Response as HttpResponse;
+use http_body_util::Full;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,12 +15,24 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// `application/json`.
 pub(super) const JSON: &str = "application/json";
 
+/// What is sent.
+pub(super) type Response = HttpResponse<Full<Bytes>>;
+
+/// The body of an answer.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// Made for this answer.
+    Own(Bytes),
+    /// Shared with other answers, in the coding in which it is sent. It was weighed when it was made.
+    Shared(Bytes),
+}
+
 /// What a route says.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Content,
 }
 
 impl Answer {
@@ -26,14 +40,14 @@ impl Answer {
     pub(super) fn new(
         status: StatusCode,
         content_type: &'static str,
-        body: impl Into<Vec<u8>>,
+        body: impl Into<Bytes>,
     ) -> Answer {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         Answer {
             status,
             headers,
-            body: body.into(),
+            body: Content::Own(body.into()),
         }
     }
 
@@ -44,26 +58,29 @@ impl Answer {
     }
 
     /// Status 200.
-    pub(super) fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
+    pub(super) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Answer {
         Answer::new(StatusCode::OK, content_type, body)
     }
 
     /// The response, with the headers that all of them have. A large body for which `scale` has
-    /// no room left is refused instead.
-    pub(super) fn weighed(self, scale: &Scale) -> Response {
-        let (status, mut headers, body) = match scale.weigh(self.body) {
-            Some(body) => (self.status, self.headers, body),
-            None => {
-                let refusal = Answer::from(Refusal::Overloaded);
-                (refusal.status, refusal.headers, refusal.body.into())
-            }
+    /// no room left, even if what `shelf` keeps for nobody leaves it, is refused instead.
+    pub(super) fn weighed(self, scale: &Scale, shelf: &Shelf) -> Response {
+        let body = match self.body {
+            Content::Own(body) => shelf.or_make_room(|| scale.weigh(body.clone())),
+            Content::Shared(body) => Some(body),
         };
-        // Each answer differs from the next, and some hold credentials.
+        let Some(body) = body else {
+            // Its own body is small, so it is not refused again.
+            return Answer::from(Refusal::Overloaded).weighed(scale, shelf);
+        };
+        let (status, mut headers) = (self.status, self.headers);
+        // Each answer differs from the next, and some hold credentials; where that is not so the
+        // route says it.
         let no_store = HeaderValue::from_static("no-store");
-        headers.insert(header::CACHE_CONTROL, no_store);
+        headers.entry(header::CACHE_CONTROL).or_insert(no_store);
         let nosniff = HeaderValue::from_static("nosniff");
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-        let mut response = Response::new(body.into());
+        let mut response = Response::new(Full::new(body));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -72,7 +89,7 @@ impl Answer {
 
 /// Bytes of large answers that wait for their readers, all together bounded: a few hundred clients
 /// that ask for everything and read nothing must not take the memory of the host.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scale {
     free_kib: Arc<Semaphore>,
     total_kib: u32,
@@ -93,29 +110,56 @@ impl Scale {
 
     /// The body, which weighs until the last of it was sent or dropped; `None` if there is no room
     /// left. One that is larger than the whole scale passes alone.
-    fn weigh(&self, body: Vec<u8>) -> Option<Bytes> {
-        if body.capacity() < LARGE_BYTES {
-            return Some(body.into());
+    pub(super) fn weigh(&self, body: Bytes) -> Option<Bytes> {
+        if body.len() < LARGE_BYTES {
+            return Some(body);
         }
-        let kib = u32::try_from(body.capacity() >> 10).unwrap_or(u32::MAX);
-        let share = Arc::clone(&self.free_kib)
-            .try_acquire_many_owned(kib.min(self.total_kib))
-            .ok()?;
-        Some(Bytes::from_owner(Weighed {
+        self.hold(body).map(|held| held.bytes())
+    }
+
+    /// The same for a body that is kept and read by many; it weighs once.
+    pub(super) fn hold(&self, body: Bytes) -> Option<Held> {
+        let share = match body.len() {
+            0..LARGE_BYTES => None,
+            bytes => {
+                let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX);
+                let kib = kib.min(self.total_kib);
+                let share = Arc::clone(&self.free_kib).try_acquire_many_owned(kib);
+                Some(share.ok()?)
+            }
+        };
+        Some(Held(Arc::new(Weighed {
             body,
             _share: share,
-        }))
+        })))
     }
 }
 
+/// A body on the scale.
+#[derive(Clone, Debug)]
+pub(super) struct Held(Arc<Weighed>);
+
+#[derive(Debug)]
 struct Weighed {
-    body: Vec<u8>,
-    _share: OwnedSemaphorePermit,
+    body: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
-impl AsRef<[u8]> for Weighed {
+impl Held {
+    /// It, without a copy.
+    pub(super) fn bytes(&self) -> Bytes {
+        Bytes::from_owner(self.clone())
+    }
+
+    /// Whether anyone else has it.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        &self.0.body
     }
 }
 
@@ -126,27 +170,26 @@ mod tests {
     #[test]
     fn large_answers_weigh_until_they_are_dropped() {
         let scale = Scale::new(256 << 10);
-        let first = scale.weigh(vec![1; 128 << 10]).unwrap();
-        let second = scale.weigh(vec![2; 128 << 10]).unwrap();
-        assert!(scale.weigh(vec![3; 128 << 10]).is_none());
+        let weigh = |byte: u8| scale.weigh(vec![byte; 128 << 10].into());
+        let first = weigh(1).unwrap();
+        let second = weigh(2).unwrap();
+        assert!(weigh(3).is_none());
         let part_of_it = first.slice(10..20);
         drop(first);
-        assert!(
-            scale.weigh(vec![3; 128 << 10]).is_none(),
-            "a part is still held"
-        );
+        assert!(weigh(3).is_none(), "a part is still held");
         drop(part_of_it);
-        assert_eq!(scale.weigh(vec![3; 128 << 10]).unwrap()[0], 3);
+        assert_eq!(weigh(3).unwrap()[0], 3);
         drop(second);
     }
 
     #[test]
     fn small_answers_always_pass_and_a_huge_one_passes_alone() {
         let scale = Scale::new(128 << 10);
-        let huge = scale.weigh(vec![0; 1 << 20]).unwrap();
-        assert!(scale.weigh(vec![0; 1 << 20]).is_none());
-        assert!(scale.weigh(vec![0; 1000]).is_some());
+        let weigh = |bytes| scale.weigh(vec![0; bytes].into());
+        let huge = weigh(1 << 20).unwrap();
+        assert!(weigh(1 << 20).is_none());
+        assert!(weigh(1000).is_some());
         drop(huge);
-        assert!(scale.weigh(vec![0; 1 << 20]).is_some());
+        assert!(weigh(1 << 20).is_some());
     }
 }

@@ -1,11 +1,16 @@
 //! What the routes work with, and what one of them is called with.
 
+use super::answer::Scale;
 use super::client::Client;
+use super::etag::Tags;
 use super::holder::Holder;
 use super::leases::Leases;
 use super::limits::Limits;
+use super::press::Press;
 use super::questions::Questions;
 use super::rates::Rates;
+use super::shelf::Shelf;
+use super::tally::Tally;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
 use std::hash::{BuildHasher, RandomState};
@@ -20,11 +25,22 @@ pub(super) struct Desk {
     pub(super) leases: Leases,
     /// Seeded at random: no client can choose to be taken for another.
     voices: RandomState,
+    pub(super) scale: Scale,
+    pub(super) press: Press,
+    pub(super) shelf: Shelf,
+    pub(super) tags: Tags,
+    pub(super) tally: Tally,
 }
 
 impl Desk {
     pub(super) fn new(state: ApiState, limits: &Limits) -> Desk {
+        let (scale, press) = (Scale::new(limits.answer_bytes_max), Press::new());
         Desk {
+            shelf: Shelf::new(press.clone(), scale.clone()),
+            scale,
+            press,
+            tags: Tags::default(),
+            tally: Tally::new(&state.metrics),
             questions: Questions::new(state.questions.clone(), limits),
             rates: Rates::new(Instant::now()),
             leases: Leases::default(),

@@ -13,8 +13,11 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+/// Rows that are written at once: a fraction of a millisecond.
+const PIECE_ROWS: usize = 500;
+
 /// How proxies are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     /// `host:port` lines.
     Addresses,
@@ -25,7 +28,7 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// `format=url` and `format=json` are taken at their word; otherwise `Accept` decides, and
+    /// `format=url`, `format=json` and `format=txt` are taken at their word; otherwise `Accept` decides, and
     /// whatever else `format` says means addresses.
     pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Form {
         let accepts_json = || {
@@ -37,6 +40,7 @@ impl Form {
         match query::value(query, "format").as_deref() {
             Some("url") => Form::Urls,
             Some("json") => Form::Json,
+            Some("txt") => Form::Addresses,
             _ if accepts_json() => Form::Json,
             _ => Form::Addresses,
         }
@@ -83,6 +87,43 @@ impl Form {
             }
         };
         debug_assert!(written.is_ok());
+        // What is too much would be kept for as long as the body is.
+        body.shrink_to_fit();
+        body
+    }
+
+    /// The same in pieces, between which other requests have their turn.
+    pub(super) async fn write_in_turns(
+        self,
+        proxies: &[&Proxy],
+        snapshot: &Snapshot,
+        lease: Option<Granted>,
+    ) -> Vec<u8> {
+        if proxies.len() <= PIECE_ROWS {
+            return self.write(proxies, snapshot, lease);
+        }
+        // Around the rows stands what stands around none.
+        let frame = self.write(&[], snapshot, lease);
+        let opening = frame.iter().position(|&byte| byte == b'[');
+        let (before, behind) = frame.split_at(opening.map_or(0, |at| at + 1));
+        let mut body = Vec::with_capacity(frame.len() + proxies.len() * self.bytes_each());
+        body.extend_from_slice(before);
+        for (nth, piece) in proxies.chunks(PIECE_ROWS).enumerate() {
+            match self {
+                Form::Addresses | Form::Urls => body.extend(self.write(piece, snapshot, None)),
+                Form::Json => {
+                    if nth > 0 {
+                        body.push(b',');
+                    }
+                    let rows = serde_json::to_vec(&Rows(piece, &snapshot.stat));
+                    let rows = rows.expect("our own types have a JSON form");
+                    body.extend_from_slice(&rows[1..rows.len() - 1]);
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        body.extend_from_slice(behind);
+        body.shrink_to_fit();
         body
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP API: serves the snapshot, and nothing else decides anything here.
 //!
-//! One thread with one tokio current-thread runtime. A read never waits for anybody: it loads the
+//! One thread with one tokio current-thread runtime, and one beside it that renders and compresses
+//! large answers, one at a time. A read of a few proxies never waits for anybody: it loads the
 //! snapshot once and answers from it. Only questions about one proxy go to the coordinator, a few at
 //! a time and for a moment, while all else goes on. `docs/api.md` describes the routes for clients.
 
@@ -8,14 +9,18 @@ mod answer;
 mod auth;
 mod buckets;
 mod client;
+mod coding;
+mod cors;
 mod crowd;
 mod desk;
+mod etag;
 mod forwarded;
 mod holder;
 mod leases;
 mod limits;
 mod listing;
 mod patience;
+mod press;
 mod query;
 mod questions;
 mod rates;
@@ -23,7 +28,10 @@ mod refusal;
 mod routes;
 mod select;
 mod server;
+mod shelf;
 mod slots;
+mod stamp;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -44,8 +52,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+
+/// The name of the thread that renders and compresses large answers.
+const PRESS_THREAD: &str = "api-press";
 
 /// What the API reads and whom it may ask.
 #[derive(Clone, Debug)]
@@ -81,6 +93,8 @@ pub struct Settings {
     pub trusted_proxies: Arc<[Network]>,
     /// Connections at once from one address that is no trusted proxy.
     pub connections_per_ip_max: usize,
+    /// Pages of which origins may read answers.
+    pub cors_origins: config::Origins,
 }
 
 impl From<&Config> for Settings {
@@ -93,6 +107,7 @@ impl From<&Config> for Settings {
             rate_limit_per_ip: config.api.rate_limit_per_ip,
             trusted_proxies: config.api.trusted_proxies.clone(),
             connections_per_ip_max: config.api.connections_per_ip_max,
+            cors_origins: config.api.cors_origins.clone(),
         }
     }
 }
@@ -133,6 +148,10 @@ fn spawn_within(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .thread_name(PRESS_THREAD)
+        .max_blocking_threads(1)
+        // Once it is there it stays: its CPU time can be read for as long as it is used.
+        .thread_keep_alive(Duration::from_secs(86_400))
         .build()?;
     let handle = runtime.handle().clone();
     let thread = thread::Builder::new().name("api".into()).spawn(move || {

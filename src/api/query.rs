@@ -11,6 +11,12 @@ pub(super) fn value<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, st
         .filter(|value| !value.is_empty())
 }
 
+/// The names of all parameters that have a value, decoded.
+pub(super) fn names(query: Option<&str>) -> impl Iterator<Item = Cow<'_, str>> {
+    form_urlencoded::parse(query.unwrap_or("").as_bytes())
+        .filter_map(|(name, value)| (!value.is_empty()).then_some(name))
+}
+
 /// A whole number of at least 1: decimal digits with an optional `+`, no spaces. One that is too
 /// large for 64 bits is the largest that is not.
 pub(super) fn at_least_one(text: &str) -> Option<u64> {

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use crate::snapshot::{Proxy, Snapshot, Stat};
 use proxy_shards::{Anonymity, Protocol};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -43,6 +44,11 @@ impl<'q> Filter<'q> {
             source: query::value(query, "source"),
             target: query::value(query, "target"),
         })
+    }
+
+    /// The protocol that is wanted.
+    pub(super) fn protocol(&self) -> Option<Protocol> {
+        self.protocol
     }
 
     /// What passes the filters, never nothing. Without a filter, and with only a protocol, nothing
@@ -224,13 +230,15 @@ impl Amount {
                 .map(|at| matches.get(at % available))
                 .collect();
         }
-        // The first steps of a Fisher–Yates shuffle are a sample without repeats.
-        let mut order: Vec<usize> = (0..available).collect();
-        for at in 0..wanted {
-            order.swap(at, random.usize(at..available));
-        }
-        order.truncate(wanted);
-        order.into_iter().map(|at| matches.get(at)).collect()
+        // The first steps of a Fisher–Yates shuffle are a sample without repeats. Only what was moved
+        // is remembered: a few out of very many cost what a few cost.
+        let mut moved: HashMap<usize, usize> = HashMap::with_capacity(wanted);
+        let draw = |at: usize| {
+            let other = random.usize(at..available);
+            let here = moved.get(&at).copied().unwrap_or(at);
+            matches.get(moved.insert(other, here).unwrap_or(other))
+        };
+        (0..wanted).map(draw).collect()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Accepts connections and serves HTTP/1 on them, within the limits.
 
 use super::ApiState;
-use super::answer::{Answer, Scale};
+use super::answer::{Answer, Response};
 use super::client::Client;
+use super::coding;
+use super::cors;
 use super::crowd::{Crowd, Seat};
 use super::desk::{Call, Desk};
 use super::forwarded;
@@ -12,7 +14,6 @@ use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
 use axum::http::Request;
-use axum::response::Response;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -38,7 +39,12 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    serve_from(listener, Server::new(state, limits), shutdown).await;
+    let server = Server::new(state, limits);
+    let desk = Arc::clone(&server);
+    tokio::select! {
+        () = serve_from(listener, server, shutdown) => {}
+        () = desk.desk.shelf.tidy(&desk.desk.state.snapshots) => {}
+    }
     Ok(())
 }
 
@@ -94,7 +100,6 @@ struct Server {
     limits: Limits,
     slots: Slots,
     crowd: Arc<Crowd>,
-    scale: Scale,
 }
 
 impl Server {
@@ -102,7 +107,6 @@ impl Server {
         Arc::new(Server {
             slots: Slots::new(limits.connections_max),
             crowd: Crowd::new(Arc::clone(&state.metrics)),
-            scale: Scale::new(limits.answer_bytes_max),
             desk: Desk::new(state, &limits),
             limits,
         })
@@ -177,19 +181,28 @@ impl Server {
                     settings: &settings,
                     now: SystemTime::now(),
                 };
-                routes::answer(endpoint, &call, &self.desk).await
+                let methods = endpoint.map(Endpoint::methods);
+                let preflight = |methods| cors::preflight(&settings.cors_origins, &head, methods);
+                match methods.and_then(preflight) {
+                    Some(answer) => Ok(answer),
+                    None => routes::answer(endpoint, &call, &self.desk).await,
+                }
             }
             Err(refusal) => Err(refusal),
         };
-        let response = answer.unwrap_or_else(Answer::from).weighed(&self.scale);
-        let (method, endpoint) = (routes::label(&head.method), Endpoint::label(endpoint));
-        let status = response.status().as_u16();
+        let answer = answer.unwrap_or_else(Answer::from);
+        let answer = coding::encode(answer, &head.headers, &self.desk.press).await;
+        let mut response = answer.weighed(&self.desk.scale, &self.desk.shelf);
+        cors::allow(
+            &settings.cors_origins,
+            &head.headers,
+            response.headers_mut(),
+        );
+        let (method, status) = (routes::label(&head.method), response.status());
         let seconds = started.elapsed().as_secs_f64();
-        self.desk
-            .state
-            .metrics
-            .api_request(method, endpoint, status, seconds);
-        tracing::debug!(method, endpoint, status, "answered");
+        self.desk.tally.count(endpoint, method, status, seconds);
+        let endpoint = Endpoint::label(endpoint);
+        tracing::debug!(method, endpoint, status = status.as_u16(), "answered");
         response
     }
 

@@ -46,6 +46,7 @@ pub(super) fn settings() -> Settings {
         rate_limit_per_ip: None,
         trusted_proxies: Arc::new([]),
         connections_per_ip_max: 256,
+        cors_origins: config::Origins::None,
     }
 }
 
@@ -179,7 +180,9 @@ pub(super) fn send(address: SocketAddr, request: &[u8]) -> Reply {
 pub(super) struct Reply {
     pub(super) status: u16,
     head: String,
+    /// As text; empty if it is none.
     pub(super) body: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -187,13 +190,16 @@ impl Reply {
     pub(super) fn read(mut stream: TcpStream) -> Reply {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").expect(&text);
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let body = bytes.split_off(end.expect("a head") + 4);
+        let head = String::from_utf8(bytes).unwrap();
+        let head = head.trim_end();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Reply {
             status,
             head: head.to_owned(),
-            body: body.to_owned(),
+            body: String::from_utf8(body.clone()).unwrap_or_default(),
+            bytes: body,
         }
     }
 
@@ -225,6 +231,14 @@ impl Reply {
         assert!(self.body.ends_with('\n'), "{:?}", self.body);
         self.body.lines().collect()
     }
+}
+
+/// What was compressed.
+pub(super) fn ungzip(coded: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(coded);
+    decoder.read_to_end(&mut plain).unwrap();
+    plain
 }
 
 /// Alive proxies from URLs, checked now; the first has latency 100 ms, the next 200 and so on.

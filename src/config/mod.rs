@@ -10,6 +10,7 @@ mod shape;
 
 mod check;
 mod checker;
+mod cors;
 mod expect;
 mod secret;
 mod serving;
@@ -23,6 +24,7 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
+pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
 pub use secret::{JUDGE_SECRET_ENV, judge_secret};
@@ -159,6 +161,8 @@ pub struct Api {
     pub connections_per_ip_max: usize,
     /// Clients that must say the same of a proxy before anything follows from it, at least 1.
     pub report_quorum: u8,
+    /// Pages of which origins may read answers.
+    pub cors_origins: Origins,
 }
 
 /// Where the ledger survives a restart.

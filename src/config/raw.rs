@@ -132,6 +132,7 @@ block! {
         trusted_proxies: Vec<String> = Vec::new(),
         max_connections_per_ip: u64 = 256,
         report_quorum: u64 = 0,
+        cors_origins: Vec<String> = Vec::new(),
     }
 }
 
@@ -171,6 +172,7 @@ impl RawConfig {
         template.aggregator.allow_networks.push(String::new());
         template.aggregator.deny_networks.push(String::new());
         template.api.trusted_proxies.push(String::new());
+        template.api.cors_origins.push(String::new());
         template
     }
 }

@@ -1,5 +1,6 @@
 //! Checks `api` and `metrics`: what is served where, and to whom.
 
+use super::cors;
 use super::problem::{Report, quoted};
 use super::raw::{RawApi, RawMetrics};
 use super::secret::is_variable_name;
@@ -73,6 +74,7 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         rate_limit_per_minute,
         rate_limit_per_ip,
         trusted_proxies: trusted_proxies(&raw.trusted_proxies, report),
+        cors_origins: cors::origins(&raw.cors_origins, report),
         report_quorum: report_quorum(raw.report_quorum, known, report),
         connections_per_ip_max: usize::try_from(connections_per_ip_max).unwrap_or(usize::MAX),
     };

@@ -69,6 +69,7 @@ fn known_keys() -> BTreeMap<String, Value> {
     let mut template = serde_json::to_value(RawConfig::template()).unwrap();
     for (block, list) in [
         ("api", "trusted_proxies"),
+        ("api", "cors_origins"),
         ("aggregator", "allow_networks"),
         ("aggregator", "deny_networks"),
     ] {

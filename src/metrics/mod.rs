@@ -16,7 +16,8 @@ use page::Page;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
+    Registry,
 };
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -38,6 +39,21 @@ pub struct Metrics {
     storage_errors: IntCounterVec,
     saved_at: GaugeVec,
     lists: Mutex<Lists>,
+}
+
+/// Where requests with one method, route and status are counted.
+#[derive(Debug)]
+pub struct ApiRoute {
+    requests: IntCounter,
+    duration: Histogram,
+}
+
+impl ApiRoute {
+    /// One was answered after this time.
+    pub fn count(&self, seconds: f64) {
+        self.requests.inc();
+        self.duration.observe(seconds);
+    }
 }
 
 impl Metrics {
@@ -110,12 +126,17 @@ impl Metrics {
         status: u16,
         seconds: f64,
     ) {
-        self.api_requests
-            .with_label_values(&[method, endpoint, &status.to_string()])
-            .inc();
-        self.api_duration
-            .with_label_values(&[method, endpoint])
-            .observe(seconds);
+        self.api_route(method, endpoint, status).count(seconds);
+    }
+
+    /// Where requests of one kind are counted, found once.
+    pub fn api_route(&self, method: &'static str, endpoint: &'static str, status: u16) -> ApiRoute {
+        ApiRoute {
+            requests: self
+                .api_requests
+                .with_label_values(&[method, endpoint, &status.to_string()]),
+            duration: self.api_duration.with_label_values(&[method, endpoint]),
+        }
     }
 
     /// Counts a request that exceeded `limit`, which is of a closed set.

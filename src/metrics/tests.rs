@@ -10,6 +10,7 @@ use std::sync::Arc;
 fn snapshot(stat: Stat) -> Snapshot {
     Snapshot {
         generation: 7,
+        listing: 1,
         published: SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
         pool: Arc::new(Pool::default()),
         stat: Arc::new(stat),

@@ -1,5 +1,6 @@
 //! `proxy-bench api`: requests per second and latency of the API, with and without a sweep.
 
+mod large;
 mod measure;
 mod table;
 
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// How long each route is asked in each run
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
+    /// How many proxies are alive in the pool whose listings are measured beside; 0: none are
+    #[arg(long, default_value_t = 100_000)]
+    large: usize,
     /// Who asks; wrk counts in whole seconds [default: wrk where it is installed]
     #[arg(long, value_enum)]
     client: Option<Asks>,
@@ -128,6 +132,10 @@ pub(crate) fn run(options: &Options) -> Done {
     ))?;
     service.stop()?;
     nginx.map_or(Ok(()), Nginx::stop)?;
+    drop(stage);
+    if options.large > 0 {
+        large::run(options, &bench, &client, &mut report)?;
+    }
     report.end(&[("per-cpu", table::plot(&all).svg()?)])?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,29 +1,37 @@
 //! `/get-proxy`: alive proxies from the snapshot.
 
 use super::lease::{self, Granted};
-use crate::api::answer::Answer;
+use crate::api::answer::{Answer, Content};
+use crate::api::coding::Coding;
 use crate::api::desk::{Call, Desk};
+use crate::api::etag;
 use crate::api::leases::Leases;
 use crate::api::listing::Form;
 use crate::api::refusal::Refusal;
 use crate::api::select::{Amount, Filter, Matches};
+use crate::api::shelf::Kind;
 use crate::api::unique::{Seen, Unique};
+use crate::api::{query, stamp};
 use crate::snapshot::{Proxy, Snapshot};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// The proxies that the query asks for, or why there are none; with the snapshot's headers.
-pub(super) fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
+pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
     let snapshot = desk.state.snapshots.load();
-    let listed = listing(&snapshot, call, desk);
+    let listed = match Amount::read(call.head.uri.query()) {
+        Ok(Amount::All) => everything(&snapshot, call, desk).await,
+        _ => listing(&snapshot, call, desk).await,
+    };
     let mut answer = listed.unwrap_or_else(Answer::from);
-    describe(&snapshot, call.now, &mut answer.headers);
+    stamp::describe(&snapshot, call.now, &mut answer.headers);
     answer
 }
 
 /// The order of these lines is the contract: what is checked first hides what comes later.
-fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
     let query = call.head.uri.query();
     if snapshot.pool.proxies().is_empty() {
         return Err(Refusal::NothingAlive);
@@ -45,7 +53,7 @@ fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         false => wish.choose(snapshot, &matches, call, desk)?,
     };
     let form = Form::read(query, &call.head.headers);
-    let body = form.write(&proxies, snapshot, granted);
+    let body = form.write_in_turns(&proxies, snapshot, granted).await;
     let mut answer = Answer::ok(form.content_type(), body);
     if let Some(granted) = granted {
         lease::describe(&granted, &mut answer.headers);
@@ -110,28 +118,98 @@ impl Wish {
     }
 }
 
-/// Says which snapshot it was, how old, and whether and why it is one that is held.
-fn describe(snapshot: &Snapshot, now: SystemTime, headers: &mut HeaderMap) {
-    let age = now.duration_since(snapshot.published).unwrap_or_default();
-    headers.insert(
-        HeaderName::from_static("x-snapshot-generation"),
-        snapshot.generation.into(),
-    );
-    headers.insert(
-        HeaderName::from_static("x-snapshot-age"),
-        age.as_secs().into(),
-    );
-    if snapshot.stale {
-        headers.insert(
-            HeaderName::from_static("x-snapshot-stale"),
-            HeaderValue::from_static("true"),
-        );
-        if let Some((why, _since)) = snapshot.stat.stale {
-            headers.insert(
-                HeaderName::from_static("x-snapshot-stale-reason"),
-                HeaderValue::from_static(why.label()),
-            );
+/// All that passes the filters. What is the same for everyone, and until the pool is another, has a
+/// tag; it is made once if there is no filter.
+async fn everything(
+    snapshot: &Arc<Snapshot>,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
+    let (query, asked) = (call.head.uri.query(), &call.head.headers);
+    // What is too old, and how long ago somebody was banned, is another thing with each second.
+    let ages = ["max_age", "target"];
+    if ages.iter().any(|name| query::value(query, name).is_some()) {
+        return listing(snapshot, call, desk).await;
+    }
+    let form = Form::read(query, asked);
+    if is_whole(query) {
+        return whole(snapshot, form, call, desk).await;
+    }
+    let tag = desk.tags.of(snapshot, form, query);
+    // Only what was answered with 200 has a tag, so this one would be again.
+    let mut answer = match etag::names(asked, &tag) {
+        true => unchanged(),
+        false => listing(snapshot, call, desk).await?,
+    };
+    if etag::names_any(asked) {
+        answer = unchanged();
+    }
+    describe(&mut answer, form, tag);
+    Ok(answer)
+}
+
+/// What a client, and whoever is between, may do with a listing (RFC 9111, section 5.2.2).
+fn describe(answer: &mut Answer, form: Form, tag: String) {
+    let caching = match form {
+        // Passwords belong into nobody's cache; a client that keeps the list itself may still ask.
+        Form::Urls => "no-store",
+        Form::Addresses | Form::Json => "private, no-cache",
+    };
+    let tag = HeaderValue::try_from(tag).expect("digits in quotation marks");
+    answer.headers.insert(header::ETAG, tag);
+    for (name, value) in [
+        (header::CACHE_CONTROL, caching),
+        (header::VARY, "Accept, Accept-Encoding"),
+    ] {
+        answer.headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// Whether nothing but the protocol is chosen: every parameter is known, and none is a filter.
+fn is_whole(query: Option<&str>) -> bool {
+    const NO_FILTERS: [&str; 5] = ["all", "format", "key", "limit", "protocol"];
+    query::names(query).all(|name| NO_FILTERS.contains(&&*name))
+}
+
+/// All, or all that speaks a protocol. Its tag is that of its bytes: most checks of a proxy change
+/// the pool, and none of its addresses.
+async fn whole(
+    snapshot: &Arc<Snapshot>,
+    form: Form,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
+    let (query, asked) = (call.head.uri.query(), &call.head.headers);
+    if snapshot.pool.proxies().is_empty() {
+        return Err(Refusal::NothingAlive);
+    }
+    let filter = Filter::read(query)?;
+    filter.apply(snapshot, call.now)?;
+    let kind = Kind {
+        form,
+        protocol: filter.protocol(),
+    };
+    let listed = desk.shelf.listing(kind, snapshot).await?;
+    let tag = etag::of_bytes(listed.digest);
+    let mut answer = Answer::ok(form.content_type(), "");
+    if etag::names(asked, &tag) || etag::names_any(asked) {
+        answer = unchanged();
+    } else {
+        match desk.shelf.coded(listed, Coding::wanted(asked)).await {
+            (Coding::Plain, body) => answer.body = Content::Shared(body),
+            (Coding::Gzip, body) => answer.is_coded(Content::Shared(body)),
         }
+    }
+    describe(&mut answer, form, tag);
+    Ok(answer)
+}
+
+/// 304, whose other headers are those that 200 would have (RFC 9110, section 15.4.5).
+fn unchanged() -> Answer {
+    Answer {
+        status: StatusCode::NOT_MODIFIED,
+        headers: HeaderMap::new(),
+        body: Content::Own(Default::default()),
     }
 }
 

@@ -48,7 +48,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 11] = [
+    pub(super) const ALL: [Endpoint; 11] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -109,6 +109,11 @@ impl Endpoint {
     /// The label of a route in the metrics; `other` for every path that is none.
     pub(super) fn label(endpoint: Option<Endpoint>) -> &'static str {
         endpoint.map_or("other", |endpoint| endpoint.row().path)
+    }
+
+    /// Its methods, as `Allow` names them.
+    pub(super) fn methods(self) -> &'static str {
+        self.row().methods
     }
 
     fn allows(self, method: &Method) -> bool {
@@ -216,7 +221,7 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
             state.metrics.leases(lease::count(desk));
             metrics::page(state, call.settings, call.now)
         }
-        Endpoint::GetProxy => Ok(get_proxy::answer(call, desk)),
+        Endpoint::GetProxy => Ok(get_proxy::answer(call, desk).await),
         Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,

@@ -76,6 +76,7 @@ pub(super) fn answer() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::hash;
+    use crate::api::answer::Content;
     use crate::api::testing::{Server, settings_with_keys};
     use proxy_shards::Verdict;
 
@@ -121,8 +122,10 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_and_writes_no_markup() {
-        let page = super::answer();
-        let page = String::from_utf8(page.body).unwrap();
+        let Content::Own(page) = super::answer().body else {
+            panic!("the page is not shared");
+        };
+        let page = String::from_utf8(page.to_vec()).unwrap();
         assert!(page.starts_with("<!doctype html>") && page.len() > 10_000);
         for forbidden in [
             " src=",

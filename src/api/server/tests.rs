@@ -132,11 +132,13 @@ fn large_answers_that_nobody_reads_do_not_add_up() {
     let request = format!("GET {target} HTTP/1.1\r\nHost: t\r\n\r\n");
     greedy.write_all(request.as_bytes()).unwrap();
     greedy.read_exact(&mut [0]).unwrap();
-    let reply = server.get(target);
+    let refused = server.get("/get-proxy?all=1&format=json&max_latency_ms=100000");
     assert_eq!(
-        (reply.status, reply.header("retry-after")),
+        (refused.status, refused.header("retry-after")),
         (503, Some("5"))
     );
+    let shared = server.get(target);
+    assert_eq!(shared.status, 200, "it is in memory already");
     assert_eq!(server.get("/get-proxy?limit=10").lines().len(), 10);
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             trusted_proxies: Arc::new([]),
             connections_per_ip_max: 256,
             report_quorum: 1,
+            cors_origins: crate::config::Origins::default(),
         },
         storage: Storage {
             backend: Backend::File("unused".into()),

@@ -9,8 +9,9 @@ use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The name of the thread that serves.
-const API_THREAD: &str = "api";
+/// The names of the thread that serves, and of the one that makes large answers for it, which is
+/// there once it was needed.
+const API_THREADS: [&str; 2] = ["api", "api-press"];
 /// Between two looks whether the sweep still probes.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -112,8 +113,11 @@ impl Round<'_> {
 }
 
 fn cpu(service: &Service) -> Result<f64> {
-    let cpu = service.process().cpu_of_threads(API_THREAD);
-    cpu.ok_or_else(|| service.fault("it has no thread `api` whose CPU time can be read"))
+    let of = |name| service.process().cpu_of_threads(name);
+    let [serves, makes] = API_THREADS.map(of);
+    serves
+        .map(|serves| serves + makes.unwrap_or_default())
+        .ok_or_else(|| service.fault("it has no thread `api` whose CPU time can be read"))
 }
 
 /// Probes that have ended so far.

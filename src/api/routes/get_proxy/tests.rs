@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 mod filters;
+mod listings;
 mod unique;
 
 const MIXED: [&str; 5] = [
