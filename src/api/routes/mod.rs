@@ -3,6 +3,7 @@
 mod get_proxy;
 mod health;
 mod metrics;
+mod openapi;
 mod proxy;
 pub(super) mod reload;
 mod stat;
@@ -27,6 +28,7 @@ pub(super) enum Endpoint {
     Proxy,
     Stat,
     Reload,
+    OpenApi,
 }
 
 /// What each route needs of a request.
@@ -38,7 +40,7 @@ struct Row {
 }
 
 impl Endpoint {
-    const ALL: [Endpoint; 7] = [
+    const ALL: [Endpoint; 8] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -46,6 +48,7 @@ impl Endpoint {
         Endpoint::Proxy,
         Endpoint::Stat,
         Endpoint::Reload,
+        Endpoint::OpenApi,
     ];
 
     fn row(self) -> Row {
@@ -64,6 +67,7 @@ impl Endpoint {
                 path: "/reload",
                 methods: "POST",
             },
+            Endpoint::OpenApi => read("/openapi.json"),
         }
     }
 
@@ -97,7 +101,7 @@ impl Endpoint {
 
     fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
         match (self, &settings.keys) {
-            (Endpoint::Health | Endpoint::Ready, _) => true,
+            (Endpoint::Health | Endpoint::Ready | Endpoint::OpenApi, _) => true,
             (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
             // A key is required and none is known: closed, until the configuration names one.
             (Endpoint::Metrics, None) => false,
@@ -146,6 +150,7 @@ pub(super) async fn answer(
         Endpoint::Proxy => proxy::answer(call, desk).await,
         Endpoint::Stat => Ok(stat::answer(state)),
         Endpoint::Reload => reload::answer(&state.reload).await,
+        Endpoint::OpenApi => Ok(openapi::answer(call.settings)),
     }
 }
 
