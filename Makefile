@@ -1,11 +1,11 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
+# demo, show, truth and test-api also Python 3, fuzz a C++ compiler, test all of them.
 
 CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-api lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
@@ -23,6 +23,10 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
+
+test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)
+	$(CARGO) build --workspace --locked
+	$(PYTHON) scripts/test_api.py --bin-dir target/debug
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy

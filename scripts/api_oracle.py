@@ -54,6 +54,16 @@ def is_json(asked, accept):
     return form == "json" or (form not in ("url", "txt") and "application/json" in accept)
 
 
+@schemathesis.hook
+def map_query(ctx, query):
+    """Names that are made up are refused, and nothing behind them is met: most become known ones."""
+    for name, known in KNOWN.items():
+        value = query.get(name) if isinstance(query, dict) else None
+        if isinstance(value, str) and len(value) % 4:
+            query = {**query, name: min(known)}
+    return query
+
+
 @schemathesis.check
 def get_proxy_keeps_the_contract(ctx, response, case):
     if case.operation.path != "/get-proxy" or response.request.method != "GET":

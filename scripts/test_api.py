@@ -13,9 +13,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from api_examples import clients, examples
 from stage import Farm, Service, binary, free_port, swept
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,8 @@ def tools():
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
     if made.returncode:
         sys.exit(f"no virtual environment; install Debian's python3-venv:\n{made.stdout}{made.stderr}")
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--retries", "1",
+           "--disable-pip-version-check"]
     if subprocess.run([*pip, *TOOLS]).returncode:
         sys.exit(
             "make test-api needs these from PyPI, and pip cannot get them:\n  "
@@ -80,7 +81,7 @@ class Stage:
 
     def __init__(self, program, farm, folder):
         self.program, self.farm, self.folder = program, farm, Path(folder)
-        # The farm lists what works and what does not; a documentation address never answers.
+        # Nobody listens there.
         self.dead = self.folder / "dead.txt"
         self.dead.write_text("http://127.0.0.1:9\n")
 
@@ -89,23 +90,19 @@ class Stage:
         folder.mkdir()
         port = free_port()
         settings = configuration(sources or [self.farm.url], self.farm.target, port, auth)
-        return Service(self.program, folder, port, settings, {"API_TEST_KEY": KEY})
+        return Keyed(self.program, folder, port, settings, {"API_TEST_KEY": KEY})
 
 
-def keyed(service, path):
-    """`path` with the key, which a service without one does not look at."""
-    return service.get(f"{path}{'&' if '?' in path else '?'}key={KEY}")
+class Keyed(Service):
+    """A service that is asked with the key, which one without keys does not look at."""
+
+    def get(self, path):
+        return super().get(f"{path}{'&' if '?' in path else '?'}key={KEY}")
 
 
 def ready(service):
     """Waits until all was checked."""
-
-    class Asked:
-        @staticmethod
-        def get(path):
-            return keyed(service, path)
-
-    return service.wait_for("the end of the sweep", lambda: swept(Asked), 60)
+    return service.wait_for("the end of the sweep", lambda: swept(service), 60)
 
 
 def schemathesis(bin_dir, stage, service, source, options, *, auth):
@@ -140,6 +137,12 @@ def schemathesis(bin_dir, stage, service, source, options, *, auth):
         return False
 
 
+def statuses_met(service, endpoint):
+    """How often a route answered with which status."""
+    sample = rf'_api_requests_total{{endpoint="{endpoint}",method="GET",status="(\d+)"}} (\d+)'
+    return {int(status): int(count) for status, count in re.findall(sample, service.get("/metrics"))}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin-dir", default="target/debug", help="where the programs are")
@@ -169,7 +172,21 @@ def run(bin_dir, stage, options):
             with stage.service(name.replace(" ", "-"), auth) as service:
                 ready(service)
                 good = schemathesis(bin_dir, stage, service, stage.farm.url, options, auth=auth)
+                # A run that met only refusals would have found nothing either.
+                met = statuses_met(service, "/get-proxy")
+                print(f"/get-proxy answered {met}")
+                expected = {200, 400, 503} | ({401} if auth else set())
+                good = good and all(status in met for status in expected)
                 found[f"schemathesis, {name}"] = good and service.process.poll() is None
+    with stage.service("with-examples", auth=True) as service:
+        ready(service)
+        if wanted("examples"):
+            with stage.service("empty", auth=True, sources=[str(stage.dead)]) as empty:
+                ready(empty)
+                found["examples of docs/api.md"] = examples(service, empty, KEY, stage.folder)
+        if wanted("clients"):
+            tried = clients(bin_dir, service, KEY, stage.farm, stage.folder)
+            found.update({f"docs/clients/{name}": good for name, good in tried.items()})
     return found
 
 

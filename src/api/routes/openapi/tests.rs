@@ -11,6 +11,14 @@ use std::collections::BTreeSet;
 /// by hyper, and limits stand before the routes.
 const EVERYWHERE: [&str; 2] = ["429", "431"];
 
+/// Described already; the routes come with the status page, the reports and the leases.
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("/", "GET"),
+    ("/history", "GET"),
+    ("/report", "POST"),
+    ("/lease/{id}", "DELETE"),
+];
+
 fn operations(page: &Value) -> BTreeSet<(String, String)> {
     let paths = page["paths"].as_object().unwrap().iter();
     paths
@@ -38,14 +46,6 @@ fn every_route_is_described_by_its_methods_and_nothing_else_is() {
     assert_eq!(operations(&DESCRIPTION), routes);
 }
 
-/// Described already; the routes come with the status page, the reports and the leases.
-const ELSEWHERE: [(&str, &str); 4] = [
-    ("/", "GET"),
-    ("/history", "GET"),
-    ("/report", "POST"),
-    ("/lease/{id}", "DELETE"),
-];
-
 /// Each refusal with the routes that can give it. A new one does not compile until it is here.
 macro_rules! refusals {
     ($($pattern:pat, $sample:expr, $routes:expr;)*) => {
@@ -53,22 +53,22 @@ macro_rules! refusals {
             fn _each_is_listed(refusal: &Refusal) {
                 match refusal { $($pattern => (),)* }
             }
-            vec![$(($sample, &$routes as &[Endpoint]),)*]
+            vec![$(($sample, $routes),)*]
         }
     };
 }
 
 /// Refusals of the server itself, of any route.
-const ALL: [Endpoint; 8] = Endpoint::ALL;
+const ALL: &[Endpoint] = &Endpoint::ALL;
 /// Routes whose answer may be large.
-const LARGE: [Endpoint; 4] = [
+const LARGE: &[Endpoint] = &[
     Endpoint::Metrics,
     Endpoint::GetProxy,
     Endpoint::Proxy,
     Endpoint::Stat,
 ];
 /// Routes that may want a key.
-const CLOSED: [Endpoint; 5] = [
+const CLOSED: &[Endpoint] = &[
     Endpoint::Metrics,
     Endpoint::GetProxy,
     Endpoint::Proxy,
@@ -76,36 +76,36 @@ const CLOSED: [Endpoint; 5] = [
     Endpoint::Reload,
 ];
 /// A path or method that is no route's is no operation.
-const NONE: [Endpoint; 0] = [];
+const NONE: &[Endpoint] = &[];
 
 refusals! {
     Refusal::NotFound, Refusal::NotFound, NONE;
     Refusal::Method(_), Refusal::Method("GET"), NONE;
     Refusal::Key, Refusal::Key, CLOSED;
-    Refusal::NotReady, Refusal::NotReady, [Endpoint::Ready];
-    Refusal::NothingAlive, Refusal::NothingAlive, [Endpoint::GetProxy];
-    Refusal::NothingAliveOf(_), Refusal::NothingAliveOf(Protocol::Http), [Endpoint::GetProxy];
-    Refusal::NothingReaches(_), Refusal::NothingReaches("t".into()), [Endpoint::GetProxy];
-    Refusal::NothingMatches, Refusal::NothingMatches, [Endpoint::GetProxy];
-    Refusal::Limit, Refusal::Limit, [Endpoint::GetProxy];
-    Refusal::Protocol, Refusal::Protocol, [Endpoint::GetProxy];
-    Refusal::Filter(_), Refusal::Filter("max_age"), [Endpoint::GetProxy];
-    Refusal::Source, Refusal::Source, [Endpoint::GetProxy];
-    Refusal::Target(_), Refusal::Target(String::new()), [Endpoint::GetProxy];
-    Refusal::Anonymity, Refusal::Anonymity, [Endpoint::GetProxy];
-    Refusal::Address, Refusal::Address, [Endpoint::Proxy];
-    Refusal::UnknownProxy, Refusal::UnknownProxy, [Endpoint::Proxy];
-    Refusal::Questions, Refusal::Questions, [Endpoint::Proxy];
-    Refusal::Unanswered, Refusal::Unanswered, [Endpoint::Proxy];
-    Refusal::Silent, Refusal::Silent, [Endpoint::Proxy];
-    Refusal::Configuration(_), Refusal::Configuration(String::new()), [Endpoint::Reload];
-    Refusal::ReloadTimeout, Refusal::ReloadTimeout, [Endpoint::Reload];
-    Refusal::Stopping, Refusal::Stopping, [Endpoint::Reload];
+    Refusal::NotReady, Refusal::NotReady, &[Endpoint::Ready];
+    Refusal::NothingAlive, Refusal::NothingAlive, &[Endpoint::GetProxy];
+    Refusal::NothingAliveOf(_), Refusal::NothingAliveOf(Protocol::Http), &[Endpoint::GetProxy];
+    Refusal::NothingReaches(_), Refusal::NothingReaches("t".into()), &[Endpoint::GetProxy];
+    Refusal::NothingMatches, Refusal::NothingMatches, &[Endpoint::GetProxy];
+    Refusal::Limit, Refusal::Limit, &[Endpoint::GetProxy];
+    Refusal::Protocol, Refusal::Protocol, &[Endpoint::GetProxy];
+    Refusal::Filter(_), Refusal::Filter("max_age"), &[Endpoint::GetProxy];
+    Refusal::Source, Refusal::Source, &[Endpoint::GetProxy];
+    Refusal::Target(_), Refusal::Target(String::new()), &[Endpoint::GetProxy];
+    Refusal::Anonymity, Refusal::Anonymity, &[Endpoint::GetProxy];
+    Refusal::Address, Refusal::Address, &[Endpoint::Proxy];
+    Refusal::UnknownProxy, Refusal::UnknownProxy, &[Endpoint::Proxy];
+    Refusal::Questions, Refusal::Questions, &[Endpoint::Proxy];
+    Refusal::Unanswered, Refusal::Unanswered, &[Endpoint::Proxy];
+    Refusal::Silent, Refusal::Silent, &[Endpoint::Proxy];
+    Refusal::Configuration(_), Refusal::Configuration(String::new()), &[Endpoint::Reload];
+    Refusal::ReloadTimeout, Refusal::ReloadTimeout, &[Endpoint::Reload];
+    Refusal::Stopping, Refusal::Stopping, &[Endpoint::Reload];
     Refusal::BodyTooLarge, Refusal::BodyTooLarge, ALL;
     Refusal::BodyTimeout, Refusal::BodyTimeout, ALL;
     Refusal::BodyBroken, Refusal::BodyBroken, ALL;
     Refusal::Overloaded, Refusal::Overloaded, LARGE;
-    Refusal::Metrics, Refusal::Metrics, [Endpoint::Metrics];
+    Refusal::Metrics, Refusal::Metrics, &[Endpoint::Metrics];
 }
 
 fn operation(endpoint: Endpoint) -> &'static Value {
