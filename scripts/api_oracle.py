@@ -64,6 +64,15 @@ def map_query(ctx, query):
     return query
 
 
+@schemathesis.hook
+def map_path_parameters(ctx, path_parameters):
+    """Some of the addresses are one that the service knows."""
+    address = (path_parameters or {}).get("address")
+    if isinstance(address, str) and len(address) % 4 == 3:
+        return {**path_parameters, "address": os.environ.get("API_ADDRESS", address)}
+    return path_parameters
+
+
 @schemathesis.check
 def get_proxy_keeps_the_contract(ctx, response, case):
     if case.operation.path != "/get-proxy" or response.request.method != "GET":
