@@ -1,12 +1,12 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
-# bench, demo, show and truth also Python 3, fuzz a C++ compiler, test all of them.
-# test-page installs a Chromium by apt-get.
+# bench, demo, show, truth and test-* also Python 3, fuzz a C++ compiler, test all of them.
+# test-page, test-deploy and test-monitoring install what they need by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-api test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 PICTURES ?= target/page
 
@@ -25,6 +25,10 @@ test: ## Run all tests, then the demo and the fuzz targets as smoke tests
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(MAKE) fuzz-smoke
+
+test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)
+	$(CARGO) build --workspace --locked
+	$(PYTHON) scripts/test_api.py --bin-dir target/debug
 
 test-page: ## Look at the status page with a headless Chromium (installed if missing); PICTURES=docs takes its pictures anew
 	scripts/browser.sh

@@ -47,6 +47,23 @@ pub(super) struct Exceeded {
     retry_in: Duration,
 }
 
+#[cfg(test)]
+impl Exceeded {
+    /// Of a client that is to come again in a second.
+    pub(super) fn sample() -> Exceeded {
+        Exceeded {
+            limit: Limit::Address,
+            standing: Standing {
+                per_minute: 60,
+                size: 6,
+                left: 0,
+                full_in: Duration::from_secs(6),
+            },
+            retry_in: Duration::from_secs(1),
+        }
+    }
+}
+
 /// The buckets of all limits. Only the API's thread comes here: the locks are never waited for.
 #[derive(Debug)]
 pub(super) struct Rates {

@@ -5,6 +5,7 @@ mod health;
 mod history;
 pub(super) mod lease;
 mod metrics;
+mod openapi;
 mod page;
 mod proxy;
 pub(super) mod reload;
@@ -37,6 +38,7 @@ pub(super) enum Endpoint {
     Lease,
     Page,
     History,
+    OpenApi,
 }
 
 /// What each route needs of a request.
@@ -48,7 +50,7 @@ struct Row {
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Endpoint; 11] = [
+    pub(super) const ALL: [Endpoint; 12] = [
         Endpoint::Health,
         Endpoint::Ready,
         Endpoint::Metrics,
@@ -60,6 +62,7 @@ impl Endpoint {
         Endpoint::Lease,
         Endpoint::Page,
         Endpoint::History,
+        Endpoint::OpenApi,
     ];
 
     fn row(self) -> Row {
@@ -88,6 +91,7 @@ impl Endpoint {
             },
             Endpoint::Page => read("/"),
             Endpoint::History => read("/history"),
+            Endpoint::OpenApi => read("/openapi.json"),
         }
     }
 
@@ -131,7 +135,7 @@ impl Endpoint {
 
     fn admits(self, settings: &Settings, key: Option<KeyHash>) -> bool {
         match (self, &settings.keys) {
-            (Endpoint::Health | Endpoint::Ready | Endpoint::Page, _) => true,
+            (Endpoint::Health | Endpoint::Ready | Endpoint::Page | Endpoint::OpenApi, _) => true,
             (Endpoint::Metrics, _) if !settings.metrics.require_key => true,
             // A key is required and none is known: closed, until the configuration names one.
             (Endpoint::Metrics, None) => false,
@@ -144,7 +148,7 @@ impl Endpoint {
     /// come at their own pace and must not be told anything else than how the service is.
     fn is_limited(self, settings: &Settings) -> bool {
         match self {
-            Endpoint::Health | Endpoint::Ready | Endpoint::Page => false,
+            Endpoint::Health | Endpoint::Ready | Endpoint::Page | Endpoint::OpenApi => false,
             Endpoint::Metrics => settings.metrics.require_key,
             _ => true,
         }
@@ -229,6 +233,7 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         Endpoint::Lease => lease::end(call, desk),
         Endpoint::Page => Ok(page::answer()),
         Endpoint::History => Ok(history::answer(state, call.now)),
+        Endpoint::OpenApi => Ok(openapi::answer(call.settings)),
     }
 }
 

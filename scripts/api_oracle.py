@@ -1,0 +1,98 @@
+"""What `/get-proxy` must answer to a query, said a second time and in another language: a check that
+schemathesis runs beside its own (docs/api.md has the rules). It knows nothing of the pool."""
+
+import json
+import os
+import re
+from urllib.parse import parse_qsl, urlsplit
+
+import schemathesis
+
+PROTOCOLS = {"http", "https", "socks4", "socks5"}
+LEVELS = {"transparent", "anonymous", "elite"}
+# The service under test says these in its /stat; they are handed over by whoever starts the run.
+KNOWN = {"source": {os.environ.get("API_SOURCE")}, "target": {os.environ.get("API_TARGET")}}
+
+
+def parameters(url):
+    """The first value of each name; an empty one counts as absent."""
+    found = {}
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True, errors="replace"):
+        found.setdefault(name, value)
+    return {name: value for name, value in found.items() if value}
+
+
+def is_count(text):
+    return re.fullmatch(r"\+?[0-9]*[1-9][0-9]*", text, re.ASCII) is not None
+
+
+def is_filter(name, value):
+    if name == "protocol":
+        return value.lower() in PROTOCOLS
+    if name == "anonymity":
+        return value.lower() in LEVELS
+    if name in ("max_latency_ms", "max_age"):
+        return is_count(value)
+    return name not in KNOWN or value in KNOWN[name]
+
+
+def statuses(asked):
+    """Which statuses the query may have: the pool is never empty, but a filter may leave nothing."""
+    if not all(is_filter(name, value) for name, value in asked.items()):
+        return {400}
+    filters = {"protocol", "anonymity", "max_latency_ms", "max_age", "source", "target", "unique", "lease"}
+    nothing = {503} if filters & asked.keys() else set()
+    # Their values are a matter of the leases' own tests.
+    unknown = {400} if {"unique", "lease"} & asked.keys() else set()
+    if asked.get("all") == "1" or "limit" not in asked:
+        return {200} | nothing | unknown
+    return ({200} if is_count(asked["limit"]) else {400}) | nothing | unknown
+
+
+def is_json(asked, accept):
+    form = asked.get("format")
+    return form == "json" or (form not in ("url", "txt") and "application/json" in accept)
+
+
+@schemathesis.hook
+def map_query(ctx, query):
+    """Names that are made up are refused, and nothing behind them is met: most become known ones."""
+    for name, known in KNOWN.items():
+        value = query.get(name) if isinstance(query, dict) else None
+        if isinstance(value, str) and len(value) % 4:
+            query = {**query, name: min(known)}
+    return query
+
+
+@schemathesis.hook
+def map_path_parameters(ctx, path_parameters):
+    """Some of the addresses are one that the service knows."""
+    address = (path_parameters or {}).get("address")
+    if isinstance(address, str) and len(address) % 4 == 3:
+        return {**path_parameters, "address": os.environ.get("API_ADDRESS", address)}
+    return path_parameters
+
+
+@schemathesis.check
+def get_proxy_keeps_the_contract(ctx, response, case):
+    if case.operation.path != "/get-proxy" or response.request.method != "GET":
+        return
+    if response.status_code in (304, 401, 429, 431):
+        return
+    asked = parameters(response.request.url)
+    may = statuses(asked)
+    assert response.status_code in may, f"{response.status_code}, but {asked} wants one of {may}"
+    if response.status_code != 200:
+        return
+    accept = str(response.request.headers.get("Accept", ""))
+    kind = response.headers["content-type"][0]
+    expected = "application/json" if is_json(asked, accept) else "text/plain; charset=utf-8"
+    # Old clients know `format=json` and Accept only; other words leave it to Accept.
+    assert kind == expected, f"{kind}, but {asked} with Accept {accept!r} is {expected}"
+    if kind == "application/json":
+        rows = len(json.loads(response.content)["proxies"])
+    else:
+        rows = len(response.text.splitlines())
+    if asked.get("all") != "1":
+        most = int(asked.get("limit", "1")) if len(asked.get("limit", "1")) < 9 else 10**9
+        assert 1 <= rows <= most, f"{rows} proxies, asked for {most}"

@@ -1,0 +1,49 @@
+//! `/openapi.json`: the description of the API for programs, as this service is configured.
+
+use crate::api::Settings;
+use crate::api::answer::Answer;
+use axum::http::StatusCode;
+use serde_json::{Map, Value};
+use std::sync::LazyLock;
+
+/// OpenAPI 3.1, with the metrics at `/metrics` and a key asked for.
+static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../openapi.json")).expect("a test reads the same text")
+});
+
+/// The description, true of these settings.
+pub(super) fn answer(settings: &Settings) -> Answer {
+    Answer::json(StatusCode::OK, &described(settings))
+}
+
+/// What differs from one service to the next: its version, where the metrics are and whether they
+/// want a key, and whether the rest does.
+fn described(settings: &Settings) -> Value {
+    let mut page = DESCRIPTION.clone();
+    page["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    if let Some(paths) = page["paths"].as_object_mut() {
+        place_metrics(paths, settings);
+    }
+    if settings.keys.is_none() {
+        // Without it no operation asks for one: those that may be closed name none of their own.
+        page.as_object_mut().map(|page| page.remove("security"));
+    }
+    page
+}
+
+fn place_metrics(paths: &mut Map<String, Value>, settings: &Settings) {
+    let Some(mut metrics) = paths.remove("/metrics") else {
+        return;
+    };
+    if !settings.metrics.enabled {
+        return;
+    }
+    if settings.metrics.require_key {
+        let get = metrics["get"].as_object_mut();
+        get.map(|get| get.remove("security"));
+    }
+    paths.insert(settings.metrics.endpoint.to_string(), metrics);
+}
+
+#[cfg(test)]
+mod tests;
