@@ -21,8 +21,9 @@ mod slots;
 #[cfg(test)]
 mod testing;
 mod time;
+mod turns;
 
-pub use routes::reload::{ReloadHandle, ReloadRequest};
+pub use routes::reload::{Accepted, ReloadHandle, ReloadRequest};
 
 use crate::config::{self, Config};
 use crate::coordinator::Event;

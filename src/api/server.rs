@@ -9,6 +9,7 @@ use super::patience::Patient;
 use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
+use super::turns::Turns;
 use axum::http::Request;
 use axum::response::Response;
 use hyper::body::{Body, Incoming};
@@ -92,6 +93,7 @@ struct Server {
     limits: Limits,
     slots: Slots,
     scale: Scale,
+    turns: Turns,
 }
 
 impl Server {
@@ -99,6 +101,7 @@ impl Server {
         Arc::new(Server {
             slots: Slots::new(limits.connections_max),
             scale: Scale::new(limits.answer_bytes_max),
+            turns: Turns::new(),
             desk: Desk::new(state, &limits),
             limits,
         })
@@ -168,7 +171,13 @@ impl Server {
                     settings: &settings,
                     now: SystemTime::now(),
                 };
-                routes::answer(endpoint, &call, &self.desk).await
+                let turn = match endpoint.is_some_and(|e| e.asks_for_much(head.uri.query())) {
+                    true => self.turns.take().await,
+                    false => None,
+                };
+                let answer = routes::answer(endpoint, &call, &self.desk).await;
+                drop(turn);
+                answer
             }
             Err(refusal) => Err(refusal),
         };
