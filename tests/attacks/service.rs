@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -31,12 +32,14 @@ pub(crate) struct Place {
     pub(crate) config: Value,
     limits: String,
     count: usize,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Place {
     /// A list of `count` proxies, every one at an address of its own and all of them `peer`.
     pub(crate) fn new(count: usize, peer: Peer) -> Place {
-        let port = listen(peer);
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let port = listen(peer, accepted.clone());
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list.txt");
         let first = Ipv4Addr::new(127, 1, 0, 0).to_bits();
@@ -73,6 +76,7 @@ impl Place {
             config,
             limits: String::new(),
             count,
+            accepted,
         }
     }
 
@@ -85,6 +89,11 @@ impl Place {
     pub(crate) fn under(mut self, limits: &str) -> Place {
         self.limits = limits.to_owned();
         self
+    }
+
+    /// Connections that the peers have accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     fn path(&self) -> PathBuf {
@@ -126,12 +135,13 @@ impl Place {
 }
 
 /// Serves as every proxy at this port, whatever the address, until the tests end.
-fn listen(peer: Peer) -> u16 {
+fn listen(peer: Peer, accepted: Arc<AtomicUsize>) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         let mut kept = Vec::new();
         for stream in listener.incoming() {
+            accepted.fetch_add(1, Ordering::Relaxed);
             if peer == Peer::SaysNothing {
                 kept.push(stream);
             }
