@@ -5,12 +5,12 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test lint fuzz fuzz-smoke show bench soak truth test-attacks release
 FUZZ_SECONDS ?= 600
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 run: release ## Build and run the service with the built-in lists (http://127.0.0.1:8083)
 	target/release/proxy-checker serve
@@ -56,6 +56,9 @@ bench: release ## Run every scenario of docs/performance.md (long); tables, JSON
 
 soak: release ## Two hours of the service under churn: slopes of memory, descriptors and threads
 	$(BENCH) soak
+
+test-attacks: ## Attack the API of a release build at length (minutes), and hold its latency meanwhile
+	PROXY_CHECKER_ATTACKS=long $(CARGO) test --release --locked -p proxy-checker --test attacks -- --nocapture
 
 truth: release ## Hold every verdict over 20 000 mock proxies against what is true of them
 	$(PYTHON) scripts/truth.py --bin-dir target/release

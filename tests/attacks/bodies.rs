@@ -162,8 +162,10 @@ fn chunks_that_never_end_are_not_read() {
     ] {
         is_ended(&service, End::Soon, begin, piece);
     }
-    // A size may begin with zeros, and how many of them is not bounded but by time.
-    is_ended(&service, End::InTime, "0000", &vec![b'0'; 64 << 10]);
+    if crate::long() {
+        // A size may begin with zeros, and how many of them is not bounded but by time.
+        is_ended(&service, End::InTime, "0000", &vec![b'0'; 64 << 10]);
+    }
     service.keeps_within(memory, GROWTH_MAX);
     bystander.was_served();
     service.end();

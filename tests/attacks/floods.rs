@@ -4,6 +4,9 @@ use crate::GROWTH_MAX;
 use crate::bystander::{Bystander, Habit};
 use crate::service::Place;
 use crate::wire::connect_from;
+use serde_json::json;
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Connections that the service has at once, whatever the descriptors.
@@ -30,6 +33,41 @@ fn a_flood_beyond_the_cap_takes_no_more_than_the_cap_and_who_is_connected_is_ser
     let newcomer = Bystander::start(service.address, Habit::Both);
     newcomer.was_served();
     service.end();
+}
+
+#[test]
+fn one_address_has_its_share_of_the_connections_and_no_more() {
+    const SHARE: usize = 50;
+    let mut place = Place::alive(10);
+    place.config["api"]["max_connections_per_ip"] = json!(SHARE);
+    if !place.is_understood() {
+        eprintln!("this build has no api.max_connections_per_ip: nothing to attack");
+        return;
+    }
+    let service = place.serve();
+    let bystander = Bystander::start(service.address, Habit::Both);
+    let descriptors = service.descriptors();
+    let flood: Vec<_> = (0..SHARE * 4)
+        .map(|_| connect_from(0, service.address, None))
+        .collect();
+    let closed = flood.iter().filter(|stream| is_closed(stream)).count();
+    assert_eq!(closed, SHARE * 3);
+    assert!(service.descriptors() <= descriptors + SHARE + 8);
+    bystander.was_served();
+    drop(flood);
+    service.gives_back(descriptors, Duration::from_secs(10));
+    service.end();
+}
+
+/// Whether the service has closed it, or does so in a moment.
+fn is_closed(mut stream: &TcpStream) -> bool {
+    stream
+        .set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    match stream.read(&mut [0]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 #[test]

@@ -11,15 +11,18 @@ use std::thread;
 use std::time::Duration;
 
 const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: t\r\n\r\n";
+/// Alive proxies; an answer with all of them has some 600 KB.
+const PROXIES: usize = 5_000;
 /// Bytes of large answers that may wait for their readers, all together.
 const WAITING_MAX: usize = 256 << 20;
 
 #[test]
 fn large_answers_that_nobody_reads_keep_within_their_bound_and_are_given_up() {
-    const CLIENTS: usize = 150;
+    // 130 answers of 2.6 MB are more than may wait; less would fit into the buffers of the kernel.
+    const CLIENTS: usize = 130;
     let service = Place::alive(20_000).serve();
     let (memory, descriptors) = (service.memory(), service.descriptors());
-    let bystander = Bystander::start(service.address, Habit::Both);
+    let bystander = Bystander::start(service.address, Habit::Stays);
     let clients: Vec<_> = (0..CLIENTS)
         .map(|nth| {
             let mut client = connect_from(nth, service.address, Some(4 << 10));
@@ -46,7 +49,7 @@ fn large_answers_that_nobody_reads_keep_within_their_bound_and_are_given_up() {
 fn clients_that_ask_for_everything_without_pause_leave_others_their_turn() {
     const CLIENTS: usize = 8;
     const AHEAD: usize = 32;
-    let service = Place::alive(20_000).serve();
+    let service = Place::alive(PROXIES).serve();
     let memory = service.memory();
     let ended = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
@@ -65,7 +68,7 @@ fn clients_that_ask_for_everything_without_pause_leave_others_their_turn() {
             })
         })
         .collect();
-    let bystander = Bystander::start(service.address, Habit::Both);
+    let bystander = Bystander::start(service.address, Habit::Stays);
     thread::park_timeout(Duration::from_secs(if long() { 20 } else { 3 }));
     bystander.was_served();
     service.keeps_within(memory, WAITING_MAX + GROWTH_MAX);

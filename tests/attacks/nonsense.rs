@@ -1,10 +1,8 @@
 //! Requests that are none, that are two, or that mean nothing.
 
 use crate::service::{Place, Service};
-use crate::support::eventually;
 use crate::wire::{exchange, status};
 use serde_json::Value;
-use std::time::Duration;
 
 /// What the answer's status may be; 0: closed without one.
 fn is_answered(service: &Service, request: &[u8], allowed: &[u16]) {
@@ -191,29 +189,5 @@ fn nonsense_in_paths_and_queries_is_read_as_what_it_is() {
     // What a client writes reaches neither header nor log as it is.
     let (_, text) = ask("/get-proxy?source=%0d%0aX-Injected:%20yes");
     assert!(!text.contains("\nX-Injected"), "{text}");
-    service.end();
-}
-
-#[test]
-fn what_arrives_byte_by_byte_is_answered_and_what_stops_is_closed() {
-    use std::io::Write;
-    let service = Place::alive(10).serve();
-    let descriptors = service.descriptors();
-    let mut stops: Vec<_> = (0..50).map(|_| service.connect()).collect();
-    for stream in &mut stops {
-        for byte in b"GET /health HTTP/1.1\r\nHost: t\r\n\r" {
-            stream.write_all(&[*byte]).unwrap();
-        }
-    }
-    let closed = |stream: &mut std::net::TcpStream| {
-        stream.write_all(b"\n").unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        crate::wire::rest(stream).ends_with(b"ok")
-    };
-    assert!(closed(&mut stops[0]));
-    // The other 49 have 10 s.
-    eventually(Duration::from_secs(15), "they are closed", || {
-        (service.descriptors() <= descriptors + 4).then_some(())
-    });
     service.end();
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Requests of each client.
 const REQUESTS: usize = 1_000_000;
 /// A client takes this silence for the end.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(1);
 /// An answer that nobody reads is given up after this, and its connection with it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, Running, ask, eventually, start_under};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,6 +107,24 @@ impl Place {
         fs::rename(beside, self.path()).unwrap();
     }
 
+    /// Whether the service starts with this configuration.
+    pub(crate) fn is_understood(&self) -> bool {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write();
+        let mut running = self.run();
+        eventually(PATIENCE, "it listens, or says why not", || {
+            let log = running.log();
+            let listens = log.contains("the API listens");
+            (listens || log.contains("api.max_connections_per_ip")).then_some(listens)
+        })
+    }
+
+    fn run(&self) -> Running {
+        let path = self.path();
+        let arguments = ["serve", "--config", path.to_str().unwrap()];
+        start_under(&self.limits, &KEYS, &arguments, self.folder.path())
+    }
+
     /// Starts the service, and waits until all that are alive are served.
     pub(crate) fn serve(&self) -> Service {
         let service = self.start();
@@ -121,9 +139,7 @@ impl Place {
     pub(crate) fn start(&self) -> Service {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         self.write();
-        let path = self.path();
-        let arguments = ["serve", "--config", path.to_str().unwrap()];
-        let mut running = start_under(&self.limits, &KEYS, &arguments, self.folder.path());
+        let mut running = self.run();
         let after = running.after("the API listens address=");
         let address = after.split(' ').next().unwrap().parse().unwrap();
         Service {
@@ -216,11 +232,6 @@ impl Service {
     /// Status and body of one request on a connection of its own.
     pub(crate) fn ask(&self, method: &str, target: &str) -> (u16, String) {
         ask(&self.text(), method, target)
-    }
-
-    /// A connection whose reads and writes end in an error rather than never.
-    pub(crate) fn connect(&self) -> TcpStream {
-        crate::wire::connect(self.address)
     }
 
     /// Ends it, and panics unless it ended in order and no thread of it ever panicked.
