@@ -35,9 +35,10 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod time;
+mod turns;
 mod unique;
 
-pub use routes::reload::{ReloadHandle, ReloadRequest};
+pub use routes::reload::{Accepted, ReloadHandle, ReloadRequest};
 
 use crate::config::{self, Config};
 use crate::coordinator::Event;

@@ -40,6 +40,8 @@ use tokio::sync::{mpsc, watch};
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// How often it is seen that every thread still lives.
 const ROLL_CALL: Duration = Duration::from_secs(1);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4_096;
 /// Reload requests that wait to be read.
 const REQUESTS_MAX: usize = 16;
 
@@ -224,7 +226,11 @@ fn status(snapshot: &Snapshot) -> String {
 }
 
 fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let listener = TcpListener::bind(addr).map_err(|error| ServeError::Listen { addr, error })?;
+    let failed = |error| ServeError::Listen { addr, error };
+    let listener = TcpListener::bind(addr).map_err(failed)?;
+    // The 128 of the standard library are full after one burst, and who comes then waits for a
+    // second to try again. The kernel lowers it to net.core.somaxconn.
+    rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     let bound = listener.local_addr().unwrap_or(addr);
     tracing::info!(address = %bound, "the API listens");
     Ok((listener, bound))

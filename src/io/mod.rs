@@ -11,7 +11,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::api::ReloadRequest;
+use crate::api::{Accepted, ReloadRequest};
 use crate::config::{Config, Source};
 use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup, Purpose};
 use crate::sources::fetch::Fetched;
@@ -60,7 +60,10 @@ pub trait Reload: Send + Sync + 'static {
     /// # Errors
     /// Everything that is wrong with it, in words.
     fn read(&self) -> Result<Plan, String>;
-    /// This configuration is in force from now on.
+    /// This configuration is valid. What waits for no list is in force from now on: keys, limits.
+    /// Gives the keys whose change takes a restart.
+    fn accepted(&self, plan: &Plan) -> Vec<&'static str>;
+    /// All of this configuration is in force from now on.
     fn applied(&self, id: u64, plan: &Plan);
     /// The configuration could not be used; nothing has changed.
     fn refused(&self, why: &str);
@@ -195,14 +198,16 @@ impl Io {
         }
     }
 
-    fn accept(&mut self, plan: Plan) -> u64 {
-        match self.reloads.accept(plan) {
+    fn accept(&mut self, plan: Plan) -> Accepted {
+        let needs_restart = self.reload.accepted(&plan);
+        let id = match self.reloads.accept(plan) {
             Place::Waits { id } => id,
             Place::Starts { id, plan } => {
                 self.apply(id, plan);
                 id
             }
-        }
+        };
+        Accepted { id, needs_restart }
     }
 
     fn apply(&mut self, id: u64, plan: Plan) {

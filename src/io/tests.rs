@@ -12,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Script {
     plans: Mutex<VecDeque<Result<Plan, String>>>,
+    accepted: Mutex<usize>,
     applied: Mutex<Vec<u64>>,
     refused: Mutex<Vec<String>>,
 }
@@ -20,6 +21,10 @@ impl Reload for Script {
     fn read(&self) -> Result<Plan, String> {
         let next = self.plans.lock().unwrap().pop_front();
         next.unwrap_or_else(|| Err("nothing more is planned".to_owned()))
+    }
+    fn accepted(&self, _: &Plan) -> Vec<&'static str> {
+        *self.accepted.lock().unwrap() += 1;
+        vec!["api.addr"]
     }
     fn applied(&self, id: u64, _: &Plan) {
         self.applied.lock().unwrap().push(id);
@@ -104,7 +109,9 @@ impl Bench {
         let (reply, outcome) = oneshot::channel();
         let request = ReloadRequest { reply: Some(reply) };
         self.requests.blocking_send(request).unwrap();
-        outcome.blocking_recv().unwrap()
+        let accepted = outcome.blocking_recv().unwrap()?;
+        assert_eq!(accepted.needs_restart, ["api.addr"]);
+        Ok(accepted.id)
     }
 }
 
@@ -177,6 +184,8 @@ fn reloads_are_merged_into_the_one_that_waits_and_the_last_configuration_holds()
         assert_eq!(bench.reload(), Ok(2));
     }
     assert!(bench.events.is_empty(), "the first still runs");
+    // What waits for no list, such as keys, does not wait for the first either.
+    assert_eq!(*bench.script.accepted.lock().unwrap(), 3);
     notify.notify_one();
     assert_eq!(bench.said(), "list 1/0: 9");
     assert_eq!(bench.said(), "configure 2: c");

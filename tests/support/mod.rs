@@ -54,6 +54,25 @@ pub fn start_with(
     if let Some(folder) = folder {
         command.current_dir(folder);
     }
+    watch(command, stdin)
+}
+
+/// Starts `proxy-checker` as a shell does after these `limits`, such as `ulimit -n 256`.
+pub fn start_under(
+    limits: &str,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    folder: &Path,
+) -> Running {
+    let mut command = Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_proxy-checker");
+    let line = format!("{limits}\nexec \"$0\" \"$@\"");
+    command.args(["-c", &line, binary]).args(arguments);
+    command.envs(variables.iter().copied()).current_dir(folder);
+    watch(command, "")
+}
+
+fn watch(mut command: Command, stdin: &str) -> Running {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -140,6 +159,11 @@ impl Running {
     /// Reads no more of standard output: as `head` after its last line.
     pub fn close_output(&mut self) {
         self.out = mpsc::channel().1;
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal: `INT`, `TERM`, `HUP`.

@@ -30,6 +30,18 @@ pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
     answer
 }
 
+/// Proxies that are asked for at once by those who take their turn.
+const MUCH: u64 = 1_000;
+
+/// Whether the query may ask for [`MUCH`]: making that answer takes a while.
+pub(super) fn asks_for_much(query: Option<&str>) -> bool {
+    match Amount::read(query) {
+        Ok(Amount::All) => true,
+        Ok(Amount::AtMost(most)) => most.get() >= MUCH,
+        Err(_) => false,
+    }
+}
+
 /// The order of these lines is the contract: what is checked first hides what comes later.
 async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
     let query = call.head.uri.query();

@@ -125,6 +125,11 @@ impl Endpoint {
         methods.any(|allowed| allowed == method.as_str())
     }
 
+    /// Whether the answer may be large, so that it takes its turn.
+    pub(super) fn asks_for_much(self, query: Option<&str>) -> bool {
+        self == Endpoint::GetProxy && get_proxy::asks_for_much(query)
+    }
+
     /// Longest body that is kept for the route, in bytes; zero: it reads none.
     pub(super) fn body_bytes_max(self) -> usize {
         match self {

@@ -11,9 +11,18 @@ use tokio::time::timeout;
 /// A wish to read the configuration again.
 #[derive(Debug)]
 pub struct ReloadRequest {
-    /// Who wants to know the outcome of the validation: the number of the reload that runs or
-    /// waits, or the words of what is not valid. Dropped unanswered: the service is stopping.
-    pub reply: Option<oneshot::Sender<Result<u64, String>>>,
+    /// Who wants to know the outcome of the validation: the reload that runs or waits, or the words
+    /// of what is not valid. Dropped unanswered: the service is stopping.
+    pub reply: Option<oneshot::Sender<Result<Accepted, String>>>,
+}
+
+/// A reload whose configuration is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its number, or that of the one into which it was merged.
+    pub id: u64,
+    /// The keys that changed and are in force only after a restart.
+    pub needs_restart: Vec<&'static str>,
 }
 
 /// Where wishes go: a bounded channel that its receiver always drains.
@@ -24,12 +33,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks, and waits for the validation only: the work itself goes on in the background.
 pub(super) async fn answer(reload: &ReloadHandle) -> Result<Answer, Refusal> {
-    let reload_id = ask(reload, TIMEOUT).await?;
-    let body = json!({ "message": "Reload triggered", "reload_id": reload_id });
+    let accepted = ask(reload, TIMEOUT).await?;
+    let mut body = json!({ "message": "Reload triggered", "reload_id": accepted.id });
+    if !accepted.needs_restart.is_empty() {
+        body["needs_restart"] = json!(accepted.needs_restart);
+    }
     Ok(Answer::json(StatusCode::OK, &body))
 }
 
-async fn ask(reload: &ReloadHandle, within: Duration) -> Result<u64, Refusal> {
+async fn ask(reload: &ReloadHandle, within: Duration) -> Result<Accepted, Refusal> {
     let (reply, outcome) = oneshot::channel();
     let request = ReloadRequest { reply: Some(reply) };
     let asked = async {

@@ -183,7 +183,11 @@ fn a_shutdown_lets_the_request_under_way_end_and_then_waits_no_longer() {
     let mut slow = server.connect();
     slow.write_all(b"GET /hea").unwrap();
     let thread = server.shut_down();
-    request.reply.unwrap().send(Ok(3)).unwrap();
+    let accepted = crate::api::Accepted {
+        id: 3,
+        needs_restart: Vec::new(),
+    };
+    request.reply.unwrap().send(Ok(accepted)).unwrap();
     assert_eq!(under_way.join().unwrap().status, 200);
     thread.join().unwrap();
     assert!(is_closed_by_server(slow));

@@ -92,17 +92,23 @@ impl Reload for Reloader {
         plan(config).map_err(|error| error.to_string())
     }
 
-    fn applied(&self, id: u64, plan: &Plan) {
+    fn accepted(&self, plan: &Plan) -> Vec<&'static str> {
         let config = &plan.config;
         let restart = self.started.diff_needs_restart(config);
         if !restart.is_empty() {
             let keys = restart.join(", ");
             tracing::warn!(keys, "changed, but in force only after a restart");
         }
+        // A key that was taken back must not work on until the lists of the reload before are read.
+        self.settings.send_replace(Arc::new(self.settings(config)));
+        restart
+    }
+
+    fn applied(&self, id: u64, plan: &Plan) {
+        let config = &plan.config;
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
-        self.settings.send_replace(Arc::new(self.settings(config)));
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");

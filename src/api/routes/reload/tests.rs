@@ -2,8 +2,15 @@ use super::*;
 use crate::api::testing::Server;
 use std::thread;
 
+fn accepted(id: u64, needs_restart: &[&'static str]) -> Accepted {
+    Accepted {
+        id,
+        needs_restart: needs_restart.to_vec(),
+    }
+}
+
 /// What the client gets when the other end gives `outcome`.
-fn reloaded(outcome: Result<u64, String>) -> crate::api::testing::Reply {
+fn reloaded(outcome: Result<Accepted, String>) -> crate::api::testing::Reply {
     let mut server = Server::start();
     let address = server.address;
     let client = thread::spawn(move || {
@@ -17,10 +24,17 @@ fn reloaded(outcome: Result<u64, String>) -> crate::api::testing::Reply {
 
 #[test]
 fn a_reload_answers_with_its_number() {
-    let reply = reloaded(Ok(17));
+    let reply = reloaded(Ok(accepted(17, &[])));
     assert_eq!(reply.status, 200);
     let expected = json!({ "message": "Reload triggered", "reload_id": 17 });
     assert_eq!(reply.json(), expected);
+}
+
+#[test]
+fn what_changed_and_takes_a_restart_is_said() {
+    let reply = reloaded(Ok(accepted(2, &["api.addr", "storage.path"])));
+    let keys = &reply.json()["needs_restart"];
+    assert_eq!(*keys, json!(["api.addr", "storage.path"]));
 }
 
 #[test]
@@ -47,7 +61,7 @@ fn reads_go_on_while_a_reload_waits() {
     });
     let request = server.reloads.blocking_recv().unwrap();
     assert_eq!(server.get("/stat").status, 200);
-    request.reply.unwrap().send(Ok(1)).unwrap();
+    request.reply.unwrap().send(Ok(accepted(1, &[]))).unwrap();
     assert_eq!(client.join().unwrap().status, 200);
 }
 
