@@ -95,7 +95,7 @@ fn every_combination_is_tried_if_that_is_wanted() {
         "--grid",
         "nap=0,200",
         "--grid",
-        "linger=16,256",
+        "linger=16,2000",
     ];
     let Some((output, json)) = scenario("tune", out.path(), &arguments) else {
         return;
