@@ -126,6 +126,35 @@ pub(super) async fn encode(mut answer: Answer, headers: &HeaderMap, press: &Pres
     answer
 }
 
+/// A body that many are sent, in both codings.
+#[derive(Clone, Debug)]
+pub(super) struct Fixed {
+    plain: Bytes,
+    gzip: Bytes,
+}
+
+impl Fixed {
+    pub(super) fn new(plain: impl Into<Bytes>) -> Fixed {
+        let plain = plain.into();
+        Fixed {
+            gzip: gzip(&plain).into(),
+            plain,
+        }
+    }
+
+    /// Status 200 with it, in the coding that the request wants.
+    pub(super) fn answer(&self, content_type: &'static str, asked: &HeaderMap) -> Answer {
+        let mut answer = Answer::ok(content_type, "");
+        let vary = HeaderValue::from_static("Accept-Encoding");
+        answer.headers.insert(VARY, vary);
+        match Coding::wanted(asked) {
+            Coding::Plain => answer.body = Content::Shared(self.plain.clone()),
+            Coding::Gzip => answer.is_coded(Content::Shared(self.gzip.clone())),
+        }
+        answer
+    }
+}
+
 impl Answer {
     /// The same answer as gzip.
     pub(super) fn is_coded(&mut self, body: Content) {

@@ -9,8 +9,10 @@ use super::limits::Limits;
 use super::press::Press;
 use super::questions::Questions;
 use super::rates::Rates;
+use super::routes::openapi::Description;
 use super::shelf::Shelf;
 use super::tally::Tally;
+use super::turns::Turns;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
 use std::hash::{BuildHasher, RandomState};
@@ -29,6 +31,8 @@ pub(super) struct Desk {
     pub(super) press: Press,
     pub(super) shelf: Shelf,
     pub(super) tags: Tags,
+    pub(super) turns: Turns,
+    pub(super) description: Description,
     pub(super) tally: Tally,
 }
 
@@ -40,6 +44,8 @@ impl Desk {
             scale,
             press,
             tags: Tags::default(),
+            turns: Turns::new(limits.turn_timeout),
+            description: Description::default(),
             tally: Tally::new(&state.metrics),
             questions: Questions::new(state.questions.clone(), limits),
             rates: Rates::new(Instant::now()),

@@ -24,6 +24,8 @@ pub(super) struct Limits {
     pub(super) body_bytes_max: u64,
     /// Bytes of large answers that may wait for their readers, all together.
     pub(super) answer_bytes_max: usize,
+    /// Longest time that a large answer may wait until it is made.
+    pub(super) turn_timeout: Duration,
     /// Longest time that a question to the coordinator may take.
     pub(super) question_timeout: Duration,
     /// Questions to the coordinator that may wait for their answer, all together.
@@ -76,6 +78,7 @@ impl Default for Limits {
             head_bytes_max: 16 << 10,
             body_bytes_max: 1 << 20,
             answer_bytes_max: 256 << 20,
+            turn_timeout: Duration::from_secs(10),
             question_timeout: Duration::from_secs(1),
             questions_max: 16,
             connections_max: 4096,

@@ -110,7 +110,7 @@ impl<'q> Filter<'q> {
         })
     }
 
-    fn looks_closer(&self) -> bool {
+    pub(super) fn looks_closer(&self) -> bool {
         self.latency_ms_max.is_some()
             || self.age_max.is_some()
             || self.anonymity.is_some()

@@ -13,7 +13,6 @@ use super::patience::Patient;
 use super::refusal::Refusal;
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
-use super::turns::Turns;
 use axum::http::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -101,7 +100,6 @@ struct Server {
     limits: Limits,
     slots: Slots,
     crowd: Arc<Crowd>,
-    turns: Turns,
 }
 
 impl Server {
@@ -109,7 +107,6 @@ impl Server {
         Arc::new(Server {
             slots: Slots::new(limits.connections_max),
             crowd: Crowd::new(Arc::clone(&state.metrics)),
-            turns: Turns::new(),
             desk: Desk::new(state, &limits),
             limits,
         })
@@ -188,16 +185,7 @@ impl Server {
                 let preflight = |methods| cors::preflight(&settings.cors_origins, &head, methods);
                 match methods.and_then(preflight) {
                     Some(answer) => Ok(answer),
-                    None => {
-                        let much = endpoint.is_some_and(|e| e.asks_for_much(head.uri.query()));
-                        let turn = match much {
-                            true => self.turns.take().await,
-                            false => None,
-                        };
-                        let answer = routes::answer(endpoint, &call, &self.desk).await;
-                        drop(turn);
-                        answer
-                    }
+                    None => routes::answer(endpoint, &call, &self.desk).await,
                 }
             }
             Err(refusal) => Err(refusal),

@@ -115,7 +115,9 @@ impl Shelf {
     pub(super) fn or_make_room<T>(&self, weigh: impl Fn() -> Option<T>) -> Option<T> {
         weigh().or_else(|| {
             let mut bodies = self.bodies();
-            bodies.made.retain(|_, made| made.is_read());
+            bodies
+                .made
+                .retain(|_, made| made.is_read() || made.is_being_made());
             drop(bodies);
             weigh()
         })
@@ -209,6 +211,11 @@ impl Shelf {
 }
 
 impl Made {
+    /// Whether somebody waits for it: without it the next one would have it made again.
+    fn is_being_made(self: &Arc<Made>) -> bool {
+        self.plain.get().is_none() && Arc::strong_count(self) > 1
+    }
+
     /// Whether its memory would stay if the shelf let go of it.
     fn is_read(&self) -> bool {
         let plain = self.plain.get().map(|(body, _)| body);

@@ -21,7 +21,7 @@ use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
 use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
 use notify::Notify;
 use place::Place;
@@ -161,6 +161,8 @@ impl Service {
     /// Obeys the signals until one says stop, or a thread dies.
     fn run(mut self, orders: &Receiver<Order>) -> Result<(), ServeError> {
         self.notify.ready();
+        // Not the time since the last order: reloads without pause would keep it from ever coming.
+        let seconds = tick(ROLL_CALL);
         let died = loop {
             select! {
                 recv(orders) -> order => match order {
@@ -169,7 +171,7 @@ impl Service {
                     _ => break None,
                 },
                 recv(self.coordinator_lives) -> _ => break Some("coordinator"),
-                default(ROLL_CALL) => {
+                recv(seconds) -> _ => {
                     self.tell_manager();
                     let dead = self.threads.iter().find(|(_, thread)| thread.is_finished());
                     if let Some(&(name, _)) = dead {

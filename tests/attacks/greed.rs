@@ -11,6 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: t\r\n\r\n";
+/// The same through a filter that all pass, so that it is made anew each time.
+const EVERYTHING_FAST: &str =
+    "GET /get-proxy?all=1&format=json&max_latency_ms=99999 HTTP/1.1\r\nHost: t\r\n\r\n";
 /// Alive proxies; an answer with all of them has some 600 KB.
 const PROXIES: usize = 5_000;
 /// Bytes of large answers that may wait for their readers, all together.
@@ -47,20 +50,36 @@ fn large_answers_that_nobody_reads_keep_within_their_bound_and_are_given_up() {
 
 #[test]
 fn clients_that_ask_for_everything_without_pause_leave_others_their_turn() {
+    leave_others_their_turn(&[EVERYTHING, EVERYTHING_FAST]);
+}
+
+#[test]
+fn what_needs_no_key_is_no_lever_against_those_who_have_one() {
+    const PAGES: [&str; 3] = ["/", "/openapi.json", "/metrics"];
+    let gzip = |path| format!("GET {path} HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n");
+    let requests = PAGES.map(gzip);
+    leave_others_their_turn(&requests.each_ref().map(String::as_str));
+}
+
+/// Clients that send `requests` in turn, many ahead, and one that wants a single proxy.
+fn leave_others_their_turn(requests: &[&str]) {
     const CLIENTS: usize = 8;
     const AHEAD: usize = 32;
-    let service = Place::alive(PROXIES).serve();
+    let mut place = Place::alive(PROXIES);
+    place.config["metrics"]["enabled"] = true.into();
+    let service = place.serve();
     let memory = service.memory();
     let ended = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
         .map(|nth| {
             let (address, ended) = (service.address, ended.clone());
+            let request = requests[nth % requests.len()].to_owned();
             thread::spawn(move || {
                 let mut client = Reader::new(connect_from(nth, address, None));
                 let mut answers = 0;
-                client.ask(&EVERYTHING.repeat(AHEAD));
+                client.ask(&request.repeat(AHEAD));
                 while !ended.load(Ordering::Relaxed) {
-                    let answer = client.ask(EVERYTHING);
+                    let answer = client.ask(&request);
                     assert!([200, 503].contains(&answer.status), "{}", answer.body);
                     answers += 1;
                 }

@@ -17,6 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
+use tokio::task::yield_now;
 
 /// The proxies that the query asks for, or why there are none; with the snapshot's headers.
 pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
@@ -30,14 +31,14 @@ pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
     answer
 }
 
-/// Proxies that are asked for at once by those who take their turn.
-const MUCH: u64 = 1_000;
+/// Proxies that are a large answer, or take a while to be looked through.
+const MUCH: usize = 1_000;
 
-/// Whether the query may ask for [`MUCH`]: making that answer takes a while.
-pub(super) fn asks_for_much(query: Option<&str>) -> bool {
+/// Whether the query may ask for [`MUCH`].
+fn asks_for_much(query: Option<&str>) -> bool {
     match Amount::read(query) {
         Ok(Amount::All) => true,
-        Ok(Amount::AtMost(most)) => most.get() >= MUCH,
+        Ok(Amount::AtMost(most)) => most.get() >= MUCH as u64,
         Err(_) => false,
     }
 }
@@ -50,6 +51,15 @@ async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<An
     }
     let filter = Filter::read(query)?;
     let unique = Unique::read(query)?;
+    let is_large = snapshot.pool.proxies().len() >= MUCH;
+    let _turn = match is_large && asks_for_much(query) {
+        true => Some(desk.turns.take(call.client.into()).await?),
+        false => None,
+    };
+    if is_large && (filter.looks_closer() || unique.is_some() || desk.leases.any()) {
+        // All of the pool may be looked through: whoever wants less goes first.
+        yield_now().await;
+    }
     let matches = filter.apply(snapshot, call.now)?;
     let amount = Amount::read(query)?;
     let wish = Wish {
@@ -138,9 +148,8 @@ async fn everything(
     desk: &Desk,
 ) -> Result<Answer, Refusal> {
     let (query, asked) = (call.head.uri.query(), &call.head.headers);
-    // What is too old, and how long ago somebody was banned, is another thing with each second.
-    let ages = ["max_age", "target"];
-    if ages.iter().any(|name| query::value(query, name).is_some()) {
+    // What is too old is another thing with each second.
+    if query::value(query, "max_age").is_some() {
         return listing(snapshot, call, desk).await;
     }
     let form = Form::read(query, asked);
@@ -207,9 +216,14 @@ async fn whole(
     if etag::names(asked, &tag) || etag::names_any(asked) {
         answer = unchanged();
     } else {
-        match desk.shelf.coded(listed, Coding::wanted(asked)).await {
-            (Coding::Plain, body) => answer.body = Content::Shared(body),
-            (Coding::Gzip, body) => answer.is_coded(Content::Shared(body)),
+        let (coding, body) = desk.shelf.coded(listed, Coding::wanted(asked)).await;
+        if snapshot.pool.proxies().len() >= MUCH {
+            // Nothing is made any more, but megabytes are copied to the kernel: one after the other.
+            desk.turns.take(call.client.into()).await?;
+        }
+        match coding {
+            Coding::Plain => answer.body = Content::Shared(body),
+            Coding::Gzip => answer.is_coded(Content::Shared(body)),
         }
     }
     describe(&mut answer, form, tag);

@@ -5,7 +5,7 @@ mod health;
 mod history;
 pub(super) mod lease;
 mod metrics;
-mod openapi;
+pub(super) mod openapi;
 mod page;
 mod proxy;
 pub(super) mod reload;
@@ -125,11 +125,6 @@ impl Endpoint {
         methods.any(|allowed| allowed == method.as_str())
     }
 
-    /// Whether the answer may be large, so that it takes its turn.
-    pub(super) fn asks_for_much(self, query: Option<&str>) -> bool {
-        self == Endpoint::GetProxy && get_proxy::asks_for_much(query)
-    }
-
     /// Longest body that is kept for the route, in bytes; zero: it reads none.
     pub(super) fn body_bytes_max(self) -> usize {
         match self {
@@ -153,7 +148,7 @@ impl Endpoint {
     /// come at their own pace and must not be told anything else than how the service is.
     fn is_limited(self, settings: &Settings) -> bool {
         match self {
-            Endpoint::Health | Endpoint::Ready | Endpoint::Page | Endpoint::OpenApi => false,
+            Endpoint::Health | Endpoint::Ready => false,
             Endpoint::Metrics => settings.metrics.require_key,
             _ => true,
         }
@@ -227,6 +222,8 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         Endpoint::Health => Ok(health::health()),
         Endpoint::Ready => health::ready(state),
         Endpoint::Metrics => {
+            // Gathered anew for each scrape, by whoever reaches it.
+            let _turn = desk.turns.take(call.client.into()).await?;
             state.metrics.leases(lease::count(desk));
             metrics::page(state, call.settings, call.now)
         }
@@ -236,9 +233,9 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         Endpoint::Reload => reload::answer(&state.reload).await,
         Endpoint::Report => report::answer(call, desk).await,
         Endpoint::Lease => lease::end(call, desk),
-        Endpoint::Page => Ok(page::answer()),
+        Endpoint::Page => Ok(page::answer(call)),
         Endpoint::History => Ok(history::answer(state, call.now)),
-        Endpoint::OpenApi => Ok(openapi::answer(call.settings)),
+        Endpoint::OpenApi => Ok(openapi::answer(call, desk)),
     }
 }
 

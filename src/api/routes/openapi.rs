@@ -1,19 +1,40 @@
 //! `/openapi.json`: the description of the API for programs, as this service is configured.
 
 use crate::api::Settings;
-use crate::api::answer::Answer;
-use axum::http::StatusCode;
+use crate::api::answer::{Answer, JSON};
+use crate::api::coding::Fixed;
+use crate::api::desk::{Call, Desk};
 use serde_json::{Map, Value};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// OpenAPI 3.1, with the metrics at `/metrics` and a key asked for.
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../openapi.json")).expect("a test reads the same text")
 });
 
-/// The description, true of these settings.
-pub(super) fn answer(settings: &Settings) -> Answer {
-    Answer::json(StatusCode::OK, &described(settings))
+/// The text as it is sent, made once for each configuration.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Description(Mutex<Option<(Arc<Settings>, Fixed)>>);
+
+impl Description {
+    fn of(&self, settings: &Settings) -> Fixed {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*made {
+            Some((of, text)) if **of == *settings => text.clone(),
+            _ => {
+                let text = serde_json::to_vec(&described(settings));
+                let text = Fixed::new(text.expect("JSON has a JSON form"));
+                *made = Some((Arc::new(settings.clone()), text.clone()));
+                text
+            }
+        }
+    }
+}
+
+/// The description, true of this service.
+pub(super) fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
+    let text = desk.description.of(call.settings);
+    text.answer(JSON, &call.head.headers)
 }
 
 /// What differs from one service to the next: its version, where the metrics are and whether they

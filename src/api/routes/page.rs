@@ -5,6 +5,8 @@
 //! style and that script, by their hashes: nothing that a peer wrote can become either.
 
 use crate::api::answer::Answer;
+use crate::api::coding::Fixed;
+use crate::api::desk::Call;
 use axum::http::{HeaderValue, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -28,7 +30,7 @@ const SCRIPT: &str = concat!(
 
 /// The page as it is sent.
 struct Page {
-    body: String,
+    body: Fixed,
     policy: HeaderValue,
 }
 
@@ -41,24 +43,29 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
         hash(STYLE)
     );
     Page {
-        body: DOCUMENT
-            .replacen("<style></style>", &format!("<style>{STYLE}</style>"), 1)
-            .replacen(
-                "<script></script>",
-                &format!("<script>{SCRIPT}</script>"),
-                1,
-            ),
+        body: Fixed::new(document()),
         policy: HeaderValue::from_str(&policy).expect("hashes are ASCII"),
     }
 });
+
+fn document() -> String {
+    DOCUMENT
+        .replacen("<style></style>", &format!("<style>{STYLE}</style>"), 1)
+        .replacen(
+            "<script></script>",
+            &format!("<script>{SCRIPT}</script>"),
+            1,
+        )
+}
 
 fn hash(text: &str) -> String {
     BASE64_STANDARD.encode(Sha256::digest(text))
 }
 
 /// The page knows nothing: it asks for the figures, with a key if one is needed.
-pub(super) fn answer() -> Answer {
-    let mut answer = Answer::ok("text/html; charset=utf-8", PAGE.body.as_str());
+pub(super) fn answer(call: &Call<'_>) -> Answer {
+    let html = "text/html; charset=utf-8";
+    let mut answer = PAGE.body.answer(html, &call.head.headers);
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, PAGE.policy.clone()),
         (
@@ -76,7 +83,6 @@ pub(super) fn answer() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::hash;
-    use crate::api::answer::Content;
     use crate::api::testing::{Server, settings_with_keys};
     use proxy_shards::Verdict;
 
@@ -122,10 +128,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_and_writes_no_markup() {
-        let Content::Own(page) = super::answer().body else {
-            panic!("the page is not shared");
-        };
-        let page = String::from_utf8(page.to_vec()).unwrap();
+        let page = super::document();
         assert!(page.starts_with("<!doctype html>") && page.len() > 10_000);
         for forbidden in [
             " src=",
