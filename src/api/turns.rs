@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-/// Requests of one client that may be in line.
-const WAITING_MAX: u32 = 32;
+/// Requests of one client that may be in line to have something made.
+const WAITING_MAX: u32 = 64;
 
 /// The right to make a large answer now.
 #[derive(Debug)]
@@ -39,18 +39,28 @@ impl Turns {
         }
     }
 
-    /// The next turn, once whoever has sent something meanwhile was served: the runtime looks at all
-    /// of its sockets before it wakes a task that yielded.
+    /// The next turn to make something.
     pub(super) async fn take(&self, holder: Holder) -> Result<Turn<'_>, Refusal> {
         let place = Place::of(self, holder).ok_or(Refusal::Overloaded)?;
+        Ok(Turn {
+            _permit: self.next().await?,
+            _place: place,
+        })
+    }
+
+    /// Waits for a turn and leaves it to the next: for what is made already and only large.
+    pub(super) async fn pass(&self) -> Result<(), Refusal> {
+        self.next().await.map(drop)
+    }
+
+    /// The next turn, once whoever has sent something meanwhile was served: the runtime looks at all
+    /// of its sockets before it wakes a task that yielded.
+    async fn next(&self) -> Result<SemaphorePermit<'_>, Refusal> {
         let permit = timeout(self.patience, self.one.acquire()).await;
         let permit = permit.ok().and_then(Result::ok);
         let permit = permit.ok_or(Refusal::Overloaded)?;
         yield_now().await;
-        Ok(Turn {
-            _permit: permit,
-            _place: place,
-        })
+        Ok(permit)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Holder, u32>> {
