@@ -48,7 +48,8 @@ impl Turns {
         })
     }
 
-    /// Waits for a turn and leaves it to the next: for what is made already and only large.
+    /// Waits for a turn and leaves it to the next: for what is made already and only large, or made
+    /// in no time but by whoever likes.
     pub(super) async fn pass(&self) -> Result<(), Refusal> {
         self.next().await.map(drop)
     }

@@ -223,7 +223,7 @@ async fn of(endpoint: Endpoint, call: &Call<'_>, desk: &Desk) -> Result<Answer, 
         Endpoint::Ready => health::ready(state),
         Endpoint::Metrics => {
             // Gathered anew for each scrape, by whoever reaches it.
-            let _turn = desk.turns.take(call.client.into()).await?;
+            desk.turns.pass().await?;
             state.metrics.leases(lease::count(desk));
             metrics::page(state, call.settings, call.now)
         }
