@@ -1,11 +1,11 @@
 // Answers for the rows that a test wants: `window.refusal` in place of the service's own, and held
-// back for as long as `window.hold` is a promise. `window.times` has when the rows were asked for,
-// `window.given` how many answers there were. `window.publish()` makes them due again.
+// back for as long as `window.hold` is a promise. `window.times` has when the rows were asked for;
+// `window.publish()` makes them due again.
 const whole = window.fetch;
 const realNow = Date.now;
 let [ahead_ms, publications] = [0, 0];
 Date.now = () => realNow() + ahead_ms;
-Object.assign(window, { times: [], given: 0 });
+window.times = [];
 window.publish = () => {
   ahead_ms += 60000;
   publications += 1;
@@ -22,6 +22,5 @@ window.fetch = async (path, options) => {
     ? new Response(refusal.body, { status: 503, headers: { "Retry-After": refusal.wait } })
     : await whole(path, options);
   await window.hold;
-  window.given += 1;
   return answer;
 };
