@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 /// What a page may read beside the body.
 const EXPOSED: &str = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, \
-                       X-Lease-Id, X-Lease-Expires, X-Snapshot-Generation, X-Snapshot-Age, \
+                       RateLimit-Policy, X-Lease-Id, X-Lease-Expires, X-Snapshot-Generation, X-Snapshot-Age, \
                        X-Snapshot-Stale, X-Snapshot-Stale-Reason";
 /// What a page may send beside what every page may.
 const ACCEPTED: &str = "X-Api-Key, Content-Type, If-None-Match";
@@ -147,6 +147,27 @@ mod tests {
             assert_eq!(reply.header("vary"), Some("Origin"));
             let exposed = reply.header("access-control-expose-headers").unwrap();
             assert!(exposed.contains("X-Snapshot-Generation"), "{exposed}");
+        }
+    }
+
+    #[test]
+    fn a_page_may_read_all_that_a_limit_says() {
+        let server = Server::with(&["http://1.1.1.1:80"]);
+        server.configure(Settings {
+            cors_origins: Origins::Every,
+            rate_limit_per_ip: std::num::NonZeroU32::new(10),
+            ..settings()
+        });
+        for status in [200, 429] {
+            let reply = server.ask("GET", "/get-proxy", PAGE);
+            assert_eq!(reply.status, status);
+            let exposed = reply.header("access-control-expose-headers").unwrap();
+            let exposed: Vec<&str> = exposed.split(", ").collect();
+            for name in ["Limit", "Remaining", "Reset", "Policy"] {
+                let name = format!("RateLimit-{name}");
+                assert!(reply.header(&name).is_some(), "{name}");
+                assert!(exposed.contains(&&*name), "{name}: {exposed:?}");
+            }
         }
     }
 

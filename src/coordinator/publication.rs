@@ -44,7 +44,12 @@ impl State {
     pub(super) fn publication(&mut self, now: Now) -> Action {
         let stale = self.freshness.stale();
         let reason = stale.map(|(reason, _)| reason);
-        let view = self.publisher.take(&self.ledger, now.clock_ms, reason);
+        let mut view = self.publisher.take(&self.ledger, now.clock_ms, reason);
+        if self.ledger.total_alive() == 0 {
+            // The pool may be held; these two count the alive, and must agree with how many there are.
+            view.by_source = Arc::default();
+            view.reached = Default::default();
+        }
         let last_check_ms = self.ledger.last_check_ms();
         let stat = Stat {
             total_scraped: self.ledger.len() as u64,

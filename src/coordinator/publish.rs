@@ -136,9 +136,6 @@ impl Publisher {
         let pool = Arc::new(Pool::new(moved.collect()));
         let before = std::mem::replace(&mut self.view.pool, pool);
         self.retired.add(before);
-        // It counts the alive, and there are none.
-        self.view.reached = Default::default();
-        self.view.by_source = Arc::default();
         self.note_pool();
     }
 

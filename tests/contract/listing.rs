@@ -174,6 +174,10 @@ fn a_row_is_the_one_that_was_stored() {
     ] {
         assert!(reply.body.contains(&old), "{old}: {}", reply.body);
     }
+    // It was checked long ago, and a century is longer.
+    let old = service.get("/get-proxy?max_age=600");
+    old.is_refusal(503, "No alive proxies match the filters");
+    assert_eq!(service.get("/get-proxy?max_age=3155760000").status, 200);
 }
 
 #[test]
@@ -193,23 +197,58 @@ fn the_protocol_filters_before_the_limit() {
     none.is_refusal(503, "No socks4 proxies available");
 }
 
+/// The rows of the whole list that a query leaves, in their order.
+fn rows(service: &Service, query: &str) -> Vec<Value> {
+    let reply = service.get(&format!("/get-proxy?all=1&format=json&{query}"));
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()["proxies"].as_array().unwrap().clone()
+}
+
 #[test]
 fn the_further_filters_keep_what_they_say() {
-    let (farm, service) = stage();
-    let count = |query: &str| {
-        service
-            .get(&format!("/get-proxy?all=1&{query}"))
-            .lines()
-            .len()
+    let farm = farm();
+    // The four of the second think longer than a second.
+    let quick = farm.serve_list(&list(&farm, &[(16, Behaviour::Forwards)]));
+    let late = farm.serve_list(&list(&farm, &[(4, Behaviour::Late)]));
+    let service = Place::new(&[&quick, &late]).serve();
+    service.wait_until_checked(20);
+    let addresses = |behaviour, count| -> HashSet<String> {
+        let address = |number| {
+            let proxy = farm.proxy(behaviour, number);
+            proxy.rsplit('/').next().unwrap().to_owned()
+        };
+        (0..count).map(address).collect()
     };
-    assert_eq!(count("max_latency_ms=60000&max_age=600"), 20);
-    let source = service.stat()["sources"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .next()
-        .cloned();
-    assert_eq!(count(&format!("source={}", source.unwrap())), 20);
+    let of = |rows: &[Value]| -> HashSet<String> {
+        let address = |row: &Value| row["address"].as_str().unwrap().to_owned();
+        rows.iter().map(address).collect()
+    };
+    assert_eq!(
+        of(&rows(&service, &format!("source={quick}"))),
+        addresses(Behaviour::Forwards, 16)
+    );
+    assert_eq!(
+        of(&rows(&service, &format!("source={late}"))),
+        addresses(Behaviour::Late, 4)
+    );
+
+    let all = rows(&service, "max_latency_ms=60000&max_age=600");
+    assert_eq!(all.len(), 20);
+    let latency_ms = |row: &Value| row["latency_ms"].as_u64().unwrap();
+    // On a busy machine others may be as slow: their rows say so.
+    let kept: Vec<Value> = all
+        .iter()
+        .filter(|row| latency_ms(row) <= 1_400)
+        .cloned()
+        .collect();
+    assert!((1..=16).contains(&kept.len()), "{kept:?}");
+    assert!(of(&kept).is_disjoint(&addresses(Behaviour::Late, 4)));
+    assert_eq!(of(&rows(&service, "max_latency_ms=1400")), of(&kept));
+    let both = format!("/get-proxy?source={late}&max_latency_ms=1400");
+    service
+        .get(&both)
+        .is_refusal(503, "No alive proxies match the filters");
+
     let unknown = service.get("/get-proxy?source=http://lists.example/");
     assert_eq!(unknown.status, 400, "{unknown:?}");
     for name in ["max_latency_ms", "max_age"] {
@@ -217,7 +256,6 @@ fn the_further_filters_keep_what_they_say() {
         let reply = service.get(&format!("/get-proxy?{name}=0"));
         reply.is_refusal(400, &error);
     }
-    drop(farm);
 }
 
 #[test]

@@ -182,3 +182,47 @@ fn a_hundred_thousand_rows_are_shown_as_a_few() {
     eprintln!("times in which the tab did not answer, in ms: {tasks}");
     browser.close();
 }
+
+const COUNT_SAYS: &str = "document.querySelector('#count').textContent";
+
+#[test]
+fn only_the_refusal_that_nothing_is_alive_empties_the_table() {
+    let service = Service::start(|_, _| {});
+    let browser = Browser::start();
+    browser.prepare(include_str!("failing.js"));
+    browser.prepare(
+        r#"window.refusal = { body: '{"error":"Too many large answers are being read"}', wait: "12" };"#,
+    );
+    browser.open(&service.url());
+    browser.wait_for("document.querySelector('#link').dataset.state === 'live'");
+    browser.run("document.querySelector('#proxies').scrollIntoView()");
+    browser.wait_for(&format!(
+        "{COUNT_SAYS} === 'The list cannot be loaded now.'"
+    ));
+    browser.run("window.refusal = null");
+    // It asks again by itself, though the snapshot is the same, and not before it was told to.
+    browser.wait_for(LOADED);
+    let times = browser.run("return window.times");
+    let time = |nth: usize| times[nth].as_u64().unwrap();
+    assert!(time(1) - time(0) >= 12_000, "{times}");
+
+    let again = |body: &str| {
+        browser.run(&format!(
+            "window.refusal = {{ body: '{body}', wait: '1' }}; \
+             document.querySelector('#count').textContent = ''; window.publish()"
+        ));
+    };
+    for body in [
+        r#"{"error":"Too many large answers are being read"}"#,
+        "<h1>Service unavailable</h1>",
+        "null",
+    ] {
+        again(body);
+        browser.wait_for(&format!("{COUNT_SAYS}.endsWith('What is shown is old.')"));
+        assert!(!addresses(&browser).is_empty(), "{body}");
+    }
+    again(r#"{"error":"No alive proxies available"}"#);
+    browser.wait_for(&format!("{COUNT_SAYS} === 'No proxy is alive now.'"));
+    assert!(addresses(&browser).is_empty());
+    browser.close();
+}

@@ -89,6 +89,34 @@ fn the_key_is_asked_for_and_kept_in_this_tab_only() {
     browser.close();
 }
 
+#[test]
+fn whoever_signs_out_while_the_rows_load_sees_them_after_the_next_sign_in() {
+    let service = closed();
+    let browser = Browser::start();
+    browser.prepare(include_str!("failing.js"));
+    browser.prepare("window.hold = new Promise((go) => (window.release = go));");
+    browser.open(&service.url());
+    browser.wait_for(ASKS);
+    browser.run("document.querySelector('#proxies').scrollIntoView()");
+    let sign_in = || {
+        browser.type_into("#key", KEY);
+        browser.click("#ask-send");
+        browser.wait_for(LIVE);
+    };
+    sign_in();
+    browser.run("document.querySelector('#proxies').scrollIntoView()");
+    browser.wait_for("window.times.length === 1");
+    browser.click("#sign-out");
+    browser.wait_for(ASKS);
+    // The answer to who signed out comes to who signed in after that.
+    sign_in();
+    assert_eq!(browser.texts("#rows td.address").len(), 0);
+    browser.run("window.release()");
+    browser.run("document.querySelector('#proxies').scrollIntoView()");
+    browser.wait_for("document.querySelectorAll('#rows td.address').length > 0");
+    browser.close();
+}
+
 /// Markup, quotes, a mark that turns the text around, and more than anybody reads.
 fn hostile() -> String {
     let long = "long".repeat(60);

@@ -7,6 +7,8 @@ const HIDDEN_MS = 60000;
 const HISTORY_MS = 10000;
 const ROWS_MS = 10000;
 const PATIENCE_MS = 15000;
+/* The only 503 that says what is alive; any other says that the service cannot answer now. */
+const NOTHING_ALIVE = "No alive proxies available";
 
 const live = {
   paused: false, failures: 0, timer: 0, epoch: 0, busy: false, ahead_ms: 0,
@@ -19,10 +21,20 @@ function serverNow() {
 }
 
 class Refused extends Error {
-  constructor(answer) {
+  constructor(answer, words) {
     super(`status ${answer.status}`);
     this.status = answer.status;
+    this.words = words;
     this.wait_ms = 1000 * (Number(answer.headers.get("retry-after")) || 0);
+  }
+}
+
+/* What a refusal says; nothing if it comes from something else on the way. */
+async function wordsOf(answer) {
+  try {
+    return (await answer.json()).error;
+  } catch {
+    return undefined;
   }
 }
 
@@ -35,7 +47,7 @@ async function ask(path, key, headers = {}) {
   const date = Date.parse(answer.headers.get("date"));
   // It has whole seconds: half of one is the best guess, and small differences are that.
   if (Number.isFinite(date) && Math.abs(date + 500 - serverNow()) > 1500) live.ahead_ms = date + 500 - Date.now();
-  if (!answer.ok && answer.status !== 304) throw new Refused(answer);
+  if (!answer.ok && answer.status !== 304) throw new Refused(answer, await wordsOf(answer));
   return answer;
 }
 
@@ -116,10 +128,11 @@ async function loadRows() {
       const { proxies } = await answer.json();
       if (epoch === live.epoch && (await takeProxies(proxies))) live.rows_tag = answer.headers.get("etag");
     }
-    live.rows_generation = generation;
+    // Whoever signed out meanwhile has dropped the rows: the next one loads them anew.
+    if (epoch === live.epoch) live.rows_generation = generation;
   } catch (error) {
     if (epoch !== live.epoch) return;
-    if (error.status === 503) {
+    if (error.status === 503 && error.words === NOTHING_ALIVE) {
       live.rows_tag = null;
       live.rows_generation = generation;
       await takeProxies([]);
@@ -130,7 +143,7 @@ async function loadRows() {
     }
   } finally {
     live.loading = false;
-    live.rows_due = Date.now() + Math.max(again_ms, 10 * (Date.now() - started));
+    if (epoch === live.epoch) live.rows_due = Date.now() + Math.max(again_ms, 10 * (Date.now() - started));
   }
 }
 

@@ -228,3 +228,25 @@ fn metrics_may_stand_beside_the_proxies() {
     assert_eq!(server.get("/proxy/metrics").status, 200);
     assert_eq!(server.get("/proxy/metrics2").status, 400);
 }
+
+/// docs/api.md, "Errors": the order of checks.
+#[test]
+fn the_body_is_judged_before_the_path_the_method_and_the_key() {
+    let server = Server::start();
+    server.configure(settings_with_keys(&["secret"]));
+    for (line, otherwise) in [
+        ("POST /nowhere", 404),
+        ("POST /stat", 405),
+        ("GET /stat", 401),
+        ("POST /reload", 401),
+    ] {
+        let ask = |body: &str| {
+            let head = format!("{line} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n");
+            server.send(format!("{head}{body}").as_bytes())
+        };
+        ask("Content-Length: 2000000\r\n\r\n").is_refusal(413, "Request body too large");
+        let broken = ask("Transfer-Encoding: chunked\r\n\r\nzz\r\n");
+        broken.is_refusal(400, "Request body broken off or malformed");
+        assert_eq!(ask("\r\n").status, otherwise, "{line}");
+    }
+}

@@ -40,6 +40,47 @@ fn the_last_pool_is_served_as_stale_for_a_time_and_then_none() {
     assert_eq!((sim.served().len(), reason(&sim)), (20, None));
 }
 
+/// The alive of each source, and those that reach each target.
+fn counts(sim: &Simulation) -> (Vec<u64>, Vec<u64>) {
+    let stat = &sim.snapshot().stat;
+    let sources = stat.sources.iter().map(|source| source.alive);
+    let targets = stat.targets.iter().map(|target| target.reached);
+    (sources.collect(), targets.collect())
+}
+
+#[test]
+fn while_the_last_pool_is_served_the_figures_of_the_alive_are_zero() {
+    let mut sim = Simulation::new(config(&["a", "b"]), 10, Image::default());
+    sim.behave(|_, at| match (100_000..200_000).contains(&at) {
+        true => DEAD,
+        false => ALIVE,
+    });
+    sim.deliver(0, list(0..16));
+    sim.deliver(1, list(16..20));
+    sim.run_until(100_000);
+    assert_eq!(counts(&sim), (vec![16, 4], vec![20]));
+    sim.run_until(130_000);
+    assert_eq!(
+        (sim.served().len(), reason(&sim)),
+        (20, Some(Stale::NothingAlive))
+    );
+    assert_eq!(counts(&sim), (vec![0, 0], vec![0]));
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(config(&["b", "a"])),
+    });
+    sim.run_until(131_000);
+    assert_eq!(
+        (sim.served().len(), counts(&sim)),
+        (20, (vec![0, 0], vec![0]))
+    );
+    sim.deliver(0, list(16..20));
+    sim.deliver(1, list(0..16));
+    sim.run_until(1_500_000);
+    assert_eq!((sim.served().len(), reason(&sim)), (20, None));
+    assert_eq!(counts(&sim), (vec![4, 16], vec![20]));
+}
+
 #[test]
 fn a_pool_that_should_end_while_the_targets_are_tried_anew_waits_for_their_answer() {
     let mut sim = Simulation::new(controlled(&["a"], Require::All), 10, Image::default());

@@ -8,9 +8,10 @@ use crate::api::testing::{Server, settings, settings_with_keys};
 use proxy_shards::{Protocol, Verdict};
 use std::collections::BTreeSet;
 
-/// What is refused before or behind every route, by status: a head that is too large is refused
-/// by hyper, and limits stand before the routes.
-const EVERYWHERE: [&str; 2] = ["429", "431"];
+mod bodies;
+
+/// What hyper refuses before every route, by status: a head that is too large.
+const EVERYWHERE: [&str; 1] = ["431"];
 
 fn operations(page: &Value) -> BTreeSet<(String, String)> {
     let paths = page["paths"].as_object().unwrap().iter();
@@ -50,6 +51,19 @@ macro_rules! refusals {
 
 /// Refusals of the server itself, of any route.
 const ALL: &[Endpoint] = &Endpoint::ALL;
+/// Routes whose requests are counted, if they are with any settings.
+const COUNTED: &[Endpoint] = &[
+    Endpoint::Metrics,
+    Endpoint::GetProxy,
+    Endpoint::Proxy,
+    Endpoint::Stat,
+    Endpoint::Reload,
+    Endpoint::Report,
+    Endpoint::Lease,
+    Endpoint::Page,
+    Endpoint::History,
+    Endpoint::OpenApi,
+];
 /// Routes whose answer may be large.
 const LARGE: &[Endpoint] = &[
     Endpoint::Metrics,
@@ -103,7 +117,7 @@ refusals! {
     Refusal::BodyBroken, Refusal::BodyBroken, ALL;
     Refusal::Overloaded, Refusal::Overloaded, LARGE;
     Refusal::Metrics, Refusal::Metrics, &[Endpoint::Metrics];
-    Refusal::Rate(_), Refusal::Rate(Exceeded::sample()), ALL;
+    Refusal::Rate(_), Refusal::Rate(Exceeded::sample()), COUNTED;
     Refusal::Unique, Refusal::Unique, &[Endpoint::GetProxy];
     Refusal::Lease, Refusal::Lease, &[Endpoint::GetProxy];
     Refusal::LeaseAmount, Refusal::LeaseAmount, &[Endpoint::GetProxy];
@@ -135,8 +149,6 @@ fn each_route_is_described_with_the_statuses_of_its_refusals_and_no_other() {
         let described = responses.keys().filter(|status| status.as_str() >= "400");
         let described: BTreeSet<String> = described.cloned().collect();
         assert_eq!(described, given, "{endpoint:?}");
-        let success = responses.keys().any(|status| status.starts_with('2'));
-        assert!(success, "{endpoint:?}");
     }
 }
 
