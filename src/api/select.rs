@@ -160,8 +160,9 @@ impl<'s> Matches<'s> {
             .map_or(self.proxies.len(), |indexes| indexes.len())
     }
 
-    /// Without those that the target at `place` turns away, as clients say – unless there are no
-    /// others: clients may be wrong, or lie, and an answer without a proxy helps nobody.
+    /// Without those that the target at `place` turns away, as clients say – if at least half are left.
+    /// Clients may be wrong, or lie: whoever could have all but a few passed over would choose what
+    /// others get.
     fn welcome_at(mut self, place: Option<usize>) -> Matches<'s> {
         let (Some(place), Some(indexes)) = (place, &self.indexes) else {
             return self;
@@ -170,7 +171,8 @@ impl<'s> Matches<'s> {
             let proxy = &self.proxies[index as usize];
             proxy.banned_at.contains(place)
         };
-        if indexes.iter().any(is_banned) && !indexes.iter().all(is_banned) {
+        let banned = indexes.iter().filter(|index| is_banned(index)).count();
+        if (1..=indexes.len() / 2).contains(&banned) {
             let welcome = indexes.iter().copied().filter(|index| !is_banned(index));
             self.indexes = Some(Cow::Owned(welcome.collect()));
         }

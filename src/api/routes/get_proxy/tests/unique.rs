@@ -109,3 +109,24 @@ fn a_target_passes_over_what_it_turns_away_unless_nothing_else_is_left() {
     publish(&["1.1.1.1:80", "2.2.2.2:1080"]);
     assert_eq!(ask("target=shop").lines(), ["1.1.1.1:80", "2.2.2.2:1080"]);
 }
+
+#[test]
+fn lies_about_most_proxies_leave_none_of_them_out() {
+    let server = super::filters::with_targets();
+    let snapshot = server.snapshots.load();
+    let template = snapshot.pool.proxies()[0].clone();
+    let ask = |banned: usize| {
+        let listed = crate::api::testing::many(9).into_iter().enumerate();
+        let listed = listed.map(|(at, proxy)| crate::snapshot::Proxy {
+            targets: template.targets,
+            banned_at: match at < banned {
+                true => Targets::first(1),
+                false => Targets::NONE,
+            },
+            ..proxy
+        });
+        server.publish(listed.collect(), (*snapshot.stat).clone());
+        server.get("/get-proxy?all=1&target=shop").lines().len()
+    };
+    assert_eq!([0, 1, 4, 5, 8, 9].map(ask), [9, 8, 5, 9, 9, 9]);
+}
