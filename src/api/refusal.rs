@@ -15,6 +15,10 @@ pub(super) enum Refusal {
     Method(&'static str),
     #[error("Invalid or missing API key")]
     Key,
+    #[error(
+        "Not for pages of other sites. Ask by an IP address or as localhost, or configure API keys"
+    )]
+    CrossSite,
     #[error("Rate limit exceeded")]
     Rate(Exceeded),
     #[error("No snapshot yet")]
@@ -99,6 +103,7 @@ impl Refusal {
             Refusal::LeasesOfClient(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Key => StatusCode::UNAUTHORIZED,
+            Refusal::CrossSite => StatusCode::FORBIDDEN,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Limit
             | Refusal::Protocol

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: t\r\n\r\n";
+const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Alive proxies; an answer with all of them has some 600 KB.
 const PROXIES: usize = 5_000;
 /// Bytes of large answers that may wait for their readers, all together.

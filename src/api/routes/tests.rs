@@ -228,3 +228,41 @@ fn metrics_may_stand_beside_the_proxies() {
     assert_eq!(server.get("/proxy/metrics").status, 200);
     assert_eq!(server.get("/proxy/metrics2").status, 400);
 }
+
+#[test]
+fn without_keys_pages_of_other_sites_change_and_read_nothing() {
+    let server = Server::with(&["http://1.1.1.1:80"]);
+    let words =
+        "Not for pages of other sites. Ask by an IP address or as localhost, or configure API keys";
+    let foreign = [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Origin: https://evil.example\r\n",
+    ];
+    let private = [
+        ("GET", "/get-proxy?lease=30s"),
+        ("GET", "/proxy/1.1.1.1:80"),
+        ("GET", "/stat"),
+        ("GET", "/history"),
+        ("GET", "/metrics"),
+        ("POST", "/reload"),
+        ("POST", "/report"),
+        ("DELETE", "/lease/x"),
+    ];
+    for (method, path) in private {
+        for headers in foreign {
+            server.ask(method, path, headers).is_refusal(403, words);
+        }
+        let rebound =
+            format!("{method} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        server.send(rebound.as_bytes()).is_refusal(403, words);
+    }
+    for path in ["/", "/health", "/ready", "/openapi.json"] {
+        assert_eq!(server.ask("GET", path, foreign[0]).status, 200, "{path}");
+    }
+    assert_eq!(server.get("/get-proxy").status, 200, "nothing was leased");
+    server.configure(settings_with_keys(&["secret"]));
+    for headers in foreign {
+        let with_key = format!("{headers}X-Api-Key: secret\r\n");
+        assert_eq!(server.ask("GET", "/stat", &with_key).status, 200);
+    }
+}

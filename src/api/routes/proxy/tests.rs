@@ -20,7 +20,8 @@ fn path(address: &str) -> String {
 fn asking(server: &Server, method: &str, address: &str) -> JoinHandle<Reply> {
     let to = server.address;
     let path = path(address);
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     thread::spawn(move || send(to, request.as_bytes()))
 }
 
