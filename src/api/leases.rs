@@ -23,6 +23,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) total: usize,
+    /// And never more than half of the alive, so that no client takes all from the others.
     pub(super) per_holder: usize,
 }
 
@@ -149,6 +150,8 @@ pub(super) struct Table {
     by_end: BTreeSet<(Instant, LeaseId)>,
     /// Proxies that each holder has.
     by_holder: HashMap<Holder, usize>,
+    /// How many proxies there are to lease in a generation, if that was told.
+    alive: Option<(u64, usize)>,
     /// The generation in which dead proxies were last looked for, and when.
     looked: Option<(u64, Instant)>,
 }
@@ -169,6 +172,35 @@ impl Table {
         self.by_end.first().map(|(ends, _)| *ends)
     }
 
+    /// When the first lease of `holder` is over.
+    pub(super) fn first_end_of(&self, holder: Holder) -> Option<Instant> {
+        let its = |id: &LeaseId| self.leases.get(id).is_some_and(|l| l.holder == holder);
+        self.by_end
+            .iter()
+            .find(|(_, id)| its(id))
+            .map(|(ends, _)| *ends)
+    }
+
+    /// These are there to lease: nobody has more than half of them, or one. They are gone through once
+    /// in a generation.
+    pub(super) fn is_of(&mut self, generation: u64, pool: &[Proxy]) {
+        if self.alive.is_some_and(|(seen, _)| seen == generation) {
+            return;
+        }
+        // The rows of one proxy stand together, one for each protocol.
+        let proxies = pool.chunk_by(|a, b| {
+            let (a, b) = (&a.candidate, &b.candidate);
+            a.host == b.host && a.port == b.port && a.credentials == b.credentials
+        });
+        self.alive = Some((generation, proxies.count()));
+    }
+
+    fn per_holder(&self) -> usize {
+        let half = |(_, alive): (u64, usize)| (alive / 2).max(1);
+        let half = self.alive.map_or(usize::MAX, half);
+        self.bounds.per_holder.min(half)
+    }
+
     /// Leases `proxies`, which are free, to `holder` under a new id.
     pub(super) fn take(
         &mut self,
@@ -179,7 +211,7 @@ impl Table {
     ) -> Result<(), Full> {
         let proxies: HashSet<Identity> = proxies.iter().map(|proxy| identity(proxy)).collect();
         let held = self.by_holder.get(&holder).copied().unwrap_or(0);
-        if held + proxies.len() > self.bounds.per_holder {
+        if held + proxies.len() > self.per_holder() {
             return Err(Full::Holder);
         }
         if self.by_proxy.len() + proxies.len() > self.bounds.total {

@@ -56,7 +56,7 @@ pub(super) enum Refusal {
     LeaseAmount,
     #[error("No such lease")]
     NoLease,
-    /// With the seconds until the first lease is over, as the two below.
+    /// With the seconds until the first lease is over, as the two below; of a client the first of its own.
     #[error("All proxies that match are leased. Try again later")]
     AllLeased(u64),
     #[error("Too many proxies are leased by this client. End a lease, or try again later")]

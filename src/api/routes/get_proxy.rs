@@ -103,6 +103,7 @@ impl Wish {
             && self.lease.is_some()
         {
             leases.drop_dead(snapshot.generation, snapshot.pool.proxies(), now);
+            leases.is_of(snapshot.generation, snapshot.pool.proxies());
         }
         let mut seen = Seen::new(self.unique);
         let fits = |proxy: &'s Proxy| {

@@ -79,6 +79,9 @@ fn unique_is_exit_or_ip_and_a_bad_one_is_told_before_the_limit() {
 #[test]
 fn a_lease_takes_only_what_is_unique() {
     let server = server();
+    let mut listed = server.snapshots.load().pool.proxies().to_vec();
+    listed.push(proxies(&["http://3.3.3.3:82"]).remove(0));
+    server.publish(listed, Stat::default());
     let leased = server.get("/get-proxy?limit=5&unique=ip&lease=30s");
     assert_eq!(leased.lines().len(), 3);
 }
