@@ -85,7 +85,12 @@ impl<'q> Filter<'q> {
                 }))
             }
         };
-        let matches = Matches { proxies, indexes }.welcome_at(target);
+        let matches = Matches {
+            proxies,
+            indexes,
+            with_banned: None,
+        };
+        let matches = matches.welcome_at(target);
         if matches.len() > 0 {
             return Ok(matches);
         }
@@ -151,6 +156,8 @@ pub(super) struct Matches<'s> {
     proxies: &'s [Proxy],
     /// `None`: all of them.
     indexes: Option<Cow<'s, [u32]>>,
+    /// These and those that were passed over, if any were.
+    with_banned: Option<Cow<'s, [u32]>>,
 }
 
 impl<'s> Matches<'s> {
@@ -174,9 +181,19 @@ impl<'s> Matches<'s> {
         let banned = indexes.iter().filter(|index| is_banned(index)).count();
         if (1..=indexes.len() / 2).contains(&banned) {
             let welcome = indexes.iter().copied().filter(|index| !is_banned(index));
-            self.indexes = Some(Cow::Owned(welcome.collect()));
+            let welcome = Some(Cow::Owned(welcome.collect()));
+            self.with_banned = std::mem::replace(&mut self.indexes, welcome);
         }
         self
+    }
+
+    /// What matches together with what was passed over; `None`: nothing was.
+    pub(super) fn with_banned(&self) -> Option<Matches<'s>> {
+        self.with_banned.as_ref().map(|all| Matches {
+            proxies: self.proxies,
+            indexes: Some(all.clone()),
+            with_banned: None,
+        })
     }
 
     fn get(&self, position: usize) -> &'s Proxy {

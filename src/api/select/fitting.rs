@@ -63,6 +63,7 @@ mod tests {
         let matches = Matches {
             proxies: &proxies,
             indexes: None,
+            with_banned: None,
         };
         let place = |proxy: &Proxy| {
             let same = |p: &Proxy| p.candidate == proxy.candidate;

@@ -133,3 +133,22 @@ fn lies_about_most_proxies_leave_none_of_them_out() {
     };
     assert_eq!([0, 1, 4, 5, 8, 9].map(ask), [9, 8, 5, 9, 9, 9]);
 }
+
+#[test]
+fn where_all_that_are_welcome_are_leased_those_that_were_turned_away_are_left() {
+    let server = super::filters::with_targets();
+    let snapshot = server.snapshots.load();
+    let mut listed = snapshot.pool.proxies().to_vec();
+    listed[0].banned_at = Targets::first(1);
+    server.publish(listed, (*snapshot.stat).clone());
+    let leased = server.get("/get-proxy?target=shop&lease=30s");
+    assert_eq!(leased.lines(), ["2.2.2.2:1080"]);
+    for query in [
+        "target=shop",
+        "target=shop&limit=20",
+        "target=shop&unique=ip",
+    ] {
+        let reply = server.get(&format!("/get-proxy?{query}"));
+        assert_eq!(reply.lines(), ["1.1.1.1:80"], "{query}");
+    }
+}
