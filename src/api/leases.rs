@@ -4,9 +4,11 @@
 //! known by its address and credentials, so a lease outlives the snapshot that it was taken from.
 //! Leases end by themselves without a thread: whoever opens the table drops those whose time is over.
 
+mod identity;
+
 use super::holder::Holder;
 use crate::snapshot::Proxy;
-use proxy_shards::{Candidate, Scheme};
+use identity::{Identity, Sought};
 use rustls::crypto::SecureRandom;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -124,16 +126,6 @@ impl Drop for Open<'_> {
     }
 }
 
-/// What of a proxy makes it the same one: its candidate, whatever the scheme.
-type Identity = Candidate;
-
-fn identity(proxy: &Proxy) -> Identity {
-    Candidate {
-        scheme: Scheme::Auto,
-        ..proxy.candidate.clone()
-    }
-}
-
 #[derive(Debug)]
 struct Lease {
     holder: Holder,
@@ -146,7 +138,7 @@ struct Lease {
 pub(super) struct Table {
     bounds: Bounds,
     leases: HashMap<LeaseId, Lease>,
-    by_proxy: HashMap<Identity, LeaseId>,
+    by_proxy: hashbrown::HashMap<Identity, LeaseId>,
     by_end: BTreeSet<(Instant, LeaseId)>,
     /// Proxies that each holder has.
     by_holder: HashMap<Holder, usize>,
@@ -164,7 +156,7 @@ impl Table {
 
     /// Whether nobody has the proxy.
     pub(super) fn is_free(&self, proxy: &Proxy) -> bool {
-        self.by_proxy.is_empty() || !self.by_proxy.contains_key(&identity(proxy))
+        self.by_proxy.is_empty() || !self.by_proxy.contains_key(&Sought::of(proxy))
     }
 
     /// When the first lease is over.
@@ -188,10 +180,7 @@ impl Table {
             return;
         }
         // The rows of one proxy stand together, one for each protocol.
-        let proxies = pool.chunk_by(|a, b| {
-            let (a, b) = (&a.candidate, &b.candidate);
-            a.host == b.host && a.port == b.port && a.credentials == b.credentials
-        });
+        let proxies = pool.chunk_by(|a, b| Sought::of(a) == Sought::of(b));
         self.alive = Some((generation, proxies.count()));
     }
 
@@ -209,7 +198,7 @@ impl Table {
         proxies: &[&Proxy],
         ends: Instant,
     ) -> Result<(), Full> {
-        let proxies: HashSet<Identity> = proxies.iter().map(|proxy| identity(proxy)).collect();
+        let proxies: HashSet<Identity> = proxies.iter().map(|proxy| Identity::of(proxy)).collect();
         let held = self.by_holder.get(&holder).copied().unwrap_or(0);
         if held + proxies.len() > self.per_holder() {
             return Err(Full::Holder);
@@ -250,8 +239,8 @@ impl Table {
             return;
         }
         self.looked = Some((generation, now));
-        let served = pool.iter().map(identity);
-        let alive: HashSet<Identity> = served.filter(|p| self.by_proxy.contains_key(p)).collect();
+        let leased = pool.iter().filter(|proxy| !self.is_free(proxy));
+        let alive: HashSet<Identity> = leased.map(Identity::of).collect();
         if alive.len() == self.by_proxy.len() {
             return;
         }
