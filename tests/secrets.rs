@@ -20,7 +20,7 @@ fn ask(address: &str, method: &str, target: &str, header: Option<&str>) -> Strin
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let key = header.map_or(String::new(), |key| format!("X-Api-Key: {key}\r\n"));
     let request =
-        format!("{method} {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{key}\r\n");
+        format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{key}\r\n");
     stream.write_all(request.as_bytes()).expect("a request");
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("an answer");

@@ -4,9 +4,11 @@
 //! known by its address and credentials, so a lease outlives the snapshot that it was taken from.
 //! Leases end by themselves without a thread: whoever opens the table drops those whose time is over.
 
+mod identity;
+
 use super::holder::Holder;
 use crate::snapshot::Proxy;
-use proxy_shards::{Candidate, Scheme};
+use identity::{Identity, Sought};
 use rustls::crypto::SecureRandom;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -23,6 +25,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) total: usize,
+    /// And never more than half of the alive, so that no client takes all from the others.
     pub(super) per_holder: usize,
 }
 
@@ -123,16 +126,6 @@ impl Drop for Open<'_> {
     }
 }
 
-/// What of a proxy makes it the same one: its candidate, whatever the scheme.
-type Identity = Candidate;
-
-fn identity(proxy: &Proxy) -> Identity {
-    Candidate {
-        scheme: Scheme::Auto,
-        ..proxy.candidate.clone()
-    }
-}
-
 #[derive(Debug)]
 struct Lease {
     holder: Holder,
@@ -145,10 +138,12 @@ struct Lease {
 pub(super) struct Table {
     bounds: Bounds,
     leases: HashMap<LeaseId, Lease>,
-    by_proxy: HashMap<Identity, LeaseId>,
+    by_proxy: hashbrown::HashMap<Identity, LeaseId>,
     by_end: BTreeSet<(Instant, LeaseId)>,
     /// Proxies that each holder has.
     by_holder: HashMap<Holder, usize>,
+    /// How many proxies there are to lease in a generation, if that was told.
+    alive: Option<(u64, usize)>,
     /// The generation in which dead proxies were last looked for, and when.
     looked: Option<(u64, Instant)>,
 }
@@ -161,12 +156,38 @@ impl Table {
 
     /// Whether nobody has the proxy.
     pub(super) fn is_free(&self, proxy: &Proxy) -> bool {
-        self.by_proxy.is_empty() || !self.by_proxy.contains_key(&identity(proxy))
+        self.by_proxy.is_empty() || !self.by_proxy.contains_key(&Sought::of(proxy))
     }
 
     /// When the first lease is over.
     pub(super) fn first_end(&self) -> Option<Instant> {
         self.by_end.first().map(|(ends, _)| *ends)
+    }
+
+    /// When the first lease of `holder` is over.
+    pub(super) fn first_end_of(&self, holder: Holder) -> Option<Instant> {
+        let its = |id: &LeaseId| self.leases.get(id).is_some_and(|l| l.holder == holder);
+        self.by_end
+            .iter()
+            .find(|(_, id)| its(id))
+            .map(|(ends, _)| *ends)
+    }
+
+    /// These are there to lease: nobody has more than half of them, or one. They are gone through once
+    /// in a generation.
+    pub(super) fn is_of(&mut self, generation: u64, pool: &[Proxy]) {
+        if self.alive.is_some_and(|(seen, _)| seen == generation) {
+            return;
+        }
+        // The rows of one proxy stand together, one for each protocol.
+        let proxies = pool.chunk_by(|a, b| Sought::of(a) == Sought::of(b));
+        self.alive = Some((generation, proxies.count()));
+    }
+
+    fn per_holder(&self) -> usize {
+        let half = |(_, alive): (u64, usize)| (alive / 2).max(1);
+        let half = self.alive.map_or(usize::MAX, half);
+        self.bounds.per_holder.min(half)
     }
 
     /// Leases `proxies`, which are free, to `holder` under a new id.
@@ -177,9 +198,9 @@ impl Table {
         proxies: &[&Proxy],
         ends: Instant,
     ) -> Result<(), Full> {
-        let proxies: HashSet<Identity> = proxies.iter().map(|proxy| identity(proxy)).collect();
+        let proxies: HashSet<Identity> = proxies.iter().map(|proxy| Identity::of(proxy)).collect();
         let held = self.by_holder.get(&holder).copied().unwrap_or(0);
-        if held + proxies.len() > self.bounds.per_holder {
+        if held + proxies.len() > self.per_holder() {
             return Err(Full::Holder);
         }
         if self.by_proxy.len() + proxies.len() > self.bounds.total {
@@ -218,8 +239,8 @@ impl Table {
             return;
         }
         self.looked = Some((generation, now));
-        let served = pool.iter().map(identity);
-        let alive: HashSet<Identity> = served.filter(|p| self.by_proxy.contains_key(p)).collect();
+        let leased = pool.iter().filter(|proxy| !self.is_free(proxy));
+        let alive: HashSet<Identity> = leased.map(Identity::of).collect();
         if alive.len() == self.by_proxy.len() {
             return;
         }

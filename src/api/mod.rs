@@ -11,6 +11,7 @@ mod buckets;
 mod client;
 mod coding;
 mod cors;
+mod cross_site;
 mod crowd;
 mod desk;
 mod etag;

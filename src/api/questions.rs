@@ -2,8 +2,7 @@
 
 use super::limits::Limits;
 use super::refusal::Refusal;
-use crate::coordinator::{Event, Hearsay, Question};
-use crate::ledger::Facts;
+use crate::coordinator::{Event, Hearsay, Known, Question};
 use crossbeam_channel::Sender;
 use proxy_shards::Host;
 use std::sync::Arc;
@@ -31,8 +30,8 @@ impl Questions {
         }
     }
 
-    /// What the ledger has about the proxy at `host` and `port`, one for each candidate.
-    pub(super) async fn ask(&self, host: Host, port: u16) -> Result<Vec<Facts>, Refusal> {
+    /// What the ledger has about the candidates at `host` and `port`.
+    pub(super) async fn ask(&self, host: Host, port: u16) -> Result<Known, Refusal> {
         let question = |reply| Event::Asked(Question { host, port, reply });
         self.put(&self.slots, question).await
     }

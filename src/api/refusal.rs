@@ -15,6 +15,10 @@ pub(super) enum Refusal {
     Method(&'static str),
     #[error("Invalid or missing API key")]
     Key,
+    #[error(
+        "Not for pages of other sites. Ask by an IP address or as localhost, or configure API keys"
+    )]
+    CrossSite,
     #[error("Rate limit exceeded")]
     Rate(Exceeded),
     #[error("No snapshot yet")]
@@ -52,7 +56,7 @@ pub(super) enum Refusal {
     LeaseAmount,
     #[error("No such lease")]
     NoLease,
-    /// With the seconds until the first lease is over, as the two below.
+    /// With the seconds until the first lease is over, as the two below; of a client the first of its own.
     #[error("All proxies that match are leased. Try again later")]
     AllLeased(u64),
     #[error("Too many proxies are leased by this client. End a lease, or try again later")]
@@ -99,6 +103,7 @@ impl Refusal {
             Refusal::LeasesOfClient(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Key => StatusCode::UNAUTHORIZED,
+            Refusal::CrossSite => StatusCode::FORBIDDEN,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Limit
             | Refusal::Protocol

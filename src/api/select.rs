@@ -85,7 +85,12 @@ impl<'q> Filter<'q> {
                 }))
             }
         };
-        let matches = Matches { proxies, indexes }.welcome_at(target);
+        let matches = Matches {
+            proxies,
+            indexes,
+            with_banned: None,
+        };
+        let matches = matches.welcome_at(target);
         if matches.len() > 0 {
             return Ok(matches);
         }
@@ -151,6 +156,8 @@ pub(super) struct Matches<'s> {
     proxies: &'s [Proxy],
     /// `None`: all of them.
     indexes: Option<Cow<'s, [u32]>>,
+    /// These and those that were passed over, if any were.
+    with_banned: Option<Cow<'s, [u32]>>,
 }
 
 impl<'s> Matches<'s> {
@@ -160,8 +167,9 @@ impl<'s> Matches<'s> {
             .map_or(self.proxies.len(), |indexes| indexes.len())
     }
 
-    /// Without those that the target at `place` turns away, as clients say – unless there are no
-    /// others: clients may be wrong, or lie, and an answer without a proxy helps nobody.
+    /// Without those that the target at `place` turns away, as clients say – if at least half are left.
+    /// Clients may be wrong, or lie: whoever could have all but a few passed over would choose what
+    /// others get.
     fn welcome_at(mut self, place: Option<usize>) -> Matches<'s> {
         let (Some(place), Some(indexes)) = (place, &self.indexes) else {
             return self;
@@ -170,11 +178,22 @@ impl<'s> Matches<'s> {
             let proxy = &self.proxies[index as usize];
             proxy.banned_at.contains(place)
         };
-        if indexes.iter().any(is_banned) && !indexes.iter().all(is_banned) {
+        let banned = indexes.iter().filter(|index| is_banned(index)).count();
+        if (1..=indexes.len() / 2).contains(&banned) {
             let welcome = indexes.iter().copied().filter(|index| !is_banned(index));
-            self.indexes = Some(Cow::Owned(welcome.collect()));
+            let welcome = Some(Cow::Owned(welcome.collect()));
+            self.with_banned = std::mem::replace(&mut self.indexes, welcome);
         }
         self
+    }
+
+    /// What matches together with what was passed over; `None`: nothing was.
+    pub(super) fn with_banned(&self) -> Option<Matches<'s>> {
+        self.with_banned.as_ref().map(|all| Matches {
+            proxies: self.proxies,
+            indexes: Some(all.clone()),
+            with_banned: None,
+        })
     }
 
     fn get(&self, position: usize) -> &'s Proxy {

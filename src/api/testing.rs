@@ -134,8 +134,9 @@ impl Server {
     }
 
     pub(super) fn ask(&self, method: &str, target: &str, headers: &str) -> Reply {
-        let request =
-            format!("{method} {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
+        );
         self.send(request.as_bytes())
     }
 

@@ -106,7 +106,8 @@ impl Api {
 
 /// Clients that must say the same of a proxy. With one key there is one client; without keys, clients
 /// are told apart by their address, and behind a reverse proxy or on one host all have the same: a
-/// larger quorum would never be reached there. What one client can bring about is bounded anyway.
+/// larger quorum would never be reached there. Where one is enough, one client brings about few checks
+/// and its bans count for few proxies of a target: more than half of them are never passed over.
 fn report_quorum(raw: u64, keys: Option<usize>, report: &mut Report) -> u8 {
     const SEVERAL: u64 = 2;
     let default = match keys {

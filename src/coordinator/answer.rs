@@ -1,16 +1,21 @@
 //! What the ledger has about one proxy, for those who ask.
 
-use super::event::{Now, Question};
+use super::event::{Known, Now, Question};
 use super::state::State;
-use crate::ledger::Facts;
+use crate::ledger::{ANSWERS_MAX, Facts};
 
 impl State {
-    /// Answers with what is known of every candidate at the address.
+    /// Answers with what is known of the candidates at the address, and how many there are.
     pub(super) fn answer(&self, question: Question, now: Now) {
         let indexes = self.ledger.find_at(&question.host, question.port);
+        let total = match indexes.len() {
+            ANSWERS_MAX => self.ledger.count_at(&question.host, question.port),
+            all => all,
+        };
         let facts = indexes.into_iter().map(|index| self.facts(index, now));
+        let facts = facts.collect();
         // Whoever asked may have gone away.
-        let _ = question.reply.send(facts.collect());
+        let _ = question.reply.send(Known { total, facts });
     }
 
     fn facts(&self, index: u32, now: Now) -> Facts {

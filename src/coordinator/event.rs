@@ -84,6 +84,15 @@ pub enum Event {
     Stop,
 }
 
+/// What the ledger has about the candidates of one address.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// How many there are.
+    pub total: usize,
+    /// What is known of them, at most [`ANSWERS_MAX`](crate::ledger::ANSWERS_MAX).
+    pub facts: Vec<Facts>,
+}
+
 /// What the ledger has about a proxy. The answer is empty if it knows none of that address.
 #[derive(Debug)]
 pub struct Question {
@@ -91,8 +100,8 @@ pub struct Question {
     pub host: Host,
     /// Its port.
     pub port: u16,
-    /// Where the answer goes: one for each candidate of that address.
-    pub reply: oneshot::Sender<Vec<Facts>>,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Known>,
 }
 
 /// What a client says of a proxy that it used.

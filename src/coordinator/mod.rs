@@ -31,7 +31,7 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Hearsay, Lookup, Now, Purpose, Question, SaveOutcome};
+pub use event::{Action, Event, Hearsay, Known, Lookup, Now, Purpose, Question, SaveOutcome};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;

@@ -154,6 +154,7 @@ impl State {
     /// Takes one event in and says what is to be done, in this order.
     pub fn handle(&mut self, event: Event, now: Now, route: Route<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.look_again_at_waiting(now); // before those that come only now
         match event {
             Event::Report(report) => self.report(report, now, &mut actions),
             Event::Configure { reload, config } => {
@@ -214,7 +215,8 @@ impl State {
         let stale_end = stale_end.filter(|_| self.control.allows_probes());
         let busy = !self.stopping && self.dispatch.outstanding() > 0;
         let look = self.lanes.due_at().filter(|_| busy);
-        let wakes = [publish, save, due, round, stale_end, look];
+        let heard = self.heard.due_at().filter(|_| !self.stopping);
+        let wakes = [publish, save, due, round, stale_end, look, heard];
         let wakes = wakes.into_iter().flatten();
         wakes.min().unwrap_or(now.clock_ms + 1_000)
     }

@@ -3,8 +3,11 @@
 //! Clients are believed in this only: they decide when a proxy is looked at again, never what it is.
 //! What they say is not kept across a restart.
 
+mod bans;
+
 use super::Ledger;
 use super::targets::renumbered;
+use bans::{Bans, counted_max};
 use proxy_shards::{TARGETS_MAX, Targets};
 use std::collections::HashMap;
 
@@ -146,6 +149,7 @@ pub(super) struct Feedback {
     young: HashMap<u32, Cell>,
     old: HashMap<u32, Cell>,
     turned_ms: u64,
+    bans: Bans,
 }
 
 impl Feedback {
@@ -160,7 +164,9 @@ impl Feedback {
         }
     }
 
-    fn take(&mut self, index: u32, word: Word, now_ms: u64) {
+    /// Takes a word while so many proxies are alive.
+    fn take(&mut self, index: u32, word: Word, alive: usize, now_ms: u64) {
+        let word = self.counted(index, word, alive, now_ms);
         let is_full = self.young.len() >= CELLS_MAX && !self.young.contains_key(&index);
         if is_full || self.turned_ms.abs_diff(now_ms) >= FEEDBACK_MS {
             self.old = std::mem::take(&mut self.young);
@@ -172,6 +178,26 @@ impl Feedback {
             .take(word, now_ms);
     }
 
+    /// The word as far as it counts: a client that says of very many that a target turns them away
+    /// complains of them all the same, but none of the rest is passed over because of that.
+    fn counted(&mut self, index: u32, mut word: Word, alive: usize, now_ms: u64) -> Word {
+        let client = word.client;
+        match (word.experience, word.target) {
+            (Experience::Banned, Some(place)) => {
+                let most = counted_max(alive);
+                if !self.bans.count((client, place), index, most, now_ms) {
+                    word.target = None;
+                }
+            }
+            (Experience::Ok, Some(place)) => self.bans.take_back(client, place, index),
+            (Experience::Ok, None) => {
+                (0..TARGETS_MAX).for_each(|place| self.bans.take_back(client, place, index));
+            }
+            (Experience::Banned, None) | (Experience::Fail, _) => (),
+        }
+        word
+    }
+
     /// The index may be given to another candidate.
     pub(super) fn forget(&mut self, index: u32) {
         self.young.remove(&index);
@@ -180,6 +206,7 @@ impl Feedback {
 
     /// `places` has the old place of each target.
     pub(super) fn renumber(&mut self, places: &[Option<usize>]) {
+        self.bans.renumber(places);
         let cells = self.young.values_mut().chain(self.old.values_mut());
         for note in cells.flat_map(|cell| cell.0.iter_mut().flatten()) {
             note.banned_at = renumbered(note.banned_at, places);
@@ -207,7 +234,7 @@ impl Ledger {
     /// Takes the word of a client on the candidate `index` at `unix_ms`. It changes nothing of what
     /// the candidate is.
     pub fn hear(&mut self, index: u32, word: Word, unix_ms: u64) {
-        self.feedback.take(index, word, unix_ms);
+        self.feedback.take(index, word, self.alive.len(), unix_ms);
         self.heard_ms = self.heard_ms.max(unix_ms);
     }
 

@@ -5,8 +5,9 @@ use crate::candidates;
 use proxy_shards::{Candidate, Host, Scheme};
 use std::hash::{BuildHasher, Hasher};
 
-/// Most candidates of one address that a question is answered with.
-pub const ANSWERS_MAX: usize = 16;
+/// Most candidates of one address that a question is answered with, and a report is about: a gateway
+/// may have one for each user.
+pub const ANSWERS_MAX: usize = 100;
 
 impl Ledger {
     /// The index of a candidate that is known.
@@ -18,21 +19,34 @@ impl Ledger {
     /// The candidates at an address, whatever their scheme and credentials; those without
     /// credentials first, at most [`ANSWERS_MAX`].
     pub fn find_at(&self, host: &Host, port: u16) -> Vec<u32> {
-        let plain = Scheme::ALL.into_iter().filter_map(|scheme| {
+        let plain = self.plain_at(host, port);
+        let others = self.with_credentials_at(host, port);
+        plain.chain(others).take(ANSWERS_MAX).collect()
+    }
+
+    /// How many candidates there are at an address.
+    pub fn count_at(&self, host: &Host, port: u16) -> usize {
+        self.plain_at(host, port).count() + self.with_credentials_at(host, port).count()
+    }
+
+    fn plain_at(&self, host: &Host, port: u16) -> impl Iterator<Item = u32> {
+        Scheme::ALL.into_iter().filter_map(move |scheme| {
             self.find(&Candidate {
                 scheme,
                 host: host.clone(),
                 port,
                 credentials: None,
             })
-        });
+        })
+    }
+
+    fn with_credentials_at(&self, host: &Host, port: u16) -> impl Iterator<Item = u32> {
         let hash = self.address_hash(host, port);
         let others = self.with_credentials.range((hash, 0)..=(hash, u32::MAX));
-        let others = others.map(|&(_, index)| index).filter(|&index| {
+        others.map(|&(_, index)| index).filter(move |&index| {
             let candidate = self.candidate(index);
             candidate.host == *host && candidate.port == port
-        });
-        plain.chain(others).take(ANSWERS_MAX).collect()
+        })
     }
 
     /// Of what a candidate is but for its scheme.
@@ -79,11 +93,13 @@ mod tests {
     #[test]
     fn an_answer_is_bounded() {
         let mut ledger = Ledger::new(1);
-        for n in 0..100 {
+        for n in 0..250 {
             let text = format!("http://u{n}:p@9.9.9.9:80");
             ledger.admit(text.parse().unwrap(), 0).unwrap();
         }
         let host: Host = "9.9.9.9".parse().unwrap();
-        assert_eq!(ledger.find_at(&host, 80).len(), ANSWERS_MAX);
+        assert_eq!(ledger.find_at(&host, 80).len(), 100);
+        assert_eq!(ledger.count_at(&host, 80), 250);
+        assert_eq!(ledger.count_at(&host, 81), 0);
     }
 }

@@ -25,7 +25,7 @@ fn a_promise_of_100_gb_is_refused_on_every_route_and_costs_nothing() {
     for route in ROUTES {
         for more in ["", "Expect: 100-continue\r\n"] {
             let request = format!(
-                "{route} HTTP/1.1\r\nHost: t\r\n{more}Content-Length: 100000000000\r\n\r\n"
+                "{route} HTTP/1.1\r\nHost: localhost\r\n{more}Content-Length: 100000000000\r\n\r\n"
             );
             let mut stream = wire::connect(service.address);
             stream.write_all(request.as_bytes()).unwrap();
@@ -53,15 +53,15 @@ fn a_promise_of_100_gb_is_refused_on_every_route_and_costs_nothing() {
 fn a_body_on_get_is_dropped_and_never_taken_for_a_request() {
     let service = Place::alive(10).serve();
     let mut kept = Reader::new(wire::connect(service.address));
-    let hidden = "DELETE /hidden HTTP/1.1\r\nHost: t\r\n\r\n";
+    let hidden = "DELETE /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for _ in 0..3 {
         let length = hidden.len();
         let answer = kept.ask(&format!(
-            "GET /get-proxy HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n{hidden}"
+            "GET /get-proxy HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{hidden}"
         ));
         assert_eq!(answer.status, 200, "{}", answer.body);
         let answer = kept.ask(&format!(
-            "GET /health HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n\
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
              {length:x}\r\n{hidden}\r\n0\r\n\r\n"
         ));
         assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
@@ -69,7 +69,8 @@ fn a_body_on_get_is_dropped_and_never_taken_for_a_request() {
     service.end();
 }
 
-const CHUNKED: &str = "POST /nowhere HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+const CHUNKED: &str =
+    "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 #[test]
 fn chunked_nonsense_is_refused_and_ends_the_connection() {

@@ -45,7 +45,7 @@ impl Bystander {
                     }
                     _ => &mut kept,
                 };
-                let answer = reader.ask("GET /get-proxy HTTP/1.1\r\nHost: t\r\n\r\n");
+                let answer = reader.ask("GET /get-proxy HTTP/1.1\r\nHost: localhost\r\n\r\n");
                 taken.push(began.elapsed());
                 assert_eq!(answer.status, 200, "{}", answer.body);
                 thread::park_timeout(PACE);

@@ -39,7 +39,7 @@ fn running_out_of_descriptors_is_said_once_and_passes() {
     assert!(service.descriptors() < open + 20);
     grant(pid, 20_000);
     for client in waiting {
-        let answer = Reader::new(client).ask("GET /health HTTP/1.1\r\nHost: t\r\n\r\n");
+        let answer = Reader::new(client).ask("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
     }
     let log = service.end();
@@ -59,7 +59,7 @@ fn lanes_full_of_silent_proxies_take_no_descriptor_from_the_api() {
     let clients = (0..CLIENTS).map(|nth| connect_from(nth, service.address, None));
     let mut clients: Vec<_> = clients.map(Reader::new).collect();
     for client in &mut clients {
-        let answer = client.ask("GET /health HTTP/1.1\r\nHost: t\r\n\r\n");
+        let answer = client.ask("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(answer.status, 200);
     }
     assert!(service.descriptors() < NOFILE);

@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: t\r\n\r\n";
+const EVERYTHING: &str = "GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// The same through a filter that all pass, so that it is made anew each time.
 const EVERYTHING_FAST: &str =
-    "GET /get-proxy?all=1&format=json&max_latency_ms=99999 HTTP/1.1\r\nHost: t\r\n\r\n";
+    "GET /get-proxy?all=1&format=json&max_latency_ms=99999 HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// Alive proxies; an answer with all of them has some 600 KB.
 const PROXIES: usize = 5_000;
 /// Bytes of large answers that may wait for their readers, all together.
@@ -56,7 +56,8 @@ fn clients_that_ask_for_everything_without_pause_leave_others_their_turn() {
 #[test]
 fn what_needs_no_key_is_no_lever_against_those_who_have_one() {
     const PAGES: [&str; 3] = ["/", "/openapi.json", "/metrics"];
-    let gzip = |path| format!("GET {path} HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n");
+    let gzip =
+        |path| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
     let requests = PAGES.map(gzip);
     leave_others_their_turn(&requests.each_ref().map(String::as_str));
 }

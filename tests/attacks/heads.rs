@@ -17,7 +17,7 @@ const HOLD: Duration = Duration::from_secs(10);
 const HOLD_LONG: Duration = Duration::from_secs(30);
 
 /// The head as far as it is sent at first.
-const HALF: &[u8] = b"GET /get-proxy HTTP/1.1\r\nHost: t\r\nX-Slow: ";
+const HALF: &[u8] = b"GET /get-proxy HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
 
 fn half_sent(nth: usize, service: &Service) -> TcpStream {
     let mut stream = connect_from(nth, service.address, None);

@@ -28,7 +28,7 @@ fn what_is_not_http_1_is_closed() {
     is_answered(&service, h2, &[0, 400, 505]);
     is_answered(
         &service,
-        b"GET / HTTP/2.0\r\nHost: t\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
         &[0, 400, 505],
     );
     is_answered(&service, b"GET /health\r\n", &[0, 400]);
@@ -43,10 +43,10 @@ fn what_is_not_http_1_is_closed() {
 fn an_upgrade_to_http_2_is_not_taken() {
     let service = Place::alive(10).serve();
     let request =
-        b"GET /health HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\
         Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     is_answered(&service, request, &[200]);
-    let request = b"GET /health HTTP/1.1\r\nHost: t\r\nConnection: Upgrade, close\r\n\
+    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Key: AAAA\r\n\r\n";
     is_answered(&service, request, &[200]);
     service.end();
@@ -80,7 +80,7 @@ fn lengths_that_contradict_each_other_are_refused() {
     for header in contradictions {
         // A second request behind the lie must not be answered: whose body it is is unknown.
         let request = format!(
-            "POST /nowhere HTTP/1.1\r\nHost: t\r\n{header}\r\nhelloGET /health HTTP/1.1\r\nHost: t\r\n\r\n"
+            "POST /nowhere HTTP/1.1\r\nHost: localhost\r\n{header}\r\nhelloGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         );
         let answer = exchange(service.address, request.as_bytes());
         let text = String::from_utf8_lossy(&answer);
@@ -96,29 +96,41 @@ fn odd_targets_hosts_and_line_ends_have_one_answer_that_is_not_ours_to_regret() 
     let service = Place::alive(10).serve();
     let close = "Connection: close\r\n\r\n";
     let cases: [(&str, &[u16]); 17] = [
-        ("GET http://t/health HTTP/1.1\r\nHost: t\r\n", &[200, 400]),
         (
-            "GET http://other.example/health HTTP/1.1\r\nHost: t\r\n",
+            "GET http://t/health HTTP/1.1\r\nHost: localhost\r\n",
             &[200, 400],
         ),
-        ("GET https://t/health HTTP/1.1\r\nHost: t\r\n", &[200, 400]),
-        ("CONNECT t:443 HTTP/1.1\r\nHost: t\r\n", &[400, 404, 405]),
-        ("GET t:443 HTTP/1.1\r\nHost: t\r\n", &[400, 404]),
-        ("OPTIONS * HTTP/1.1\r\nHost: t\r\n", &[400, 404, 405]),
-        ("GET * HTTP/1.1\r\nHost: t\r\n", &[400, 404]),
-        ("GET //health HTTP/1.1\r\nHost: t\r\n", &[404]),
-        ("GET /../health HTTP/1.1\r\nHost: t\r\n", &[404]),
-        ("GET /health/ HTTP/1.1\r\nHost: t\r\n", &[404]),
-        ("GET health HTTP/1.1\r\nHost: t\r\n", &[400, 404]),
+        (
+            "GET http://other.example/health HTTP/1.1\r\nHost: localhost\r\n",
+            &[200, 400],
+        ),
+        (
+            "GET https://t/health HTTP/1.1\r\nHost: localhost\r\n",
+            &[200, 400],
+        ),
+        (
+            "CONNECT t:443 HTTP/1.1\r\nHost: localhost\r\n",
+            &[400, 404, 405],
+        ),
+        ("GET t:443 HTTP/1.1\r\nHost: localhost\r\n", &[400, 404]),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n",
+            &[400, 404, 405],
+        ),
+        ("GET * HTTP/1.1\r\nHost: localhost\r\n", &[400, 404]),
+        ("GET //health HTTP/1.1\r\nHost: localhost\r\n", &[404]),
+        ("GET /../health HTTP/1.1\r\nHost: localhost\r\n", &[404]),
+        ("GET /health/ HTTP/1.1\r\nHost: localhost\r\n", &[404]),
+        ("GET health HTTP/1.1\r\nHost: localhost\r\n", &[400, 404]),
         ("GET /health HTTP/1.1\r\n", &[200, 400]),
         (
             "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
             &[200, 400],
         ),
         ("GET /health HTTP/1.1\r\nHost: \r\n", &[200, 400]),
-        ("GET  /health HTTP/1.1\r\nHost: t\r\n", &[400]),
-        ("GET /health HTTP/1.9\r\nHost: t\r\n", &[400]),
-        ("get /health HTTP/1.1\r\nHost: t\r\n", &[400, 405]),
+        ("GET  /health HTTP/1.1\r\nHost: localhost\r\n", &[400]),
+        ("GET /health HTTP/1.9\r\nHost: localhost\r\n", &[400]),
+        ("get /health HTTP/1.1\r\nHost: localhost\r\n", &[400, 405]),
     ];
     for (request, allowed) in cases {
         is_answered(&service, format!("{request}{close}").as_bytes(), allowed);
@@ -127,12 +139,12 @@ fn odd_targets_hosts_and_line_ends_have_one_answer_that_is_not_ours_to_regret() 
     is_answered(&service, b"GET /health HTTP/1.1\nHost: t\n\n", &[200, 400]);
     is_answered(
         &service,
-        b"GET /health\0 HTTP/1.1\r\nHost: t\r\n\r\n",
+        b"GET /health\0 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         &[400],
     );
     is_answered(
         &service,
-        b"GE\0T /health HTTP/1.1\r\nHost: t\r\n\r\n",
+        b"GE\0T /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
         &[400],
     );
     service.end();
@@ -142,7 +154,8 @@ fn odd_targets_hosts_and_line_ends_have_one_answer_that_is_not_ours_to_regret() 
 fn nonsense_in_paths_and_queries_is_read_as_what_it_is() {
     let service = Place::alive(10).serve();
     let ask = |target: &str| {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = exchange(service.address, request.as_bytes());
         let status = status(&answer).unwrap_or(0);
         let text = String::from_utf8_lossy(&answer).into_owned();

@@ -13,15 +13,15 @@ const CONNECTIONS: usize = 3_000;
 const CONNECTIONS_LONG: usize = 100_000;
 
 const WHOLE: [&str; 9] = [
-    "GET /get-proxy?limit=3&protocol=http&format=json HTTP/1.1\r\nHost: t\r\nAccept: */*\r\n\r\n",
+    "GET /get-proxy?limit=3&protocol=http&format=json HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
     "GET /get-proxy?all=1&max_latency_ms=5&max_age=9 HTTP/1.0\r\n\r\n",
-    "GET /proxy/127.1.0.1%3A8080 HTTP/1.1\r\nHost: t\r\nX-Api-Key: key\r\n\r\n",
-    "HEAD /stat?key=always HTTP/1.1\r\nHost: t\r\nConnection: keep-alive\r\n\r\n",
-    "GET /metrics HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip, br;q=0.1\r\n\r\n",
-    "POST /report HTTP/1.1\r\nHost: t\r\nContent-Length: 40\r\n\r\n{\"address\":\"127.1.0.1:80\",\"outcome\":\"ok\"}",
-    "DELETE /lease/abc HTTP/1.1\r\nHost: t\r\nIf-None-Match: \"1\", W/\"2\"\r\n\r\n",
-    "PUT /reload HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
-    "GET /health HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 1.2.3.4, ::1\r\n\r\n",
+    "GET /proxy/127.1.0.1%3A8080 HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: key\r\n\r\n",
+    "HEAD /stat?key=always HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n",
+    "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip, br;q=0.1\r\n\r\n",
+    "POST /report HTTP/1.1\r\nHost: localhost\r\nContent-Length: 40\r\n\r\n{\"address\":\"127.1.0.1:80\",\"outcome\":\"ok\"}",
+    "DELETE /lease/abc HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"1\", W/\"2\"\r\n\r\n",
+    "PUT /reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n",
+    "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 1.2.3.4, ::1\r\n\r\n",
 ];
 
 /// What damage is made of.

@@ -23,8 +23,8 @@ fn client(address: SocketAddr, ended: Arc<AtomicBool>) -> JoinHandle<usize> {
         let mut reader = Reader::new(wire::connect(address));
         let mut answers = 0;
         while !ended.load(Ordering::Relaxed) {
-            let answer =
-                reader.ask("GET /get-proxy HTTP/1.1\r\nHost: t\r\nX-Api-Key: always\r\n\r\n");
+            let answer = reader
+                .ask("GET /get-proxy HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: always\r\n\r\n");
             assert_eq!(answer.status, 200, "{}", answer.body);
             answers += 1;
         }

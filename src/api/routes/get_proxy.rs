@@ -113,9 +113,10 @@ impl Wish {
             && self.lease.is_some()
         {
             leases.drop_dead(snapshot.generation, snapshot.pool.proxies(), now);
+            leases.is_of(snapshot.generation, snapshot.pool.proxies());
         }
         let mut seen = Seen::new(self.unique);
-        let fits = |proxy: &'s Proxy| {
+        let mut fits = |proxy: &'s Proxy| {
             let free = leases.as_ref().is_none_or(|leases| leases.is_free(proxy));
             free && seen.is_new(proxy)
         };
@@ -127,7 +128,14 @@ impl Wish {
             Some(_) => &anywhere,
             None => &*desk.state.cursor,
         };
-        let picked = self.amount.pick_fitting(matches, cursor, &mut random, fits);
+        let amount = self.amount;
+        let mut picked = amount.pick_fitting(matches, cursor, &mut random, &mut fits);
+        if picked.is_empty()
+            && let Some(matches) = matches.with_banned()
+        {
+            // All others are leased: better one that may be turned away than none.
+            picked = amount.pick_fitting(&matches, cursor, &mut random, &mut fits);
+        }
         let Some(mut leases) = leases else {
             return Ok((picked, None));
         };

@@ -87,10 +87,10 @@ pub(super) fn take(
     let id = LeaseId::random().ok_or(Refusal::NoRandomness)?;
     let holder = Holder::from(call.client);
     let taken = leases.take(id, holder, picked, now + time);
-    let retry = seconds_until(leases.first_end(), now);
     taken.map_err(|full| match full {
-        Full::Holder => Refusal::LeasesOfClient(retry),
-        Full::Total => Refusal::LeasesOfAll(retry),
+        // The leases of others may end before: that gives this client nothing.
+        Full::Holder => Refusal::LeasesOfClient(seconds_until(leases.first_end_of(holder), now)),
+        Full::Total => Refusal::LeasesOfAll(seconds_until(leases.first_end(), now)),
     })?;
     Ok(Granted {
         id,

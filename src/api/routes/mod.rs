@@ -16,6 +16,7 @@ use super::Settings;
 use super::answer::Answer;
 use super::auth;
 use super::client::KeyHash;
+use super::cross_site;
 use super::desk::{Call, Desk};
 use super::rates::Exceeded;
 use super::refusal::Refusal;
@@ -144,6 +145,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether what it tells or does is nothing for pages of other sites.
+    fn is_private(self) -> bool {
+        !matches!(
+            self,
+            Endpoint::Health | Endpoint::Ready | Endpoint::Page | Endpoint::OpenApi
+        )
+    }
+
     /// Whether requests are counted by the rate limits: all but those of probes and scrapers, which
     /// come at their own pace and must not be told anything else than how the service is.
     fn is_limited(self, settings: &Settings) -> bool {
@@ -171,8 +180,8 @@ pub(super) fn label(method: &Method) -> &'static str {
         .unwrap_or("OTHER")
 }
 
-/// Answers a request: is there such a route, has it the method, is the key known, is the client within
-/// its limits, and only then the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
+/// Answers a request: is there such a route, has it the method, is the key known, is it no page of
+/// another site where none is asked for, is the client within its limits, and only then the route itself. hyper drops the body of an answer to `HEAD` and keeps its length.
 pub(super) async fn answer(
     endpoint: Option<Endpoint>,
     call: &Call<'_>,
@@ -185,6 +194,9 @@ pub(super) async fn answer(
     if !endpoint.admits(call.settings, call.client.key) {
         return Err(without_key(call, desk));
     }
+    if endpoint.is_private() && is_of_another_site(call) {
+        return Err(Refusal::CrossSite);
+    }
     if !endpoint.is_limited(call.settings) {
         return of(endpoint, call, desk).await;
     }
@@ -196,6 +208,14 @@ pub(super) async fn answer(
     let mut answer = answer.unwrap_or_else(Answer::from);
     standing.describe(&mut answer.headers);
     Ok(answer)
+}
+
+/// Whether a page of another site asks a service that knows no keys: no page has a key.
+fn is_of_another_site(call: &Call<'_>) -> bool {
+    let settings = call.settings;
+    let (trusted, origins) = (&settings.trusted_proxies, &settings.cors_origins);
+    settings.keys.is_none()
+        && cross_site::is_cross_site(call.head, call.client.address, trusted, origins)
 }
 
 /// Why a request that needs a key and has none of ours is refused. Only wrong keys are counted; a right

@@ -18,9 +18,6 @@ use std::time::{Duration, SystemTime};
 /// What comes before the address.
 const PREFIX: &str = "/proxy/";
 
-/// Most candidates of one address that are told: a gateway may have one for each user.
-const CANDIDATES_MAX: usize = 100;
-
 /// Whether `path` is one of this route, be its address one or not.
 pub(super) fn is_path(path: &str) -> bool {
     path.strip_prefix(PREFIX)
@@ -31,14 +28,14 @@ pub(super) fn is_path(path: &str) -> bool {
 pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
     let snapshot = desk.state.snapshots.load();
     let asked = address(call.head.uri.path()).ok_or(Refusal::Address)?;
-    let facts = desk.questions.ask(asked.host.clone(), asked.port).await?;
-    if facts.is_empty() {
+    let known = desk.questions.ask(asked.host.clone(), asked.port).await?;
+    if known.facts.is_empty() {
         return Err(Refusal::UnknownProxy);
     }
-    let told = facts.iter().take(CANDIDATES_MAX);
+    let told = known.facts.iter();
     let page = Page {
         address: asked.address().to_string(),
-        total: facts.len(),
+        total: known.total,
         candidates: told.map(|facts| Row::of(facts, &snapshot.stat)).collect(),
     };
     Ok(Answer::json(StatusCode::OK, &page))

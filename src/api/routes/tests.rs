@@ -241,12 +241,50 @@ fn the_body_is_judged_before_the_path_the_method_and_the_key() {
         ("POST /reload", 401),
     ] {
         let ask = |body: &str| {
-            let head = format!("{line} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n");
+            let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
             server.send(format!("{head}{body}").as_bytes())
         };
         ask("Content-Length: 2000000\r\n\r\n").is_refusal(413, "Request body too large");
         let broken = ask("Transfer-Encoding: chunked\r\n\r\nzz\r\n");
         broken.is_refusal(400, "Request body broken off or malformed");
         assert_eq!(ask("\r\n").status, otherwise, "{line}");
+    }
+}
+
+#[test]
+fn without_keys_pages_of_other_sites_change_and_read_nothing() {
+    let server = Server::with(&["http://1.1.1.1:80"]);
+    let words =
+        "Not for pages of other sites. Ask by an IP address or as localhost, or configure API keys";
+    let foreign = [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Origin: https://evil.example\r\n",
+    ];
+    let private = [
+        ("GET", "/get-proxy?lease=30s"),
+        ("GET", "/proxy/1.1.1.1:80"),
+        ("GET", "/stat"),
+        ("GET", "/history"),
+        ("GET", "/metrics"),
+        ("POST", "/reload"),
+        ("POST", "/report"),
+        ("DELETE", "/lease/x"),
+    ];
+    for (method, path) in private {
+        for headers in foreign {
+            server.ask(method, path, headers).is_refusal(403, words);
+        }
+        let rebound =
+            format!("{method} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        server.send(rebound.as_bytes()).is_refusal(403, words);
+    }
+    for path in ["/", "/health", "/ready", "/openapi.json"] {
+        assert_eq!(server.ask("GET", path, foreign[0]).status, 200, "{path}");
+    }
+    assert_eq!(server.get("/get-proxy").status, 200, "nothing was leased");
+    server.configure(settings_with_keys(&["secret"]));
+    for headers in foreign {
+        let with_key = format!("{headers}X-Api-Key: secret\r\n");
+        assert_eq!(server.ask("GET", "/stat", &with_key).status, 200);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Amount, CONSECUTIVE_MAX, Matches};
 use crate::snapshot::Proxy;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 impl Amount {
@@ -39,13 +40,15 @@ impl Amount {
             cursor.fetch_add(walked.saturating_sub(wanted), Ordering::Relaxed);
             return picked;
         }
-        let mut order: Vec<usize> = (0..available).collect();
+        // As in `pick`: only what was moved is remembered, and what is looked at is what that costs.
+        let mut moved: HashMap<usize, usize> = HashMap::with_capacity(wanted);
         for at in 0..available {
             if picked.len() == wanted {
                 break;
             }
-            order.swap(at, random.usize(at..available));
-            let proxy = matches.get(order[at]);
+            let other = random.usize(at..available);
+            let here = moved.get(&at).copied().unwrap_or(at);
+            let proxy = matches.get(moved.insert(other, here).unwrap_or(other));
             picked.extend(fits(proxy).then_some(proxy));
         }
         picked
@@ -63,6 +66,7 @@ mod tests {
         let matches = Matches {
             proxies: &proxies,
             indexes: None,
+            with_banned: None,
         };
         let place = |proxy: &Proxy| {
             let same = |p: &Proxy| p.candidate == proxy.candidate;

@@ -5,6 +5,7 @@ fn all_of(proxies: &[Proxy]) -> Matches<'_> {
     Matches {
         proxies,
         indexes: None,
+        with_banned: None,
     }
 }
 
@@ -68,6 +69,7 @@ fn each_of_a_filtered_pool_has_its_turn() {
     let matches = Matches {
         proxies: &proxies,
         indexes: Some(Cow::Owned(vec![2, 0])),
+        with_banned: None,
     };
     let cursor = AtomicUsize::new(0);
     let mut random = fastrand::Rng::with_seed(1);

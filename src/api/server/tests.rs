@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 mod requests;
 
-const GET_HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+const GET_HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Whether the server has closed this connection, or does so before the client's patience ends.
 fn is_closed_by_server(mut client: Client) -> bool {
@@ -44,7 +44,7 @@ fn a_half_sent_head_is_closed_after_the_timeout_and_so_is_silence() {
     let mut half = server.connect();
     half.write_all(b"GET /health HTTP/1.1\r\nHost: ").unwrap();
     let mut kept = server.connect();
-    kept.write_all(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     for client in [silent, half, kept] {
         assert!(is_closed_by_server(client));
@@ -81,8 +81,8 @@ fn connections_above_the_cap_of_their_address_are_closed_at_once_and_counted() {
     // The server learns that on its own time.
     let page = loop {
         let mut client = server.connect();
-        let asked =
-            client.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+        let asked = client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut page = String::new();
         if asked.is_ok() && client.read_to_string(&mut page).is_ok() && !page.is_empty() {
             break page;
@@ -109,7 +109,7 @@ fn a_client_that_does_not_read_its_answer_is_let_go() {
     });
     server.publish(many(100_000), Stat::default());
     let mut greedy = server.connect();
-    let request = b"GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: t\r\n\r\n";
+    let request = b"GET /get-proxy?all=1&format=json HTTP/1.1\r\nHost: localhost\r\n\r\n";
     greedy.write_all(request).unwrap();
     // The only slot is free again once the first client was given up.
     assert_eq!(server.get("/health").body, "ok");
@@ -129,7 +129,7 @@ fn large_answers_that_nobody_reads_do_not_add_up() {
     server.publish(many(100_000), Stat::default());
     let mut greedy = server.connect();
     let target = "/get-proxy?all=1&format=json";
-    let request = format!("GET {target} HTTP/1.1\r\nHost: t\r\n\r\n");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     greedy.write_all(request.as_bytes()).unwrap();
     greedy.read_exact(&mut [0]).unwrap();
     let refused = server.get("/get-proxy?all=1&format=json&max_latency_ms=100000");
@@ -158,7 +158,7 @@ fn a_shutdown_closes_idle_connections_and_ends() {
         ..Limits::default()
     });
     let mut idle = server.connect();
-    idle.write_all(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     idle.read_exact(&mut [0; 100]).unwrap();
     let started = Instant::now();
@@ -176,7 +176,7 @@ fn a_shutdown_lets_the_request_under_way_end_and_then_waits_no_longer() {
     });
     let address = server.address;
     let under_way = thread::spawn(move || {
-        let request = b"POST /reload HTTP/1.1\r\nHost: t\r\n\r\n";
+        let request = b"POST /reload HTTP/1.1\r\nHost: localhost\r\n\r\n";
         send(address, request)
     });
     let request = server.reloads.blocking_recv().unwrap();

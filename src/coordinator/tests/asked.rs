@@ -1,13 +1,17 @@
 //! Questions about one proxy.
 
 use super::*;
-use crate::coordinator::Question;
 use crate::coordinator::simulation::EPOCH_MS;
+use crate::coordinator::{Known, Question};
 use crate::ledger::Facts;
 use proxy_shards::Require;
 use tokio::sync::oneshot;
 
 fn ask(sim: &mut Simulation, n: u32) -> Vec<Facts> {
+    known(sim, n).facts
+}
+
+fn known(sim: &mut Simulation, n: u32) -> Known {
     let (reply, mut answer) = oneshot::channel();
     let host = candidate(n).host;
     let port = 8080;
@@ -58,4 +62,19 @@ fn an_answer_says_whether_the_candidate_is_out_or_its_verdict_is_held() {
     let settled = ask(&mut sim, 1);
     assert_eq!(settled[0].entry.verdict, Some(Verdict::Closed));
     assert!(!settled[0].held && settled[0].next_check_ms.is_some());
+}
+
+#[test]
+fn of_a_gateway_with_many_logins_the_first_are_told_and_all_are_counted() {
+    let mut sim = Simulation::new(config(&["a"]), 1_000, Image::default());
+    let mut listed = list([4]);
+    for n in 0..250 {
+        let login = format!("http://u{n}:p@");
+        let text = candidate(4).url().to_string().replace("http://", &login);
+        listed.candidates.push(text.parse().unwrap());
+    }
+    sim.deliver(0, listed);
+    sim.run_until(5_000);
+    let known = known(&mut sim, 4);
+    assert_eq!((known.total, known.facts.len()), (251, 100));
 }

@@ -102,11 +102,35 @@ fn complaints_of_everything_bring_about_few_checks() {
     sim.deliver(0, list(0..1_000));
     sim.run_until(30_000);
     for n in 0..1_000 {
+        say(&mut sim, n, u64::from(n % 50), Experience::Fail);
+    }
+    let again = |sim: &Simulation| (0..1_000).filter(|&n| sim.probed_at(n).len() > 1).count();
+    sim.run_until(39_000);
+    assert_eq!(again(&sim), 100);
+    sim.run_until(41_000);
+    assert_eq!(
+        again(&sim),
+        200,
+        "the next are checked without another word"
+    );
+}
+
+#[test]
+fn whoever_complains_of_everything_all_the_time_keeps_no_other_from_its_check() {
+    let mut config = config(&["a"]);
+    config.api.report_quorum = 1;
+    let mut sim = Simulation::new(config, 1_000, Image::default());
+    sim.behave(|_, _| ALIVE);
+    sim.deliver(0, list(0..1_000));
+    sim.run_until(30_000);
+    for n in 0..900 {
         say(&mut sim, n, 1, Experience::Fail);
     }
-    sim.run_until(39_000);
-    let again = (0..1_000).filter(|&n| sim.probed_at(n).len() > 1).count();
-    assert_eq!(again, 100);
+    say(&mut sim, 950, 2, Experience::Fail);
+    sim.run_until(31_000);
+    assert_eq!(sim.probed_at(950).len(), 2);
+    let again = (0..900).filter(|&n| sim.probed_at(n).len() > 1).count();
+    assert_eq!(again, 10);
 }
 
 #[test]

@@ -158,3 +158,63 @@ fn the_words_are_a_closed_set() {
     }
     assert_eq!(Experience::from_label("OK"), None);
 }
+
+#[test]
+fn the_bans_of_one_client_count_for_a_hundred_proxies_of_a_target_and_not_for_more() {
+    let mut ledger = Ledger::new(1);
+    for n in 0..300 {
+        let text = format!("http://1.1.{}.{}:80", n / 200, n % 200 + 1);
+        ledger.admit(text.parse().unwrap(), 0).unwrap();
+    }
+    let banned = |ledger: &Ledger, place: usize| {
+        let is_banned = |index: &u32| ledger.banned_at(*index).contains(place);
+        (0..300).filter(is_banned).collect::<Vec<u32>>()
+    };
+    for index in 0..300 {
+        ledger.hear(index, word(1, Banned, Some(0)), u64::from(index));
+    }
+    assert!(banned(&ledger, 0).into_iter().eq(0..100));
+    assert!(
+        ledger.is_complained_of(299, 299),
+        "it is looked at all the same"
+    );
+    // Another target and another client have their own bounds.
+    ledger.hear(299, word(1, Banned, Some(1)), 300);
+    ledger.hear(298, word(2, Banned, Some(0)), 300);
+    assert_eq!(banned(&ledger, 1), [299]);
+    assert_eq!(banned(&ledger, 0).len(), 101);
+    // What is said again or taken back leaves room for as much as before.
+    ledger.hear(0, word(1, Banned, Some(0)), 400);
+    ledger.hear(200, word(1, Banned, Some(0)), 400);
+    assert!(!banned(&ledger, 0).contains(&200));
+    ledger.hear(0, word(1, Ok, None), 401);
+    ledger.hear(200, word(1, Banned, Some(0)), 401);
+    ledger.hear(201, word(1, Banned, Some(0)), 401);
+    let now = banned(&ledger, 0);
+    assert!(now.contains(&200) && !now.contains(&201) && !now.contains(&0));
+    // The one of 1 ms is old when the window is over, and only that one.
+    ledger.hear(202, word(1, Banned, Some(0)), 1 + FEEDBACK_MS);
+    ledger.hear(203, word(1, Banned, Some(0)), 1 + FEEDBACK_MS);
+    let now = banned(&ledger, 0);
+    assert!(now.contains(&202) && !now.contains(&203));
+}
+
+#[test]
+fn of_a_large_pool_a_tenth_counts() {
+    assert_eq!(
+        [0, 1_000, 1_010, 50_000].map(counted_max),
+        [100, 100, 101, 5_000]
+    );
+}
+
+#[test]
+fn counted_bans_move_with_their_targets() {
+    let mut bans = Bans::default();
+    assert!(bans.count((1, 0), 7, 1, 0));
+    bans.renumber(&[None, Some(0)]);
+    assert!(
+        !bans.count((1, 1), 8, 1, 1),
+        "used up where the target is now"
+    );
+    assert!(bans.count((1, 0), 8, 1, 1));
+}

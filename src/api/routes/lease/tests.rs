@@ -32,7 +32,7 @@ fn id(reply: &Reply) -> String {
 
 #[test]
 fn what_one_client_leased_no_other_gets_until_it_ends_the_lease() {
-    let server = server(5);
+    let server = server(6);
     let lease = get(&server, "lease=30s&limit=3", "first");
     let leased: HashSet<String> = lease.lines().into_iter().map(String::from).collect();
     assert_eq!(leased.len(), 3);
@@ -43,9 +43,9 @@ fn what_one_client_leased_no_other_gets_until_it_ends_the_lease() {
             assert!(reply.lines().iter().all(free), "{query} {key}");
         }
     }
-    assert_eq!(get(&server, "limit=20", "second").lines().len(), 2);
+    assert_eq!(get(&server, "limit=20", "second").lines().len(), 3);
     let rest = get(&server, "lease=5m&limit=5", "second");
-    assert_eq!(rest.lines().len(), 2);
+    assert_eq!(rest.lines().len(), 3);
     let none = get(&server, "limit=3", "second");
     none.is_refusal(503, ALL_LEASED);
     let seconds: u64 = none.header("retry-after").unwrap().parse().unwrap();
@@ -63,7 +63,7 @@ fn what_one_client_leased_no_other_gets_until_it_ends_the_lease() {
 #[test]
 fn all_tells_of_the_leased_too_and_leases_nothing() {
     let server = server(4);
-    get(&server, "lease=1h&limit=4", "first");
+    get(&server, "lease=1h&limit=2", "first");
     assert_eq!(get(&server, "all=1", "second").lines().len(), 4);
     let words = "A lease is for at most 100 proxies, and not for all=1";
     for query in ["all=1&lease=30s", "limit=101&lease=30s"] {
@@ -73,7 +73,7 @@ fn all_tells_of_the_leased_too_and_leases_nothing() {
 
 #[test]
 fn a_lease_is_told_in_headers_and_in_json_beside_the_old_keys() {
-    let server = server(3);
+    let server = server(4);
     let before = SystemTime::now();
     let reply = get(&server, "lease=1m&format=json&limit=2", "first");
     let json = reply.json();
@@ -85,7 +85,7 @@ fn a_lease_is_told_in_headers_and_in_json_beside_the_old_keys() {
     assert!((55..=61 + PATIENCE.as_secs()).contains(&expires.as_secs()));
     assert_eq!(
         (&json["alive"], json["proxies"].as_array().unwrap().len()),
-        (&3.into(), 2)
+        (&4.into(), 2)
     );
     let plain = get(&server, "format=json", "first");
     assert!(plain.json().get("lease").is_none() && plain.header("x-lease-id").is_none());
@@ -148,25 +148,60 @@ fn a_lease_outlives_the_snapshot_and_is_kept_by_what_the_proxy_is() {
 
 #[test]
 fn a_client_has_a_bound_and_is_told_when_to_come_back() {
-    let server = server(1_100);
-    for _ in 0..10 {
-        assert_eq!(
-            get(&server, "lease=30s&limit=100", "first").lines().len(),
-            100
-        );
+    let server = server(2_100);
+    assert_eq!(get(&server, "lease=5m", "second").status, 200);
+    for minutes in 40..50 {
+        let query = format!("lease={minutes}m&limit=100");
+        assert_eq!(get(&server, &query, "first").lines().len(), 100);
     }
     let words = "Too many proxies are leased by this client. End a lease, or try again later";
     let refused = get(&server, "lease=30s", "first");
     refused.is_refusal(429, words);
-    assert!(refused.header("retry-after").is_some());
-    assert_eq!(get(&server, "limit=2000", "first").lines().len(), 100);
+    // When the first of its own is over, not the one of the other, which is sooner.
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    let longest = 40 * 60;
+    assert!(
+        (longest - PATIENCE.as_secs()..=longest).contains(&seconds),
+        "{seconds}"
+    );
+    assert_eq!(get(&server, "limit=2000", "first").lines().len(), 1_099);
     assert_eq!(get(&server, "lease=30s", "second").status, 200);
 }
 
 #[test]
+fn nobody_leases_more_than_half_of_the_alive_but_one_in_any_case() {
+    let half = |count: u32, most: usize| {
+        let server = server(count);
+        if most < count as usize {
+            let more = get(&server, &format!("lease=30s&limit={}", most + 1), "first");
+            assert_eq!(more.status, 429, "{count}");
+        }
+        let reply = get(&server, &format!("lease=30s&limit={most}"), "first");
+        assert_eq!((reply.status, reply.body.lines().count()), (200, most));
+        server
+    };
+    half(1, 1);
+    half(2, 1);
+    half(3, 1);
+    let server = half(6, 3);
+    assert_eq!(get(&server, "lease=30s", "first").status, 429);
+    assert_eq!(get(&server, "limit=6", "second").lines().len(), 3);
+    // The pool grows: half of it is more.
+    server.publish(many(8), Stat::default());
+    assert_eq!(get(&server, "lease=30s", "first").status, 200);
+    assert_eq!(get(&server, "lease=30s", "first").status, 429);
+    // Each protocol of a proxy is a row and none is another proxy: five rows are three of four.
+    let server = self::server(1);
+    let rows = many(4).into_iter().flat_map(|proxy| [proxy.clone(), proxy]);
+    server.publish(rows.collect(), Stat::default());
+    assert_eq!(get(&server, "lease=30s&limit=5", "second").status, 429);
+    assert_eq!(get(&server, "lease=30s&limit=3", "second").status, 200);
+}
+
+#[test]
 fn without_a_key_the_address_holds_the_lease() {
-    let server = Server::with(&["http://1.1.1.1:80", "http://2.2.2.2:80"]);
-    let lease = server.get("/get-proxy?lease=30s&limit=2");
+    let server = Server::with(&["http://1.1.1.1:80"]);
+    let lease = server.get("/get-proxy?lease=30s");
     server.get("/get-proxy").is_refusal(503, ALL_LEASED);
     let path = format!("/lease/{}", id(&lease));
     assert_eq!(server.ask("DELETE", &path, "").status, 204);
@@ -194,7 +229,7 @@ fn leases_in_force_are_counted_at_each_scrape() {
     let server = server(4);
     let sample = |count: u32| format!("\nproxychecker_api_leases {count}\n");
     assert!(server.get("/metrics").body.contains(&sample(0)));
-    let lease = get(&server, "lease=30s&limit=3", "first");
+    let lease = get(&server, "lease=30s&limit=2", "first");
     get(&server, "lease=30s", "second");
     assert!(server.get("/metrics").body.contains(&sample(2)));
     ask(

@@ -71,7 +71,7 @@ const LARGE: &[Endpoint] = &[
     Endpoint::Proxy,
     Endpoint::Stat,
 ];
-/// Routes that may want a key.
+/// Routes that may want a key, and are not for pages of other sites where none is asked for.
 const CLOSED: &[Endpoint] = &[
     Endpoint::Metrics,
     Endpoint::GetProxy,
@@ -93,6 +93,7 @@ refusals! {
     Refusal::NotFound, Refusal::NotFound, NONE;
     Refusal::Method(_), Refusal::Method("GET"), NONE;
     Refusal::Key, Refusal::Key, CLOSED;
+    Refusal::CrossSite, Refusal::CrossSite, CLOSED;
     Refusal::NotReady, Refusal::NotReady, &[Endpoint::Ready];
     Refusal::NothingAlive, Refusal::NothingAlive, &[Endpoint::GetProxy];
     Refusal::NothingAliveOf(_), Refusal::NothingAliveOf(Protocol::Http), &[Endpoint::GetProxy];

@@ -14,7 +14,7 @@ fn reloaded(outcome: Result<Accepted, String>) -> crate::api::testing::Reply {
     let mut server = Server::start();
     let address = server.address;
     let client = thread::spawn(move || {
-        let request = "POST /reload HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+        let request = "POST /reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         crate::api::testing::send(address, request.as_bytes())
     });
     let request = server.reloads.blocking_recv().unwrap();
@@ -56,7 +56,7 @@ fn reads_go_on_while_a_reload_waits() {
     let mut server = Server::start();
     let address = server.address;
     let client = thread::spawn(move || {
-        let request = "POST /reload HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+        let request = "POST /reload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         crate::api::testing::send(address, request.as_bytes())
     });
     let request = server.reloads.blocking_recv().unwrap();

@@ -31,7 +31,7 @@ fn server() -> Server {
 fn request(body: &str, key: &str) -> Vec<u8> {
     let length = body.len();
     format!(
-        "POST /report HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX-Api-Key: {key}\r\n\
+        "POST /report HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Api-Key: {key}\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     )
     .into()

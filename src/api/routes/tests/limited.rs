@@ -198,8 +198,8 @@ fn no_key_and_a_key_where_none_is_asked_for_are_no_guesses() {
 fn a_hundred_requests_on_one_connection_are_counted_like_any_others() {
     let server = Server::with(PROXY);
     server.configure(limited(None, Some(10), settings()));
-    let mut many = "GET /get-proxy HTTP/1.1\r\nHost: t\r\n\r\n".repeat(99);
-    many += "GET /get-proxy HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let mut many = "GET /get-proxy HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(99);
+    many += "GET /get-proxy HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut stream = server.connect();
     stream.write_all(many.as_bytes()).unwrap();
     let mut answers = String::new();

@@ -19,7 +19,7 @@ fn a_head_split_over_many_packets_is_one_request() {
 #[test]
 fn requests_in_one_packet_are_answered_in_turn() {
     let server = Running::start();
-    let first = b"GET /ready HTTP/1.1\r\nHost: t\r\n\r\n";
+    let first = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let reply = server.send(&[first, GET_HEALTH].concat());
     assert_eq!(reply.status, 503);
     assert!(reply.body.ends_with("\r\n\r\nok"), "{}", reply.body);
@@ -30,7 +30,7 @@ fn a_client_that_closes_its_side_after_the_request_gets_its_answer() {
     let server = Running::start();
     let mut client = server.connect();
     client
-        .write_all(b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n")
+        .write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     assert_eq!(Reply::read(client).body, "ok");
@@ -62,7 +62,7 @@ fn a_chunked_body_is_413_where_it_passes_the_limit() {
         ..Limits::default()
     });
     let body = |len: usize| {
-        let head = "POST /nowhere HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\
+        let head = "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
             Transfer-Encoding: chunked\r\n\r\n";
         let chunk = format!("{len:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(len));
         server.send(format!("{head}{chunk}").as_bytes())
@@ -74,7 +74,7 @@ fn a_chunked_body_is_413_where_it_passes_the_limit() {
 #[test]
 fn a_small_body_is_read_and_ignored() {
     let server = Running::start();
-    let request = b"GET /health HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello";
+    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello";
     let reply = server.send(&[request, GET_HEALTH].concat());
     assert_eq!(reply.status, 200);
     assert!(reply.body.ends_with("\r\n\r\nok"), "{}", reply.body);
@@ -88,7 +88,8 @@ fn a_body_that_does_not_come_is_408_and_a_malformed_one_400() {
     });
     let late = server.ask("POST", "/reload", "Content-Length: 5\r\n");
     late.is_refusal(408, "Request body not received in time");
-    let head = "POST /reload HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
+    let head =
+        "POST /reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n";
     let broken = server.send(head.as_bytes());
     broken.is_refusal(400, "Request body broken off or malformed");
 }
@@ -98,7 +99,7 @@ fn what_is_not_http_1_is_closed_and_the_server_goes_on() {
     let server = Running::start();
     let requests: [&[u8]; 8] = [
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
-        b"GET / HTTP/2.0\r\nHost: t\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
         b"\x05\x01\0",
         b"GET\r\n\r\n",

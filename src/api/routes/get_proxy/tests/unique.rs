@@ -79,6 +79,9 @@ fn unique_is_exit_or_ip_and_a_bad_one_is_told_before_the_limit() {
 #[test]
 fn a_lease_takes_only_what_is_unique() {
     let server = server();
+    let mut listed = server.snapshots.load().pool.proxies().to_vec();
+    listed.push(proxies(&["http://3.3.3.3:82"]).remove(0));
+    server.publish(listed, Stat::default());
     let leased = server.get("/get-proxy?limit=5&unique=ip&lease=30s");
     assert_eq!(leased.lines().len(), 3);
 }
@@ -108,4 +111,44 @@ fn a_target_passes_over_what_it_turns_away_unless_nothing_else_is_left() {
     );
     publish(&["1.1.1.1:80", "2.2.2.2:1080"]);
     assert_eq!(ask("target=shop").lines(), ["1.1.1.1:80", "2.2.2.2:1080"]);
+}
+
+#[test]
+fn lies_about_most_proxies_leave_none_of_them_out() {
+    let server = super::filters::with_targets();
+    let snapshot = server.snapshots.load();
+    let template = snapshot.pool.proxies()[0].clone();
+    let ask = |banned: usize| {
+        let listed = crate::api::testing::many(9).into_iter().enumerate();
+        let listed = listed.map(|(at, proxy)| crate::snapshot::Proxy {
+            targets: template.targets,
+            banned_at: match at < banned {
+                true => Targets::first(1),
+                false => Targets::NONE,
+            },
+            ..proxy
+        });
+        server.publish(listed.collect(), (*snapshot.stat).clone());
+        server.get("/get-proxy?all=1&target=shop").lines().len()
+    };
+    assert_eq!([0, 1, 4, 5, 8, 9].map(ask), [9, 8, 5, 9, 9, 9]);
+}
+
+#[test]
+fn where_all_that_are_welcome_are_leased_those_that_were_turned_away_are_left() {
+    let server = super::filters::with_targets();
+    let snapshot = server.snapshots.load();
+    let mut listed = snapshot.pool.proxies().to_vec();
+    listed[0].banned_at = Targets::first(1);
+    server.publish(listed, (*snapshot.stat).clone());
+    let leased = server.get("/get-proxy?target=shop&lease=30s");
+    assert_eq!(leased.lines(), ["2.2.2.2:1080"]);
+    for query in [
+        "target=shop",
+        "target=shop&limit=20",
+        "target=shop&unique=ip",
+    ] {
+        let reply = server.get(&format!("/get-proxy?{query}"));
+        assert_eq!(reply.lines(), ["1.1.1.1:80"], "{query}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::testing::{PATIENCE, Reply, proxies, send};
-use crate::coordinator::Event;
+use crate::coordinator::{Event, Known};
 use crate::ledger::{Check, Entry, Facts, Voices};
 use crate::snapshot::{ShardStat, SourceStat, Stale, Stat, TargetStat};
 use proxy_shards::{Anonymity, Exit, Targets};
@@ -154,11 +154,17 @@ fn facts() -> Facts {
 fn asked_of_proxy(server: &Server, headers: &str) -> Reply {
     let to = server.address;
     let request = format!(
-        "GET /proxy/1.2.3.4:1080 HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{headers}\r\n"
+        "GET /proxy/1.2.3.4:1080 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
     );
     let client = thread::spawn(move || send(to, request.as_bytes()));
     match server.questions.recv_timeout(PATIENCE) {
-        Ok(Event::Asked(question)) => question.reply.send(vec![facts()]).unwrap(),
+        Ok(Event::Asked(question)) => question
+            .reply
+            .send(Known {
+                total: 1,
+                facts: vec![facts()],
+            })
+            .unwrap(),
         other => panic!("{other:?}"),
     }
     client.join().unwrap()
@@ -213,7 +219,7 @@ fn every_key_of_a_real_answer_is_described_and_every_required_one_given() {
     }
     let points = server.get("/history").json()["points"].clone();
     assert!(!points.as_array().unwrap().is_empty());
-    let listing = server.get("/get-proxy?limit=2&format=json&lease=1h");
+    let listing = server.get("/get-proxy?limit=1&format=json&lease=1h");
     assert_eq!(listing.status, 200, "{}", listing.body);
     hold(
         schema(Endpoint::GetProxy, "200"),

@@ -25,7 +25,7 @@ fn an_address_is_read_in_every_form_that_means_one() {
         );
         question
             .reply
-            .send(vec![unchecked("http://1.2.3.4:80")])
+            .send(one(unchecked("http://1.2.3.4:80")))
             .unwrap();
         let address = format!("{host}:{port}");
         assert_eq!(client.join().unwrap().json()["address"], address, "{asked}");
@@ -100,7 +100,7 @@ fn a_question_counts_until_the_coordinator_is_done_with_it_however_soon_clients_
     assert_eq!(server.get("/stat").status, 200, "others are served");
 
     // One is answered, too late for its client; its slot is free as soon as the server sees it.
-    let _ = question(&server).reply.send(Vec::new());
+    let _ = question(&server).reply.send(Known::default());
     let start = std::time::Instant::now();
     while server.get(&path("1.2.3.4:80")).json()["error"] == busy {
         assert!(start.elapsed() < crate::api::testing::PATIENCE);
@@ -112,7 +112,7 @@ fn a_question_counts_until_the_coordinator_is_done_with_it_however_soon_clients_
 fn head_asks_as_get_does_and_its_body_stays_away() {
     let server = server();
     let client = asking(&server, "HEAD", "1.2.3.4:1080");
-    question(&server).reply.send(vec![known()]).unwrap();
+    question(&server).reply.send(one(known())).unwrap();
     let reply = client.join().unwrap();
     assert_eq!((reply.status, reply.body.as_str()), (200, ""));
     let post = server.ask("POST", &path("1.2.3.4:80"), "");
