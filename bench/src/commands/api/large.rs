@@ -12,7 +12,7 @@ use proxy_bench::load::Client;
 use std::time::Duration;
 
 /// Who is checked quickly and alive.
-const ALIVE: &str = "forwards";
+const ALIVE: &str = "forwards,late";
 /// With its name in the table.
 const ROUTES: [(&str, &str); 2] = [
     ("/get-proxy?all=1", "all=1, large"),
