@@ -93,7 +93,7 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     // A `Vec` takes every byte, so there is no error to pass on.
     let written = encoder.write_all(bytes);
     debug_assert!(written.is_ok());
-    let mut coded = encoder.finish().unwrap_or_default();
+    let mut coded = encoder.finish().expect("a Vec takes every byte");
     coded.shrink_to_fit();
     coded
 }

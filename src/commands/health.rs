@@ -22,7 +22,7 @@ pub struct HealthArgs {
     /// Where the service listens, instead of api.addr of the configuration
     #[arg(long, value_name = "ADDR")]
     addr: Option<String>,
-    /// Ask whether it has anything to serve, not only whether it lives
+    /// Ask whether it has published anything, even an empty pool, not only whether it lives
     #[arg(long)]
     ready: bool,
     /// Longest time for the connection and the answer, each, in seconds

@@ -1,4 +1,4 @@
-//! `/health`: does the process live; `/ready`: has it anything to serve.
+//! `/health`: does the process live; `/ready`: has it published anything.
 
 use crate::api::ApiState;
 use crate::api::answer::{Answer, TEXT};
