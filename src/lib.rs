@@ -24,5 +24,6 @@ pub mod store;
 
 pub mod io;
 pub mod logging;
+pub mod redis_link;
 pub mod shutdown;
 pub mod usage;

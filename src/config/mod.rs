@@ -12,6 +12,7 @@ mod check;
 mod checker;
 mod cors;
 mod expect;
+mod redis;
 mod secret;
 mod serving;
 mod source;
@@ -27,6 +28,7 @@ mod tests;
 pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
+pub use redis::RedisPlace;
 pub use secret::{JUDGE_SECRET_ENV, judge_secret};
 pub use serving::{API_PATHS, listen_address};
 

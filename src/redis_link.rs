@@ -1,0 +1,42 @@
+//! A connection to a Redis: with its password, over TLS if asked, and never waiting for ever.
+
+use crate::config::RedisPlace;
+use redis::{Client, Connection, IntoConnectionInfo, RedisError, TlsCertificates};
+use std::time::Duration;
+
+/// Connects, and logs in.
+///
+/// # Errors
+/// Nobody answers within `timeout`, or the login is refused. The same time bounds each answer on the
+/// connection; who blocks on purpose sets a longer one.
+pub fn connect(place: &RedisPlace, timeout: Duration) -> Result<Connection, RedisError> {
+    let client = client(place)?;
+    let connection = client.get_connection_with_timeout(timeout)?;
+    connection.set_read_timeout(Some(timeout))?;
+    connection.set_write_timeout(Some(timeout))?;
+    Ok(connection)
+}
+
+fn client(place: &RedisPlace) -> Result<Client, RedisError> {
+    let info = place.url.as_str().into_connection_info()?;
+    let mut login = info.redis_settings().clone();
+    if !place.user.is_empty() {
+        login = login.set_username(&place.user);
+    }
+    if let Some(password) = &place.password {
+        login = login.set_password(password);
+    }
+    let info = info.set_redis_settings(login);
+    match place.url.scheme() {
+        "rediss" => {
+            // The library's own TLS asks for the provider of the process.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let certificates = TlsCertificates {
+                client_tls: None,
+                root_cert: place.ca.as_deref().map(<[u8]>::to_vec),
+            };
+            Client::build_with_tls(info, certificates)
+        }
+        _ => Client::open(info),
+    }
+}
