@@ -104,7 +104,7 @@ fn what_the_bits_stand_for_is_saved_and_comes_back_by_name() {
     sim.deliver(0, list(0..3));
     sim.run_until(400_000);
     let targets = sim.images.last().unwrap().targets.clone();
-    assert_eq!(targets, ["a".into(), "b".into()]);
+    assert_eq!(targets, ["a", "b"].map(Box::from));
 
     let mut known = entry(1, Some(Verdict::Alive), 5);
     known.works.set(Protocol::Http, Targets::NONE.with(1));
