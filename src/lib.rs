@@ -10,6 +10,7 @@ pub mod network;
 mod origin;
 pub mod sources;
 
+pub mod cluster;
 pub mod control;
 pub mod coordinator;
 pub mod dispatch;

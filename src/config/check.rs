@@ -29,6 +29,7 @@ pub(super) fn config(
         snapshot: snapshot(&raw.snapshot, report),
         api: serving::api(&raw.api, env, report),
         storage: storage(&raw.storage, report),
+        cluster: None,
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
         aggregator,

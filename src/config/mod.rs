@@ -56,6 +56,8 @@ pub struct Config {
     pub api: Api,
     /// Where the ledger survives a restart.
     pub storage: Storage,
+    /// The machines that work together, if this is one of several.
+    pub cluster: Option<Cluster>,
     /// What Prometheus sees.
     pub metrics: Metrics,
     /// What the log says.
@@ -183,6 +185,20 @@ pub enum Backend {
     Sled(PathBuf),
     /// A JSON file, as the old service wrote it.
     File(PathBuf),
+}
+
+/// One node of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// The Redis that they share.
+    pub redis: RedisPlace,
+    /// The name of this node, which no other has.
+    pub node: Box<str>,
+    /// Begins every key in Redis; nodes with the same prefix are one cluster.
+    pub prefix: Box<str>,
+    /// How long a leader leads without being heard, and how long jobs of a node that is not heard
+    /// stay with it.
+    pub lease: Duration,
 }
 
 /// What Prometheus sees.
