@@ -53,6 +53,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             backend: Backend::File("unused".into()),
             persist_interval: Duration::from_secs(300),
         },
+        cluster: None,
         metrics: Metrics {
             enabled: true,
             endpoint: "/metrics".into(),
