@@ -241,6 +241,40 @@ fn a_reload_takes_a_changed_list_and_a_changed_configuration() {
 }
 
 #[test]
+fn what_a_reload_forbids_is_not_served_any_more() {
+    let farm = farm();
+    let mix = farm.mix(5, &[Behaviour::Forwards]);
+    let mut place = Place::new(&[&farm.serve_list(&text(&mix))], 4_000);
+    let mut service = place.serve();
+    service.wait_until_checked(5);
+    assert_eq!(service.served(), alive(&mix));
+
+    place.config["aggregator"]["allow_private"] = json!(false);
+    place.write();
+    assert_eq!(service.reload().0, 200);
+    let (status, body) = eventually(SOON, "nobody is served", || {
+        let answer = service.get("/get-proxy");
+        (answer.0 != 200).then_some(answer)
+    });
+    assert_eq!(
+        (status, body.contains("No alive proxies available")),
+        (503, true),
+        "{body}"
+    );
+    let stat = service.stat();
+    assert_eq!(
+        (&stat["stale"], &stat["stale_reason"]),
+        (&json!(false), &json!(null))
+    );
+    assert_eq!(stat["total_scraped"], json!(0));
+    service
+        .running
+        .after("forbids the addresses of proxies that were alive");
+    assert!(!service.running.log().contains("marked stale"));
+    service.stop();
+}
+
+#[test]
 fn a_bad_configuration_is_refused_and_changes_nothing() {
     let farm = farm();
     let mix = farm.mix(5, &[Behaviour::Forwards]);

@@ -275,7 +275,6 @@ fn coordinate(
         shards: engine.shards(),
         lanes_per_shard: engine.lanes_per_shard(),
         descriptors: preflight::raise_nofile().soft,
-        allowed: |config, ip| config.aggregator.addresses.allows(ip),
         restored,
         seed: fastrand::u64(..),
     };
