@@ -20,6 +20,7 @@ mod holder;
 mod leases;
 mod limits;
 mod listing;
+mod mistyped;
 mod patience;
 mod press;
 mod query;

@@ -34,6 +34,13 @@ pub(super) enum Refusal {
     NothingMatches,
     #[error("Invalid limit parameter")]
     Limit,
+    #[error("Invalid all parameter. Must be one of: 0, 1")]
+    All,
+    #[error("Invalid format parameter. Must be one of: json, txt, url")]
+    Format,
+    /// A name that is nearly one of ours.
+    #[error("Unknown parameter {name}. Did you mean {meant}?")]
+    Parameter { name: Box<str>, meant: &'static str },
     #[error("Invalid protocol. Must be one of: http, socks4, socks5")]
     Protocol,
     /// A filter whose value is not a whole number ≥ 1.
@@ -106,6 +113,9 @@ impl Refusal {
             Refusal::CrossSite => StatusCode::FORBIDDEN,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Limit
+            | Refusal::All
+            | Refusal::Format
+            | Refusal::Parameter { .. }
             | Refusal::Protocol
             | Refusal::Filter(_)
             | Refusal::Source
