@@ -17,6 +17,7 @@ mod desk;
 mod etag;
 mod forwarded;
 mod holder;
+mod host;
 mod leases;
 mod limits;
 mod listing;

@@ -8,6 +8,8 @@ use proxy_shards::Protocol;
 /// Why a request got no answer of its kind. The words are the `error` of the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("Invalid Host header. Must be one, and a host with or without a port")]
+    Host,
     #[error("Not found")]
     NotFound,
     /// With the methods that the route has.
@@ -112,7 +114,8 @@ impl Refusal {
             Refusal::Key => StatusCode::UNAUTHORIZED,
             Refusal::CrossSite => StatusCode::FORBIDDEN,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Limit
+            Refusal::Host
+            | Refusal::Limit
             | Refusal::All
             | Refusal::Format
             | Refusal::Parameter { .. }
@@ -164,8 +167,9 @@ impl Refusal {
             Refusal::Method(allowed) => Some((header::ALLOW, allowed)),
             // A 401 must carry one (RFC 9110, section 15.5.2); the scheme is ours.
             Refusal::Key => Some((header::WWW_AUTHENTICATE, "ApiKey")),
-            // The rest of the body is not read, so the connection has no next request.
-            Refusal::BodyTooLarge | Refusal::BodyTimeout | Refusal::BodyBroken => {
+            // The rest of the body is not read, or the next request may be for someone else: the
+            // connection has no next request.
+            Refusal::Host | Refusal::BodyTooLarge | Refusal::BodyTimeout | Refusal::BodyBroken => {
                 Some((header::CONNECTION, "close"))
             }
             Refusal::ReloadTimeout | Refusal::Overloaded => Some((header::RETRY_AFTER, "5")),

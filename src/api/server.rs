@@ -8,6 +8,7 @@ use super::cors;
 use super::crowd::{Crowd, Seat};
 use super::desk::{Call, Desk};
 use super::forwarded;
+use super::host;
 use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
@@ -171,7 +172,9 @@ impl Server {
         let (head, body) = request.into_parts();
         let endpoint = Endpoint::find(head.uri.path(), &settings.metrics);
         let kept_max = endpoint.map_or(0, Endpoint::body_bytes_max);
-        let answer = match self.read(body, kept_max).await {
+        let read = self.read(body, kept_max).await;
+        let read = read.and_then(|body| host::check(&head).map(|()| body));
+        let answer = match read {
             Ok(body) => {
                 let address = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
                 let call = Call {

@@ -90,6 +90,7 @@ const NAMING: &[Endpoint] = &[Endpoint::GetProxy, Endpoint::Report];
 const NONE: &[Endpoint] = &[];
 
 refusals! {
+    Refusal::Host, Refusal::Host, ALL;
     Refusal::NotFound, Refusal::NotFound, NONE;
     Refusal::Method(_), Refusal::Method("GET"), NONE;
     Refusal::Key, Refusal::Key, CLOSED;
