@@ -275,6 +275,22 @@ fn what_a_reload_forbids_is_not_served_any_more() {
 }
 
 #[test]
+fn the_api_says_that_it_listens_only_once_it_is_answered() {
+    let first = Place::new(&[], 4_000);
+    let service = first.serve();
+    let mut second = Place::new(&[], 4_000);
+    second.config["storage"]["path"] = json!(first.folder.path().join("ledger"));
+    second.write();
+    let config = second.path();
+    let arguments = ["serve", "--config", config.to_str().unwrap()];
+    let ran = start(&arguments, "", Some(second.folder.path())).end(PATIENCE);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("storage: "), "{}", ran.err);
+    assert!(!ran.err.contains("the API listens"), "{}", ran.err);
+    service.stop();
+}
+
+#[test]
 fn a_bad_configuration_is_refused_and_changes_nothing() {
     let farm = farm();
     let mix = farm.mix(5, &[Behaviour::Forwards]);

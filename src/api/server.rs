@@ -40,6 +40,8 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // Bound it was long before; only now it is answered.
+    tracing::info!(address = %listener.local_addr()?, "the API listens");
     let server = Server::new(state, limits);
     let desk = Arc::clone(&server);
     tokio::select! {

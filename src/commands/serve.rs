@@ -234,7 +234,6 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     // second to try again. The kernel lowers it to net.core.somaxconn.
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     let bound = listener.local_addr().unwrap_or(addr);
-    tracing::info!(address = %bound, "the API listens");
     Ok((listener, bound))
 }
 
