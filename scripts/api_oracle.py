@@ -11,6 +11,11 @@ import schemathesis
 
 PROTOCOLS = {"http", "https", "socks4", "socks5"}
 LEVELS = {"transparent", "anonymous", "elite"}
+FORMS = {"json", "text", "txt", "url"}
+NAMES = (
+    "all", "anonymity", "format", "key", "lease", "limit", "max_age", "max_latency_ms", "protocol",
+    "source", "target", "unique",
+)
 # The service under test says these in its /stat; they are handed over by whoever starts the run.
 KNOWN = {"source": {os.environ.get("API_SOURCE")}, "target": {os.environ.get("API_TARGET")}}
 
@@ -27,6 +32,32 @@ def is_count(text):
     return re.fullmatch(r"\+?[0-9]*[1-9][0-9]*", text, re.ASCII) is not None
 
 
+def letters(name):
+    return re.sub("[_-]", "", name).lower()
+
+
+def distance(one, other):
+    """Letters added, left out, changed, or exchanged with their neighbour (optimal string alignment)."""
+    rows = [list(range(len(other) + 1))]
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (a != b)))
+            if i > 1 and j > 1 and one[i - 2 : i] == b + other[j - 2]:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+def is_mistyped(name):
+    """Whether the name is none of ours, and nearly one."""
+    if name in NAMES or len(name.encode(errors="replace")) > 32:
+        return False
+    typed = letters(name)
+    begins = len(typed.encode(errors="replace")) >= 4 and any(letters(known).startswith(typed) for known in NAMES)
+    return begins or any(distance(typed, letters(known)) <= max(len(known) // 4, 1) for known in NAMES)
+
+
 def is_filter(name, value):
     if name == "protocol":
         return value.lower() in PROTOCOLS
@@ -39,20 +70,24 @@ def is_filter(name, value):
 
 def statuses(asked):
     """Which statuses the query may have: the pool is never empty, but a filter may leave nothing."""
-    if not all(is_filter(name, value) for name, value in asked.items()):
+    if any(is_mistyped(name) for name in asked) or not all(is_filter(*pair) for pair in asked.items()):
+        return {400}
+    if asked.get("format", "json").lower() not in FORMS:
         return {400}
     filters = {"protocol", "anonymity", "max_latency_ms", "max_age", "source", "target", "unique", "lease"}
     nothing = {503} if filters & asked.keys() else set()
     # Their values are a matter of the leases' own tests.
     unknown = {400} if {"unique", "lease"} & asked.keys() else set()
+    if asked.get("all", "0") not in ("0", "1"):
+        return {400} | nothing
     if asked.get("all") == "1" or "limit" not in asked:
         return {200} | nothing | unknown
     return ({200} if is_count(asked["limit"]) else {400}) | nothing | unknown
 
 
 def is_json(asked, accept):
-    form = asked.get("format")
-    return form == "json" or (form not in ("url", "txt") and "application/json" in accept)
+    form = asked.get("format", "").lower()
+    return form == "json" or (not form and "application/json" in accept)
 
 
 # What a filter that was asked for wants of a row.
@@ -122,7 +157,6 @@ def get_proxy_keeps_the_contract(ctx, response, case):
     accept = str(response.request.headers.get("Accept", ""))
     kind = response.headers["content-type"][0]
     expected = "application/json" if is_json(asked, accept) else "text/plain; charset=utf-8"
-    # Old clients know `format=json` and Accept only; other words leave it to Accept.
     assert kind == expected, f"{kind}, but {asked} with Accept {accept!r} is {expected}"
     if kind == "application/json":
         listed = json.loads(response.content)["proxies"]

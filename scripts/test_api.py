@@ -31,8 +31,8 @@ NARROWER = ("getProxy", "proxy", "report")
 SETTINGS = """
 [checks]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
-# One bad parameter may stand behind another that wins (`all=1` over `limit`), and words that are
-# not known count as absent: the oracle knows which, this check does not.
+# One bad parameter may stand behind another that wins (`all=1` over `limit`), case may not count, and
+# names that are not known are let be: the oracle knows which, this check does not.
 negative_data_rejection.enabled = false
 """
 

@@ -146,6 +146,17 @@ impl Ledger {
         }
     }
 
+    /// What makes the candidate alive was learnt where nobody may go any more: it counts as never
+    /// checked. Whether it was alive; of another nothing changes.
+    pub fn withdraw(&mut self, index: u32) -> bool {
+        let was_alive = self.alive.remove(&index);
+        if was_alive {
+            self.row_mut(index).verdict = None;
+            self.count(Some(Verdict::Alive), None);
+        }
+        was_alive
+    }
+
     /// Takes those whose failure may have been the fault of a target that did not answer: now that
     /// it does, they are to be checked again.
     pub fn take_doubtful(&mut self) -> Vec<u32> {

@@ -86,7 +86,7 @@ impl Pool {
 /// What is known of one source.
 #[derive(Clone, Debug, Default)]
 pub struct SourceStat {
-    /// As configured.
+    /// Its name wherever it is shown, without what is secret; see `Source`.
     pub url: Box<str>,
     /// Candidates in its last good list.
     pub found: u64,

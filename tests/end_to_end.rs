@@ -241,6 +241,56 @@ fn a_reload_takes_a_changed_list_and_a_changed_configuration() {
 }
 
 #[test]
+fn what_a_reload_forbids_is_not_served_any_more() {
+    let farm = farm();
+    let mix = farm.mix(5, &[Behaviour::Forwards]);
+    let mut place = Place::new(&[&farm.serve_list(&text(&mix))], 4_000);
+    let mut service = place.serve();
+    service.wait_until_checked(5);
+    assert_eq!(service.served(), alive(&mix));
+
+    place.config["aggregator"]["allow_private"] = json!(false);
+    place.write();
+    assert_eq!(service.reload().0, 200);
+    let (status, body) = eventually(SOON, "nobody is served", || {
+        let answer = service.get("/get-proxy");
+        (answer.0 != 200).then_some(answer)
+    });
+    assert_eq!(
+        (status, body.contains("No alive proxies available")),
+        (503, true),
+        "{body}"
+    );
+    let stat = service.stat();
+    assert_eq!(
+        (&stat["stale"], &stat["stale_reason"]),
+        (&json!(false), &json!(null))
+    );
+    assert_eq!(stat["total_scraped"], json!(0));
+    service
+        .running
+        .after("forbids the addresses of proxies that were alive");
+    assert!(!service.running.log().contains("marked stale"));
+    service.stop();
+}
+
+#[test]
+fn the_api_says_that_it_listens_only_once_it_is_answered() {
+    let first = Place::new(&[], 4_000);
+    let service = first.serve();
+    let mut second = Place::new(&[], 4_000);
+    second.config["storage"]["path"] = json!(first.folder.path().join("ledger"));
+    second.write();
+    let config = second.path();
+    let arguments = ["serve", "--config", config.to_str().unwrap()];
+    let ran = start(&arguments, "", Some(second.folder.path())).end(PATIENCE);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    assert!(ran.err.contains("storage: "), "{}", ran.err);
+    assert!(!ran.err.contains("the API listens"), "{}", ran.err);
+    service.stop();
+}
+
+#[test]
 fn a_bad_configuration_is_refused_and_changes_nothing() {
     let farm = farm();
     let mix = farm.mix(5, &[Behaviour::Forwards]);

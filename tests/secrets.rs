@@ -1,13 +1,14 @@
-//! Keys and query strings are in no log, metric or answer, whatever the log level.
+//! Keys, query strings and the secrets of sources are in no log, metric or answer, whatever the log level.
 
 mod support;
 
+use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
 use serde_json::json;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
-use support::{PATIENCE, start_with};
+use support::{PATIENCE, eventually, run, start, start_with};
 
 const RIGHT: &str = "RightKey0123456789";
 const WRONG: &str = "WrongKey9876543210";
@@ -139,4 +140,74 @@ fn keys_and_query_strings_are_in_no_log_metric_or_answer() {
     );
     is_silent("the log", &ran.err);
     is_silent("standard output", &ran.out);
+}
+
+#[test]
+fn a_source_is_called_the_same_wherever_it_is_shown_and_its_secrets_are_nowhere() {
+    const SECRETS: [&str; 3] = ["User66666", "Pass77777", "Tok88888en"];
+    let [user, password, token] = SECRETS;
+    let farm = Farm::start(FarmOptions::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.txt");
+    fs::write(&list, farm.proxy(Behaviour::Forwards, 0)).unwrap();
+    let place = farm.serve_list("");
+    let place = place.strip_prefix("http://").unwrap();
+    let url = format!("http://{user}:{password}@{place}?type=http&token={token}");
+    let name = format!("http://***@{place}?type=http&token=***");
+    let config = json!({
+        "aggregator": {"allow_private": true, "sources": [
+            {"url": list, "type": "http", "enabled": true},
+            {"url": url, "type": "http", "enabled": true},
+        ]},
+        "api": {"addr": "127.0.0.1:0"},
+        "checker": {"test_url": "http://target.test/generate_204", "control_probe": false,
+            "concurrency_total": 64, "shards": 1},
+        "storage": {"type": "file", "path": folder.path().join("ledger.json")},
+        "metrics": {"enabled": true},
+        "logging": {"level": "trace", "format": "text"},
+    });
+    let path = folder.path().join("config.json");
+    fs::write(&path, config.to_string()).unwrap();
+    let path = path.to_str().unwrap();
+    let mut running = start(&["serve", "--config", path], "", Some(folder.path()));
+    let after = running.after("the API listens address=");
+    let address = after.split(' ').next().unwrap().to_owned();
+    running.after("a source gave no list");
+    let ask = |target: &str| ask(&address, "GET", target, None);
+    eventually(PATIENCE, "one is alive", || {
+        ask("/get-proxy").starts_with("HTTP/1.1 200 ").then_some(())
+    });
+
+    let doctor = run(&["doctor", "--config", path], "").out;
+    let (stat, metrics) = (ask("/stat"), ask("/metrics"));
+    let filter = |source: &str| {
+        let source: String = url::form_urlencoded::byte_serialize(source.as_bytes()).collect();
+        ask(&format!("/get-proxy?source={source}"))
+    };
+    let list = list.to_str().unwrap();
+    assert!(
+        filter(list).starts_with("HTTP/1.1 200 "),
+        "nothing is masked"
+    );
+    let masked = filter(&name);
+    assert!(
+        masked.contains("No alive proxies match the filters"),
+        "{masked}"
+    );
+    let exact = filter(&url);
+    assert!(exact.contains("Unknown source"), "{exact}");
+    running.signal("TERM");
+    let log = running.end(Duration::from_secs(10)).err;
+    for (what, text) in [
+        ("doctor", doctor),
+        ("/stat", stat),
+        ("the metrics", metrics),
+        ("the log", log),
+        ("refusals", masked + &exact),
+    ] {
+        assert!(what == "refusals" || text.contains(&name), "{what}: {text}");
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{secret} in {what}: {text}");
+        }
+    }
 }

@@ -33,7 +33,6 @@ impl House {
             config: Arc::new(config(Scheme::Auto)),
             shards: SHARDS,
             lanes_per_shard: LANES_PER_SHARD,
-            allowed: |config, ip| config.aggregator.addresses.allows(ip),
             descriptors: 20_000,
             restored: Image::default(),
             seed: 1,

@@ -54,7 +54,6 @@ impl House {
             config: Arc::new(config),
             shards,
             lanes_per_shard: LANES.div_ceil(shards),
-            allowed: |config, ip| config.aggregator.addresses.allows(ip),
             descriptors: 20_000,
             restored: Image::default(),
             seed: 1,

@@ -2,6 +2,7 @@
 
 use super::answer::{JSON, TEXT};
 use super::query;
+use super::refusal::Refusal;
 use super::routes::lease::Granted;
 use super::time::Rfc3339;
 use crate::snapshot::{Proxy, Snapshot, Stat};
@@ -28,21 +29,26 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// `format=url`, `format=json` and `format=txt` are taken at their word; otherwise `Accept` decides, and
-    /// whatever else `format` says means addresses.
-    pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Form {
+    /// `format` is taken at its word, in any case; without one `Accept` decides. `text` is `txt`, as old
+    /// clients write it.
+    pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Form, Refusal> {
         let accepts_json = || {
             headers.get_all(ACCEPT).iter().any(|value| {
                 let value = String::from_utf8_lossy(value.as_bytes());
                 value.contains("application/json")
             })
         };
-        match query::value(query, "format").as_deref() {
-            Some("url") => Form::Urls,
-            Some("json") => Form::Json,
-            Some("txt") => Form::Addresses,
-            _ if accepts_json() => Form::Json,
-            _ => Form::Addresses,
+        let Some(wanted) = query::value(query, "format") else {
+            return Ok(match accepts_json() {
+                true => Form::Json,
+                false => Form::Addresses,
+            });
+        };
+        match wanted.to_ascii_lowercase().as_str() {
+            "url" => Ok(Form::Urls),
+            "json" => Ok(Form::Json),
+            "txt" | "text" => Ok(Form::Addresses),
+            _ => Err(Refusal::Format),
         }
     }
 

@@ -8,6 +8,8 @@ use proxy_shards::Protocol;
 /// Why a request got no answer of its kind. The words are the `error` of the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
+    #[error("Invalid Host header. Must be one, and a host with or without a port")]
+    Host,
     #[error("Not found")]
     NotFound,
     /// With the methods that the route has.
@@ -34,6 +36,13 @@ pub(super) enum Refusal {
     NothingMatches,
     #[error("Invalid limit parameter")]
     Limit,
+    #[error("Invalid all parameter. Must be one of: 0, 1")]
+    All,
+    #[error("Invalid format parameter. Must be one of: json, txt, url")]
+    Format,
+    /// A name that is nearly one of ours.
+    #[error("Unknown parameter {name}. Did you mean {meant}?")]
+    Parameter { name: Box<str>, meant: &'static str },
     #[error("Invalid protocol. Must be one of: http, socks4, socks5")]
     Protocol,
     /// A filter whose value is not a whole number ≥ 1.
@@ -105,7 +114,11 @@ impl Refusal {
             Refusal::Key => StatusCode::UNAUTHORIZED,
             Refusal::CrossSite => StatusCode::FORBIDDEN,
             Refusal::Rate(_) => StatusCode::TOO_MANY_REQUESTS,
-            Refusal::Limit
+            Refusal::Host
+            | Refusal::Limit
+            | Refusal::All
+            | Refusal::Format
+            | Refusal::Parameter { .. }
             | Refusal::Protocol
             | Refusal::Filter(_)
             | Refusal::Source
@@ -154,8 +167,9 @@ impl Refusal {
             Refusal::Method(allowed) => Some((header::ALLOW, allowed)),
             // A 401 must carry one (RFC 9110, section 15.5.2); the scheme is ours.
             Refusal::Key => Some((header::WWW_AUTHENTICATE, "ApiKey")),
-            // The rest of the body is not read, so the connection has no next request.
-            Refusal::BodyTooLarge | Refusal::BodyTimeout | Refusal::BodyBroken => {
+            // The rest of the body is not read, or the next request may be for someone else: the
+            // connection has no next request.
+            Refusal::Host | Refusal::BodyTooLarge | Refusal::BodyTimeout | Refusal::BodyBroken => {
                 Some((header::CONNECTION, "close"))
             }
             Refusal::ReloadTimeout | Refusal::Overloaded => Some((header::RETRY_AFTER, "5")),

@@ -217,8 +217,10 @@ const CONSECUTIVE_MAX: usize = 10;
 impl Amount {
     /// Reads `all` and `limit` of a query; one proxy if there is neither.
     pub(super) fn read(query: Option<&str>) -> Result<Amount, Refusal> {
-        if query::value(query, "all").as_deref() == Some("1") {
-            return Ok(Amount::All);
+        match query::value(query, "all").as_deref() {
+            Some("1") => return Ok(Amount::All),
+            Some("0") | None => {}
+            Some(_) => return Err(Refusal::All),
         }
         match query::value(query, "limit") {
             None => Ok(Amount::AtMost(NonZeroU64::MIN)),

@@ -8,6 +8,7 @@ use super::cors;
 use super::crowd::{Crowd, Seat};
 use super::desk::{Call, Desk};
 use super::forwarded;
+use super::host;
 use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
@@ -39,6 +40,8 @@ pub(super) async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // Bound it was long before; only now it is answered.
+    tracing::info!(address = %listener.local_addr()?, "the API listens");
     let server = Server::new(state, limits);
     let desk = Arc::clone(&server);
     tokio::select! {
@@ -171,7 +174,9 @@ impl Server {
         let (head, body) = request.into_parts();
         let endpoint = Endpoint::find(head.uri.path(), &settings.metrics);
         let kept_max = endpoint.map_or(0, Endpoint::body_bytes_max);
-        let answer = match self.read(body, kept_max).await {
+        let read = self.read(body, kept_max).await;
+        let read = read.and_then(|body| host::check(&head).map(|()| body));
+        let answer = match read {
             Ok(body) => {
                 let address = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
                 let call = Call {

@@ -234,7 +234,6 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     // second to try again. The kernel lowers it to net.core.somaxconn.
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     let bound = listener.local_addr().unwrap_or(addr);
-    tracing::info!(address = %bound, "the API listens");
     Ok((listener, bound))
 }
 
@@ -275,7 +274,6 @@ fn coordinate(
         shards: engine.shards(),
         lanes_per_shard: engine.lanes_per_shard(),
         descriptors: preflight::raise_nofile().soft,
-        allowed: |config, ip| config.aggregator.addresses.allows(ip),
         restored,
         seed: fastrand::u64(..),
     };

@@ -15,6 +15,7 @@ mod expect;
 mod redis;
 mod secret;
 mod serving;
+mod shown;
 mod source;
 mod targets;
 
@@ -84,7 +85,8 @@ pub struct Aggregator {
 /// A place that lists proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// As configured, but without credentials; its name in `/stat`, logs and metrics.
+    /// Its name wherever it is shown, which no other source has: its URL as configured, with `***` in
+    /// place of credentials and of keys in its query.
     pub url: Box<str>,
     /// Where that is.
     pub location: Location,

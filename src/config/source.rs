@@ -2,6 +2,7 @@
 
 use super::problem::{Report, quoted};
 use super::raw::{RawAggregator, RawSource};
+use super::shown::{apart, shown};
 use super::{Aggregator, Location, Source};
 use crate::network::Network;
 use crate::sources::address::AddressPolicy;
@@ -117,7 +118,9 @@ fn sources(raw: &[RawSource], folder: &Path, report: &mut Report) -> Vec<Source>
                 format!("is the same as {}.url; keep one of them", places[first]),
             ),
             None => {
-                sources.push(source);
+                let taken = |name: &str| sources.iter().any(|s| *s.url == *name);
+                let url = apart(source.url, taken);
+                sources.push(Source { url, ..source });
                 places.push(place);
             }
         }
@@ -146,7 +149,7 @@ fn source(raw: &RawSource, folder: &Path, place: &str, report: &mut Report) -> O
     }
     let (hint, format, location) = (hint.ok()?, format.ok()?, location.ok()?);
     Some(Source {
-        url: name(raw.url.trim(), &location),
+        url: shown(raw.url.trim(), &location),
         location,
         hint,
         format,
@@ -196,19 +199,5 @@ fn location(text: &str, folder: &Path) -> Result<Location, String> {
             .map(Location::File)
             .map_err(|()| "names another machine; a file URL begins with file:///".to_owned()),
         scheme => Err(format!("{scheme}:// cannot be fetched; {FORMS}")),
-    }
-}
-
-/// The name of a source in `/stat`, logs and metrics: its URL as configured, without credentials.
-fn name(text: &str, location: &Location) -> Box<str> {
-    match location {
-        Location::Web(url) if !url.username().is_empty() || url.password().is_some() => {
-            let mut masked = url.clone();
-            // Neither can fail on a URL with a host, which http and https always have.
-            let _ = masked.set_username("***");
-            let _ = masked.set_password(None);
-            masked.as_str().into()
-        }
-        _ => text.into(),
     }
 }

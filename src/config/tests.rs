@@ -354,6 +354,24 @@ fn sources_are_found_where_they_are_named() {
 }
 
 #[test]
+fn sources_that_differ_only_in_what_is_masked_have_names_of_their_own() {
+    let url = |url: &str| format!(r#"{{"url": "{url}", "enabled": true}}"#);
+    let urls = ["a:1@", "b:2@", ""].map(|user| url(&format!("https://{user}h.example/l?key=1")));
+    let text = format!(r#"{{"aggregator": {{"sources": [{}]}}}}"#, urls.join(","));
+    let names = checked(&text).0.aggregator.sources;
+    let names: Vec<&str> = names.iter().map(|source| &*source.url).collect();
+    let masked = "https://***@h.example/l?key=***";
+    assert_eq!(
+        names,
+        [
+            masked,
+            &format!("{masked}#2"),
+            "https://h.example/l?key=***"
+        ]
+    );
+}
+
+#[test]
 fn what_may_be_dialled_is_for_the_operator_to_say() {
     let ip = |text: &str| text.parse().unwrap();
     let defaults = checked("{}").0.aggregator.addresses;

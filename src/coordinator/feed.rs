@@ -100,7 +100,9 @@ impl State {
         let candidate = self.ledger.candidate(index);
         let known = || self.names.fresh(index, now.clock_ms);
         let ip = candidate.host.ip().or_else(known)?;
-        (self.allowed)(&self.config, ip).then(|| Job {
+        let addresses = &self.config.aggregator.addresses;
+        let allowed = addresses.allows(ip) && addresses.allows_port(candidate.port);
+        allowed.then(|| Job {
             id: ticket.id(),
             protocols: self.protocols(index),
             address: SocketAddr::new(ip, candidate.port),
@@ -117,12 +119,13 @@ impl State {
         }
     }
 
-    /// A name goes to the resolver first; an address that may not be dialled is forgotten.
+    /// A name goes to the resolver first; what may not be dialled is forgotten.
     fn turn_away(&mut self, ticket: Ticket, now: Now) {
         let Some(index) = self.schedule.back(ticket) else {
             return;
         };
-        if self.ledger.candidate(index).host.ip().is_none() {
+        let candidate = self.ledger.candidate(index);
+        if candidate.host.ip().is_none() && self.may_dial(&candidate) {
             let queue = self.resolver();
             self.schedule
                 .put_back(index, queue, Outcome::Diverted, now.clock_ms);

@@ -73,7 +73,10 @@ impl Freshness {
         let before = self.stale.map(|(reason, _)| reason);
         let reason = match sight.health {
             // Not known yet: what was stale stays so, and nothing becomes it.
-            Health::Unknown => before,
+            Health::Unknown => before.filter(|&stale| {
+                // A pool that was emptied by order is held for nobody.
+                stale == Stale::Control || sight.alive > 0 || sight.served > 0
+            }),
             Health::Down => {
                 self.nothing_since_ms = None;
                 Some(Stale::Control)

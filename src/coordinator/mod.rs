@@ -10,6 +10,7 @@ mod event;
 mod state;
 
 mod feed;
+mod forbid;
 mod govern;
 mod names;
 mod reload;
@@ -32,7 +33,7 @@ pub(crate) mod simulation;
 mod tests;
 
 pub use event::{Action, Event, Hearsay, Known, Lookup, Now, Purpose, Question, SaveOutcome};
-pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
+pub use state::{LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;
 use crate::snapshot::Published;

@@ -24,6 +24,12 @@ impl Names {
         (now_ms.saturating_sub(at) <= FRESH_MS).then_some(ip)
     }
 
+    /// Forgets the addresses that are not `allowed`, and gives the candidates that had them.
+    pub(super) fn forbid(&mut self, allowed: impl Fn(IpAddr) -> bool) -> Vec<u32> {
+        let forbidden = self.resolved.extract_if(|_, (ip, _)| !allowed(*ip));
+        forbidden.map(|(index, _)| index).collect()
+    }
+
     /// The candidate is no longer known.
     pub(super) fn forget(&mut self, index: u32) {
         self.resolved.remove(&index);

@@ -134,8 +134,12 @@ impl Publisher {
             ..proxy.clone()
         });
         let pool = Arc::new(Pool::new(moved.collect()));
-        let before = std::mem::replace(&mut self.view.pool, pool);
-        self.retired.add(before);
+        let view = match pool.proxies().is_empty() {
+            // No figures of what is gone.
+            true => View::default(),
+            false => self.view.with(pool),
+        };
+        self.replace(view);
         self.note_pool();
     }
 

@@ -31,18 +31,17 @@ impl State {
         actions: &mut Vec<Action>,
     ) {
         let kept = self.origins.replace(&config.aggregator.sources);
-        let allowed = self.allowed;
-        let allows = |candidate: &Candidate| {
-            let ip = candidate.host.ip();
-            ip.is_none_or(|ip| allowed(&config, ip))
-        };
+        let addresses = &config.aggregator.addresses;
+        let allows = |it: &Candidate| addresses.allows_proxy(&it.host, it.port);
         self.ledger.reorder_sources(&kept, allows);
+        let forbidden = self.forbid(addresses);
         if self.ledger.total_alive() == 0 {
             let places = moved(
                 &names_of(&self.config.checker.policy),
                 &names_of(&config.checker.policy),
             );
-            self.publisher.follow(&places, allows);
+            let stays = |it: &Candidate| allows(it) && !forbidden.contains(it);
+            self.publisher.follow(&places, stays);
         }
         self.schedule.set_rules(rules(&config));
         self.ledger.set_quorum(config.api.report_quorum);

@@ -111,9 +111,6 @@ impl Simulation {
             shards: 2,
             lanes_per_shard: lanes,
             descriptors: 20_000,
-            allowed: |config, ip| {
-                config.aggregator.addresses.allow_private || ip != IpAddr::from([127, 0, 0, 1])
-            },
             restored,
             seed: 7,
         };

@@ -22,15 +22,13 @@ use crate::schedule::{Rules, Schedule};
 use crate::snapshot::{ShardStat, Sweep, Turns};
 use crate::store::Image;
 use proxy_shards::{Candidate, Tally, Targets};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The shard of an address.
 pub type Route<'a> = &'a dyn Fn(SocketAddr) -> usize;
-/// Whether an address may be dialled under a configuration.
-pub type Allowed = fn(&Config, IpAddr) -> bool;
 
 /// Host names that are looked up at once; as many wait in the resolver's own queue.
 pub const LOOKUPS_MAX: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -48,8 +46,6 @@ pub struct Start {
     pub lanes_per_shard: usize,
     /// The soft RLIMIT_NOFILE, which bounds the lanes of each.
     pub descriptors: u64,
-    /// Which addresses may be dialled.
-    pub allowed: Allowed,
     /// What was known when the last process ended.
     pub restored: Image,
     /// Decides the jitter.
@@ -60,7 +56,6 @@ pub struct Start {
 #[derive(Debug)]
 pub struct State {
     pub(super) config: Arc<Config>,
-    pub(super) allowed: Allowed,
     pub(super) ledger: Ledger,
     pub(super) schedule: Schedule,
     pub(super) dispatch: Dispatch,
@@ -101,7 +96,6 @@ impl State {
         let mut origins = Origins::default();
         origins.replace(&config.aggregator.sources);
         let mut state = State {
-            allowed: start.allowed,
             ledger: Ledger::new(origins.all.len()),
             schedule: Schedule::new(shards + 1, rules(&config), start.seed),
             dispatch: Dispatch::new(shards, start.lanes_per_shard, config.checker.batch_size)
@@ -237,8 +231,8 @@ impl State {
     }
 
     pub(super) fn may_dial(&self, candidate: &Candidate) -> bool {
-        let ip = candidate.host.ip();
-        ip.is_none_or(|ip| (self.allowed)(&self.config, ip))
+        let addresses = &self.config.aggregator.addresses;
+        addresses.allows_proxy(&candidate.host, candidate.port)
     }
 
     /// A candidate that is new to the schedule is due at once.

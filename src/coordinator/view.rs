@@ -30,6 +30,14 @@ impl View {
         making.finish()
     }
 
+    /// The same figures with another pool, from which no next one can be made.
+    pub(super) fn with(&self, pool: Arc<Pool>) -> View {
+        View {
+            pool,
+            ..self.clone()
+        }
+    }
+
     /// The same where only the candidates in `changed` may be served otherwise than in this one. A
     /// copy from one end to the other takes far less time than to look everything up again.
     pub(super) fn changed(&self, changed: &mut Vec<u32>, ledger: &Ledger, blank: Pool) -> View {

@@ -13,7 +13,7 @@ mod tests;
 
 use crate::api::{Accepted, ReloadRequest};
 use crate::config::{Config, Source};
-use crate::coordinator::{Allowed, Event, LOOKUPS_MAX, Lookup, Purpose};
+use crate::coordinator::{Event, LOOKUPS_MAX, Lookup, Purpose};
 use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
@@ -21,6 +21,7 @@ use proxy_shards::TARGETS_MAX;
 use reloads::{Place, Reloads};
 use round::{Occasion, Round};
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,8 @@ pub type Outcome = Result<Fetched, Box<str>>;
 /// Fetches sources side by side and sends each outcome, with its place, as soon as it is there.
 pub type FetchAll =
     Arc<dyn Fn(Vec<Source>, mpsc::Sender<(usize, Outcome)>) -> Fetching + Send + Sync>;
+/// Whether an address may be dialled under a configuration.
+pub type Allowed = fn(&Config, IpAddr) -> bool;
 /// A fetch of all sources under way.
 pub type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -71,7 +71,8 @@ impl Ledger {
     }
 
     /// The sources are others now, or in another order: `kept[new]` is the place that the source
-    /// had before, if it had one. Candidates that `allowed` does not let through leave every list.
+    /// had before, if it had one. Candidates that `allowed` does not let through leave every list,
+    /// and those of them that were restored are not waited for.
     pub fn reorder_sources(
         &mut self,
         kept: &[Option<usize>],
@@ -82,6 +83,11 @@ impl Ledger {
             .iter()
             .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
             .collect();
+        let is_over = |&index: &u32| !allowed(&self.candidate(index));
+        let restored = self.indexes().filter(|&i| self.row(i).source == UNCLAIMED);
+        for index in restored.filter(is_over).collect::<Vec<u32>>() {
+            self.row_mut(index).source = UNLISTED;
+        }
         for (_, row) in &mut self.rows {
             if row.source < UNCLAIMED {
                 row.source = UNLISTED;

@@ -1,4 +1,4 @@
-//! Sources as labels, and the candidates of their lists added up over time.
+//! The candidates of the lists of each source, added up over time.
 
 use crate::snapshot::SourceStat;
 use std::collections::BTreeMap;
@@ -34,19 +34,6 @@ impl Lists {
     /// Candidates in all lists of the source at `url`.
     pub(super) fn total(&self, url: &str) -> u64 {
         self.seen.get(url).map_or(0, |seen| seen.total)
-    }
-}
-
-/// The URL as a label: what may be a password (RFC 3986, section 3.2.1) is masked, because the
-/// metrics are often readable without a key.
-pub(super) fn label(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
-        Some(at) => format!("{scheme}://***{}", &rest[at..]),
-        None => url.to_owned(),
     }
 }
 
@@ -89,19 +76,5 @@ mod tests {
         lists.look_at(&[source("a", 10, 1), source("b", 1, 1)]);
         lists.look_at(&[source("b", 1, 1)]);
         assert_eq!((lists.total("a"), lists.total("b")), (0, 1));
-    }
-
-    #[test]
-    fn the_credentials_of_a_source_are_not_in_its_label() {
-        assert_eq!(
-            label("https://u:p@h.example/l?a@b"),
-            "https://***@h.example/l?a@b"
-        );
-        assert_eq!(
-            label("https://h.example/l?mail=a@b"),
-            "https://h.example/l?mail=a@b"
-        );
-        assert_eq!(label("/var/lists/a@b.txt"), "/var/lists/a@b.txt");
-        assert_eq!(label("https://u:p@h.example"), "https://***@h.example");
     }
 }

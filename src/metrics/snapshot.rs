@@ -1,13 +1,12 @@
 //! The families that are derived from a snapshot.
 
 use super::families as row;
-use super::lists::{self, Lists};
+use super::lists::Lists;
 use super::page::Page;
 use crate::lanes::LaneStat;
 use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep, TargetStat};
 use proxy_shards::tally::LATENCY_BUCKETS_MS;
 use proxy_shards::{Cause, Protocol, Tally, Verdict};
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Puts every family of `snapshot` on the page.
@@ -120,37 +119,25 @@ fn put_targets(page: &mut Page, targets: &[TargetStat]) {
     );
 }
 
-/// Sources that differ only in what a label masks share their samples.
+/// Their names hold no secret, and each has its own.
 fn put_sources(page: &mut Page, sources: &[SourceStat], lists: &Lists) {
-    #[derive(Default)]
-    struct Figures {
-        scraped: u64,
-        candidates: u64,
-        up: Option<bool>,
-    }
-    let mut by_label: BTreeMap<String, Figures> = BTreeMap::new();
-    for source in sources {
-        let figures = by_label.entry(lists::label(&source.url)).or_default();
-        figures.scraped += lists.total(&source.url);
-        figures.candidates += source.found;
-        let tried = source.fetched_at.is_some() || !source.error.is_empty();
-        if tried {
-            figures.up = Some(figures.up.unwrap_or(true) && source.error.is_empty());
-        }
-    }
-    let samples = |figure: fn(&Figures) -> Option<f64>| {
-        by_label
-            .iter()
-            .filter_map(move |(label, figures)| Some(([label.as_str()], figure(figures)?)))
-    };
-    page.put(&row::SCRAPED, samples(|f| Some(f.scraped as f64)));
     page.put(
-        &row::SOURCE_CANDIDATES,
-        samples(|f| Some(f.candidates as f64)),
+        &row::SCRAPED,
+        sources
+            .iter()
+            .map(|s| ([&*s.url], lists.total(&s.url) as f64)),
     );
     page.put(
+        &row::SOURCE_CANDIDATES,
+        sources.iter().map(|s| ([&*s.url], s.found as f64)),
+    );
+    let tried = |s: &&SourceStat| s.fetched_at.is_some() || !s.error.is_empty();
+    page.put(
         &row::SOURCE_UP,
-        samples(|f| f.up.map(|up| f64::from(u8::from(up)))),
+        sources
+            .iter()
+            .filter(tried)
+            .map(|s| ([&*s.url], f64::from(u8::from(s.error.is_empty())))),
     );
 }
 

@@ -281,7 +281,7 @@ fn a_source_that_failed_is_down_and_its_last_list_still_counts() {
 }
 
 #[test]
-fn sources_that_differ_only_in_credentials_share_one_sample_without_them() {
+fn the_name_of_a_source_is_its_label_as_it_is() {
     let source = |url: &str, error: &str| SourceStat {
         url: url.into(),
         found: 5,
@@ -291,17 +291,25 @@ fn sources_that_differ_only_in_credentials_share_one_sample_without_them() {
     };
     let stat = Stat {
         sources: vec![
-            source("https://a:1@lists.example/\"x\"\n", ""),
-            source("https://b:2@lists.example/\"x\"\n", "timed out"),
+            source("https://***@lists.example/\"x\"\n", ""),
+            source("https://***@lists.example/\"x\"\n#2", "timed out"),
         ],
         ..Stat::default()
     };
     let page = render(&Metrics::new().unwrap(), &snapshot(stat));
     let samples = samples(&page);
-    let of = |name: &str| {
-        samples[&*format!(r#"proxychecker_{name}{{source="https://***@lists.example/\"x\"\n"}}"#)]
+    let of = |name: &str, end: &str| {
+        samples
+            [&*format!(r#"proxychecker_{name}{{source="https://***@lists.example/\"x\"\n{end}"}}"#)]
     };
-    assert_eq!((of("source_candidates"), of("source_up")), (10.0, 0.0));
+    assert_eq!(
+        (of("source_candidates", ""), of("source_up", "")),
+        (5.0, 1.0)
+    );
+    assert_eq!(
+        (of("source_candidates", "#2"), of("source_up", "#2")),
+        (5.0, 0.0)
+    );
 }
 
 #[test]

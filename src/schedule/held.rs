@@ -52,6 +52,13 @@ impl Schedule {
         }
     }
 
+    /// The same for one candidate: what comes back of it is of no use.
+    pub fn outdate_one(&mut self, index: u32) {
+        if self.place(index) == Place::Out {
+            self.tasks[index as usize].set(Mark::Outdated, true);
+        }
+    }
+
     /// Whether a candidate that came back was handed out under rules that no longer hold.
     pub fn is_outdated(&self, index: u32) -> bool {
         self.tasks[index as usize].has(Mark::Outdated)

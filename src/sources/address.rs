@@ -66,6 +66,12 @@ impl AddressPolicy {
         port != 0 && !self.deny_ports.contains(&port)
     }
 
+    /// Whether a proxy at `host` and `port` may be dialled, as far as one can tell before a name is
+    /// resolved.
+    pub fn allows_proxy(&self, host: &Host, port: u16) -> bool {
+        self.allows_port(port) && self.allows_host(host)
+    }
+
     /// Whether `host` may be dialled as far as one can tell before it is resolved: a name is judged
     /// by its addresses when they are known, but `localhost` is loopback whatever a resolver says
     /// (RFC 6761, section 6.3).

@@ -16,6 +16,7 @@ mod wire;
 mod bodies;
 mod descriptors;
 mod floods;
+mod framing;
 mod greed;
 mod heads;
 mod nonsense;

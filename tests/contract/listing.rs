@@ -40,10 +40,17 @@ fn all_wins_over_limit_and_is_exactly_1() {
         let reply = service.get(&format!("/get-proxy?{query}"));
         assert_eq!(reply.lines().len(), 20, "{query}");
     }
-    for query in ["all=true", "all=01", "all=0", "all=", "ALL=1"] {
+    for query in ["all=0", "all=", "all=0&_=1700000000123"] {
         let reply = service.get(&format!("/get-proxy?{query}"));
         assert_eq!(reply.lines().len(), 1, "{query}");
     }
+    // One proxy where all were meant: better said than done.
+    for query in ["all=true", "all=01"] {
+        let reply = service.get(&format!("/get-proxy?{query}"));
+        reply.is_refusal(400, "Invalid all parameter. Must be one of: 0, 1");
+    }
+    let reply = service.get("/get-proxy?ALL=1");
+    reply.is_refusal(400, "Unknown parameter ALL. Did you mean all?");
 }
 
 #[test]
@@ -112,6 +119,12 @@ fn text_and_json_are_chosen_by_format_or_accept() {
     assert_eq!(ask("/get-proxy", mixed).as_deref(), JSON);
     assert_eq!(ask("/get-proxy", "text/html").as_deref(), TEXT);
     assert_eq!(ask("/get-proxy?format=txt", "*/*").as_deref(), TEXT);
+    assert_eq!(ask("/get-proxy?format=JSON", "*/*").as_deref(), JSON);
+    let unknown = service.get("/get-proxy?format=csv");
+    unknown.is_refusal(
+        400,
+        "Invalid format parameter. Must be one of: json, txt, url",
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::api::refusal::Refusal;
 use crate::api::select::{Amount, Filter, Matches};
 use crate::api::shelf::Kind;
 use crate::api::unique::{Seen, Unique};
-use crate::api::{query, stamp};
+use crate::api::{mistyped, query, stamp};
 use crate::snapshot::{Proxy, Snapshot};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::sync::Arc;
@@ -22,13 +22,50 @@ use tokio::task::yield_now;
 /// The proxies that the query asks for, or why there are none; with the snapshot's headers.
 pub(super) async fn answer(call: &Call<'_>, desk: &Desk) -> Answer {
     let snapshot = desk.state.snapshots.load();
-    let listed = match Amount::read(call.head.uri.query()) {
-        Ok(Amount::All) => everything(&snapshot, call, desk).await,
-        _ => listing(&snapshot, call, desk).await,
+    let listed = match Asked::read(&snapshot, call) {
+        Ok(asked) => answer_to(asked, &snapshot, call, desk).await,
+        Err(refusal) => Err(refusal),
     };
     let mut answer = listed.unwrap_or_else(Answer::from);
     stamp::describe(&snapshot, call.now, &mut answer.headers);
     answer
+}
+
+async fn answer_to(
+    asked: Asked<'_>,
+    snapshot: &Arc<Snapshot>,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
+    match Amount::read(call.head.uri.query()) {
+        Ok(Amount::All) => everything(asked, snapshot, call, desk).await,
+        _ => listing(&asked, snapshot, call, desk).await,
+    }
+}
+
+/// What a request says, but for how many it wants.
+#[derive(Debug)]
+struct Asked<'q> {
+    filter: Filter<'q>,
+    unique: Option<Unique>,
+    form: Form,
+}
+
+impl<'q> Asked<'q> {
+    /// The order of these lines is the contract, as that of those in [`listing`]: what is checked first
+    /// hides what comes later.
+    fn read(snapshot: &Snapshot, call: &Call<'q>) -> Result<Asked<'q>, Refusal> {
+        let query = call.head.uri.query();
+        if snapshot.pool.proxies().is_empty() {
+            return Err(Refusal::NothingAlive);
+        }
+        mistyped::refuse(query)?;
+        Ok(Asked {
+            filter: Filter::read(query)?,
+            unique: Unique::read(query)?,
+            form: Form::read(query, &call.head.headers)?,
+        })
+    }
 }
 
 /// Proxies that are a large answer, or take a while to be looked through.
@@ -43,14 +80,18 @@ fn asks_for_much(query: Option<&str>) -> bool {
     }
 }
 
-/// The order of these lines is the contract: what is checked first hides what comes later.
-async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<Answer, Refusal> {
+async fn listing(
+    asked: &Asked<'_>,
+    snapshot: &Snapshot,
+    call: &Call<'_>,
+    desk: &Desk,
+) -> Result<Answer, Refusal> {
     let query = call.head.uri.query();
-    if snapshot.pool.proxies().is_empty() {
-        return Err(Refusal::NothingAlive);
-    }
-    let filter = Filter::read(query)?;
-    let unique = Unique::read(query)?;
+    let &Asked {
+        ref filter,
+        unique,
+        form,
+    } = asked;
     let is_large = snapshot.pool.proxies().len() >= MUCH;
     let _turn = match is_large && asks_for_much(query) {
         true => Some(desk.turns.take(call.client.into()).await?),
@@ -74,7 +115,6 @@ async fn listing(snapshot: &Snapshot, call: &Call<'_>, desk: &Desk) -> Result<An
         }
         false => wish.choose(snapshot, &matches, call, desk)?,
     };
-    let form = Form::read(query, &call.head.headers);
     let body = form.write_in_turns(&proxies, snapshot, granted).await;
     let mut answer = Answer::ok(form.content_type(), body);
     if let Some(granted) = granted {
@@ -151,6 +191,7 @@ impl Wish {
 /// All that passes the filters. What is the same for everyone, and until the pool is another, has a
 /// tag; it is made once if there is no filter.
 async fn everything(
+    wanted: Asked<'_>,
     snapshot: &Arc<Snapshot>,
     call: &Call<'_>,
     desk: &Desk,
@@ -158,17 +199,17 @@ async fn everything(
     let (query, asked) = (call.head.uri.query(), &call.head.headers);
     // What is too old is another thing with each second.
     if query::value(query, "max_age").is_some() {
-        return listing(snapshot, call, desk).await;
+        return listing(&wanted, snapshot, call, desk).await;
     }
-    let form = Form::read(query, asked);
+    let form = wanted.form;
     if is_whole(query) {
-        return whole(snapshot, form, call, desk).await;
+        return whole(&wanted, snapshot, call, desk).await;
     }
     let tag = desk.tags.of(snapshot, form, query);
     // Only what was answered with 200 has a tag, so this one would be again.
     let mut answer = match etag::names(asked, &tag) {
         true => unchanged(),
-        false => listing(snapshot, call, desk).await?,
+        false => listing(&wanted, snapshot, call, desk).await?,
     };
     if etag::names_any(asked) {
         answer = unchanged();
@@ -203,16 +244,15 @@ fn is_whole(query: Option<&str>) -> bool {
 /// All, or all that speaks a protocol. Its tag is that of its bytes: most checks of a proxy change
 /// the pool, and none of its addresses.
 async fn whole(
+    wanted: &Asked<'_>,
     snapshot: &Arc<Snapshot>,
-    form: Form,
     call: &Call<'_>,
     desk: &Desk,
 ) -> Result<Answer, Refusal> {
-    let (query, asked) = (call.head.uri.query(), &call.head.headers);
-    if snapshot.pool.proxies().is_empty() {
-        return Err(Refusal::NothingAlive);
-    }
-    let filter = Filter::read(query)?;
+    let asked = &call.head.headers;
+    let &Asked {
+        ref filter, form, ..
+    } = wanted;
     filter.apply(snapshot, call.now)?;
     let kind = Kind {
         form,

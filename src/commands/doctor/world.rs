@@ -65,8 +65,8 @@ pub(super) fn sources(aggregator: &Aggregator) -> Vec<Finding> {
     }
 }
 
-/// What became of each source, by its URL without the query, which may be secret.
-type Results = Vec<(String, Result<Fetched, FetchError>)>;
+/// What became of each source, by its name.
+type Results = Vec<(Box<str>, Result<Fetched, FetchError>)>;
 
 fn fetch(aggregator: &Aggregator) -> Result<Results, String> {
     let fetcher = Fetcher::new(aggregator).map_err(|error| error.to_string())?;
@@ -86,10 +86,7 @@ fn fetch(aggregator: &Aggregator) -> Result<Results, String> {
         results
     });
     results.sort_by_key(|(place, _)| *place);
-    let named = |(place, result): (usize, _)| {
-        let url = &aggregator.sources[place].url;
-        (url.split('?').next().unwrap_or_default().to_owned(), result)
-    };
+    let named = |(place, result): (usize, _)| (aggregator.sources[place].url.clone(), result);
     Ok(results.into_iter().map(named).collect())
 }
 

@@ -37,6 +37,14 @@ impl Place {
         }
     }
 
+    /// What it is called in messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Place::File(path) => path.display().to_string(),
+            Place::BuiltIn => "built-in defaults".to_owned(),
+        }
+    }
+
     /// Reads and validates.
     pub(super) fn load(&self) -> Result<(Config, Vec<Warning>), ConfigError> {
         match self {

@@ -4,7 +4,7 @@
 use super::notify;
 use super::place::Place;
 use crate::api::Settings;
-use crate::config::{Config, Source};
+use crate::config::{Config, ConfigError, Problem, Source};
 use crate::io::{FetchAll, Outcome, Plan, Reload};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -67,6 +67,19 @@ impl Reloader {
         }
     }
 
+    /// The words of what is wrong with a configuration that validates, in the form of those that do not.
+    fn refusal(&self, key: &str, text: String) -> String {
+        let problem = Problem {
+            place: key.to_owned(),
+            text,
+        };
+        let error = ConfigError {
+            file: self.place.name(),
+            problems: vec![problem],
+        };
+        error.to_string()
+    }
+
     /// What the API goes by from now on: where the metrics are, and their prefix, stays.
     fn settings(&self, config: &Config) -> Settings {
         let mut settings = Settings::from(config);
@@ -86,10 +99,21 @@ impl Reload for Reloader {
         }
         // The socket stays where it was bound, whatever the file says now.
         let listening = self.started.api.addr;
-        if let Err(text) = config.api.may_listen_on(listening) {
-            return Err(format!("api.enable_api_key_auth: {text}"));
+        if config.api.may_listen_on(listening).is_err() {
+            return Err(self.refusal(
+                "api.enable_api_key_auth",
+                format!(
+                    "is off, and the API goes on listening on {listening}, where whoever reaches it would get the proxies, for a changed api.addr moves it at the next start only; turn it on with keys in the variable that api.api_key_env names, set api.allow_anonymous to true, or restart the service"
+                ),
+            ));
         }
-        plan(config).map_err(|error| error.to_string())
+        plan(config).map_err(|error| {
+            let key = match error {
+                FetchError::Client(_) => "aggregator.user_agent",
+                _ => "aggregator.sources",
+            };
+            self.refusal(key, error.to_string())
+        })
     }
 
     fn accepted(&self, plan: &Plan) -> Vec<&'static str> {

@@ -184,14 +184,19 @@ fn a_reload_never_opens_the_api_to_strangers() {
     let refused = |running: &Running| {
         let (status, body) = running.ask("POST", "/reload");
         assert_eq!(status, 422, "{body}");
-        assert!(body.contains("api.enable_api_key_auth: is off"), "{body}");
+        let key = format!("{}: api.enable_api_key_auth: is off", path.display());
+        assert!(body.contains(&key), "{body}");
         assert!(body.contains("set api.allow_anonymous to true"), "{body}");
+        body
     };
     write(json!({ "addr": "0.0.0.0:0" }));
-    refused(&running);
+    let body = refused(&running);
+    assert!(body.contains("listen on 127.0.0.1"), "{body}");
     // Where it listens does not change before a restart.
     write(json!({ "addr": "127.0.0.1:0" }));
-    refused(&running);
+    let body = refused(&running);
+    assert!(body.contains("listening on 0.0.0.0:0"), "{body}");
+    assert!(body.contains("restart the service"), "{body}");
     write(json!({ "addr": "127.0.0.1:0", "allow_anonymous": true }));
     assert_eq!(running.ask("POST", "/reload").0, 200);
     running.stop();
@@ -209,6 +214,50 @@ fn a_port_in_use_is_an_error_that_names_the_key() {
         error.starts_with("api.addr: cannot listen on 127.0.0.1:"),
         "{error}"
     );
+}
+
+#[test]
+fn whatever_a_reload_refuses_names_the_file_the_key_and_the_remedy() {
+    let world = World::new();
+    let path = world.place().file().unwrap().to_owned();
+    world.configure("127.0.0.1:0", &[]);
+    let running = world.start();
+    for (text, key, remedy) in [
+        (
+            r#"{"checker": {"timeout_mss": 1}}"#,
+            "checker.timeout_mss",
+            "did you mean timeout_ms?",
+        ),
+        (
+            r#"{"checker": {"retries": 11}}"#,
+            "checker.retries",
+            "from 1 to 10",
+        ),
+        (
+            r#"{"api": {"addr": "0.0.0.0:0"}}"#,
+            "api.enable_api_key_auth",
+            "set api.allow_anonymous",
+        ),
+        (
+            r#"{"api": {"enable_api_key_auth": true}}"#,
+            "api.api_key_env",
+            "name",
+        ),
+        ("{", "line 1", "no comma after the last item"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let (status, body) = running.ask("POST", "/reload");
+        assert_eq!(status, 422, "{text}: {body}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        for line in body["error"].as_str().unwrap().lines() {
+            assert!(
+                line.starts_with(&format!("{}: {key}", path.display())),
+                "{line}"
+            );
+            assert!(line.contains(remedy), "{line}");
+        }
+    }
+    running.stop();
 }
 
 #[test]

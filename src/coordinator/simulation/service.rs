@@ -64,7 +64,6 @@ impl Service {
             shards,
             lanes_per_shard: lanes / shards,
             descriptors: 20_000,
-            allowed: |_, _| true,
             restored: Image::default(),
             seed: 7,
         };

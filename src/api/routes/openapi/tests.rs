@@ -90,6 +90,7 @@ const NAMING: &[Endpoint] = &[Endpoint::GetProxy, Endpoint::Report];
 const NONE: &[Endpoint] = &[];
 
 refusals! {
+    Refusal::Host, Refusal::Host, ALL;
     Refusal::NotFound, Refusal::NotFound, NONE;
     Refusal::Method(_), Refusal::Method("GET"), NONE;
     Refusal::Key, Refusal::Key, CLOSED;
@@ -100,6 +101,9 @@ refusals! {
     Refusal::NothingReaches(_), Refusal::NothingReaches("t".into()), &[Endpoint::GetProxy];
     Refusal::NothingMatches, Refusal::NothingMatches, &[Endpoint::GetProxy];
     Refusal::Limit, Refusal::Limit, &[Endpoint::GetProxy];
+    Refusal::All, Refusal::All, &[Endpoint::GetProxy];
+    Refusal::Format, Refusal::Format, &[Endpoint::GetProxy];
+    Refusal::Parameter { .. }, Refusal::Parameter { name: "fromat".into(), meant: "format" }, &[Endpoint::GetProxy];
     Refusal::Protocol, Refusal::Protocol, &[Endpoint::GetProxy];
     Refusal::Filter(_), Refusal::Filter("max_age"), &[Endpoint::GetProxy];
     Refusal::Source, Refusal::Source, &[Endpoint::GetProxy];
