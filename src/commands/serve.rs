@@ -17,8 +17,10 @@ use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::operator::Socket;
 use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
+use crate::store::backup::Backups;
 use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
@@ -98,7 +100,8 @@ impl Service {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
         let (listener, address) = listen(config.api.addr)?;
-        let (store, restored) = open(&config)?;
+        let (store, restored) = open(&config, &metrics)?;
+        let operator = Socket::bind_for(&config.storage.backend);
         let engine = start_engine(&config)?;
 
         let published = Arc::new(Published::empty(SystemTime::now()));
@@ -109,7 +112,8 @@ impl Service {
         let (settings, settings_from) = watch::channel(Arc::new(Settings::from(&*config)));
         let (stop, _) = watch::channel(false);
 
-        let keeper = keeper::spawn(store, images_from, keep_told(&metrics, &events))
+        let backups = config.storage.backup.clone().map(Backups::new);
+        let keeper = keeper::spawn(store, backups, images_from, keep_told(&metrics, &events))
             .map_err(thread_error("store"))?;
         let outlets = Outlets {
             published: published.clone(),
@@ -137,6 +141,7 @@ impl Service {
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
+            operator,
         };
         let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![
@@ -238,11 +243,12 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     Ok((listener, bound))
 }
 
-fn open(config: &Config) -> Result<(Box<dyn Store>, Image), ServeError> {
+fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), ServeError> {
     let mut store = store::open(&config.storage.backend)?;
     let image = store.load()?;
     if let Some(recovered) = store.recovered() {
         tracing::error!("storage: {recovered}");
+        metrics.storage_recovered();
     }
     let alive = |entry: &crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
     tracing::info!(
@@ -294,19 +300,23 @@ fn coordinate(
     Ok((thread, lives))
 }
 
-/// Tells the metrics and the coordinator how each save ended.
+/// Tells the metrics and the coordinator how each save ended, and the metrics of the backups.
 fn keep_told(metrics: &Arc<Metrics>, events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
     let (metrics, events) = (metrics.clone(), events.clone());
+    let unix = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
     move |kept| {
         let outcome = match kept {
-            Ok(saved_at_ms) => {
-                metrics.saved(SystemTime::UNIX_EPOCH + Duration::from_millis(saved_at_ms));
+            Kept::Saved(Ok(saved_at_ms)) => {
+                metrics.saved(unix(saved_at_ms));
                 SaveOutcome::Saved
             }
-            Err(_) => {
+            Kept::Saved(Err(_)) => {
                 metrics.storage_failed();
                 SaveOutcome::Failed
             }
+            Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
+            Kept::BackedUp(Err(_)) => return metrics.storage_failed(),
+            Kept::Recovered(_) => return metrics.storage_recovered(),
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Saved(outcome));

@@ -38,7 +38,7 @@ use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -174,6 +174,19 @@ pub struct Storage {
     pub backend: Backend,
     /// Time between two saves.
     pub persist_interval: Duration,
+    /// Copies on a schedule, if there are to be any.
+    pub backup: Option<Backup>,
+}
+
+/// Copies of the ledger on a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Time between two of them.
+    pub every: Duration,
+    /// How many are kept.
+    pub keep: NonZeroUsize,
+    /// Where they are.
+    pub folder: PathBuf,
 }
 
 /// A store and its place.
@@ -183,6 +196,15 @@ pub enum Backend {
     Sled(PathBuf),
     /// A JSON file, as the old service wrote it.
     File(PathBuf),
+}
+
+impl Backend {
+    /// Where it keeps its files; `None` if it has none on this machine.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Backend::Sled(path) | Backend::File(path) => Some(path),
+        }
+    }
 }
 
 /// What Prometheus sees.

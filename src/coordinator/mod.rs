@@ -11,6 +11,7 @@ mod state;
 
 mod feed;
 mod govern;
+mod imports;
 mod names;
 mod reload;
 mod reserve;
@@ -31,7 +32,9 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Hearsay, Known, Lookup, Now, Purpose, Question, SaveOutcome};
+pub use event::{
+    Action, Event, Hearsay, Import, Known, Lookup, Now, Purpose, Question, SaveOutcome,
+};
 pub use state::{Allowed, LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;

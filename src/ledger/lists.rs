@@ -1,7 +1,7 @@
 //! Which source lists which candidate.
 
 use super::Ledger;
-use super::row::{UNCLAIMED, UNLISTED};
+use super::row::{IMPORTED, UNLISTED};
 
 /// The last good list of each source, as sorted indexes.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl Ledger {
             .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
             .collect();
         for (_, row) in &mut self.rows {
-            if row.source < UNCLAIMED {
+            if row.source < IMPORTED {
                 row.source = UNLISTED;
             }
         }
