@@ -61,10 +61,8 @@ impl ReachArgs {
         match (store::open(backend), socket) {
             (Ok(store), _) => Ok(Reach::Store(store)),
             (Err(StoreError::Busy { .. }), Some(socket)) => Ok(Reach::Service(socket)),
-            (Err(StoreError::Busy { path }), None) => Err(Failure::Failed(format!(
-                "{}: another process has this store open, and there is no socket beside it to ask; \
-                 its log says why",
-                path.display()
+            (Err(error @ StoreError::Busy { .. }), None) => Err(Failure::Failed(format!(
+                "{error}; there is no socket on which it could be asked, and its log says why"
             ))),
             (Err(error), _) => Err(failed(error)),
         }

@@ -1,23 +1,16 @@
 //! Raw → checked: all blocks, and the small ones (`storage`, `logging`) themselves.
 
 use super::problem::{Report, quoted};
-use super::raw::{RawBackup, RawConfig, RawLogging, RawSnapshot, RawStorage};
+use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Backup, Config, Logging, SnapshotLife, Storage, checker, serving, source};
-use crate::store::backup::usual_folder;
-use std::num::NonZeroUsize;
+use super::{Backend, Config, Logging, SnapshotLife, Storage, backup, checker, serving, source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// Longest time that a stale snapshot may be served, in seconds: a week.
 const STALE_SECONDS_MAX: u64 = 604_800;
-
-/// Most backups that may be kept.
-const BACKUPS_MAX: u64 = 10_000;
-/// Shortest time between two backups, in seconds; their names have no more.
-const BACKUP_SECONDS_MIN: u64 = 1;
 
 /// The words of a log level, from the most to the least.
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "off"];
@@ -66,43 +59,10 @@ fn storage(raw: &RawStorage, report: &mut Report) -> Storage {
     let backend = backend(&raw.r#type, &raw.path);
     let backend = report.take("storage.type", backend, Backend::Sled(PathBuf::new()));
     Storage {
-        backup: backup(&raw.backup, &backend, report),
+        backup: backup::backup(&raw.backup, &backend, report),
         backend,
         persist_interval: Duration::from_secs(persist_interval),
     }
-}
-
-fn backup(raw: &RawBackup, backend: &Backend, report: &mut Report) -> Option<Backup> {
-    let keep = report.number(
-        "storage.backup.keep",
-        raw.keep,
-        RawBackup::default().keep,
-        1..=BACKUPS_MAX,
-    );
-    if raw.every_seconds == 0 {
-        return None;
-    }
-    let every = report.number(
-        "storage.backup.every_seconds",
-        raw.every_seconds,
-        BACKUP_SECONDS_MIN,
-        BACKUP_SECONDS_MIN..=PAUSE_SECONDS_MAX,
-    );
-    let folder = match (raw.folder.as_str(), backend.path()) {
-        ("", Some(path)) => Ok(usual_folder(path)),
-        ("", None) => {
-            Err("is missing, and this store has no place of its own; name one".to_owned())
-        }
-        (folder, _) => Ok(PathBuf::from(folder)),
-    };
-    Some(Backup {
-        every: Duration::from_secs(every),
-        keep: usize::try_from(keep)
-            .ok()
-            .and_then(NonZeroUsize::new)
-            .unwrap_or(NonZeroUsize::MIN),
-        folder: report.take("storage.backup.folder", folder, PathBuf::new()),
-    })
 }
 
 fn backend(word: &str, path: &str) -> Result<Backend, String> {

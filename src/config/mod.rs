@@ -8,6 +8,7 @@ mod json;
 mod raw;
 mod shape;
 
+mod backup;
 mod check;
 mod checker;
 mod cors;

@@ -105,8 +105,8 @@ fn guarded<R, E: ToString>(work: impl FnOnce() -> Result<R, E>) -> Result<R, Str
 mod tests {
     use super::*;
     use crate::config::Backup;
-    use crate::store::StoreError;
     use crate::store::contract::random_image;
+    use crate::store::{StoreError, io_error};
     use crossbeam_channel::{Sender, unbounded};
     use std::num::NonZeroUsize;
     use std::path::Path;
@@ -127,9 +127,10 @@ mod tests {
             Ok(Image::default())
         }
         fn save(&mut self, image: &Image) -> Result<(), StoreError> {
-            let path = Path::new("full").to_owned();
             match image.saved_at_ms {
-                12 => Err(StoreError::Busy { path }),
+                12 => Err(io_error("write", Path::new("full"))(
+                    io::ErrorKind::StorageFull.into(),
+                )),
                 13 => panic!("unlucky"),
                 at => {
                     self.0.send(at).unwrap();
