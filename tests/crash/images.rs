@@ -8,10 +8,15 @@ const SMALL: u32 = 2_000;
 /// Entries of every fifth: more than one batch.
 const LARGE: u32 = 45_000;
 
+/// Whether image `number` is a large one.
+pub(crate) fn is_large(number: u32) -> bool {
+    number.is_multiple_of(5)
+}
+
 fn size(number: u32) -> u32 {
-    match number % 5 {
-        0 => LARGE,
-        _ => SMALL,
+    match is_large(number) {
+        true => LARGE,
+        false => SMALL,
     }
 }
 
