@@ -22,11 +22,14 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// Connections that are served at once; others wait. Each may need a thread that reads or writes.
 pub const CONNECTIONS_MAX: usize = 4;
 /// Longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for the rest of a body that nobody wants any more.
+const REST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a connection that could not be accepted: a descriptor may become free in it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -169,8 +172,18 @@ async fn import(mut body: Incoming, events: &Sender<Event>) -> Result<Poured, Re
         let piece = frame.map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof));
         let piece = piece.map(|frame| frame.into_data().unwrap_or_default());
         let ended = piece.is_err();
-        // The thread has given up: it says why.
-        if to.send(piece).await.is_err() || ended {
+        if to.send(piece).await.is_err() {
+            // The thread has given up and says why. Unread, the rest would take the answer with it.
+            let rest = async {
+                while poll_fn(|cx| Pin::new(&mut body).poll_frame(cx))
+                    .await
+                    .is_some()
+                {}
+            };
+            let _ = timeout(REST_TIMEOUT, rest).await;
+            break;
+        }
+        if ended {
             break;
         }
     }
