@@ -223,6 +223,12 @@ fn a_running_service_exports_imports_and_saves() {
             });
         };
         serves(3);
+        // The interval is five minutes: this is the end of the first sweep.
+        eventually(PATIENCE, "a save by itself", || {
+            let (_, page) = ask(&address, "GET", "/metrics");
+            let name = "\nproxychecker_storage_last_save_timestamp_seconds ";
+            page.contains(name).then_some(())
+        });
         let other = Place::new(kind);
         other.save(&Image {
             entries: more.clone().into(),
@@ -286,7 +292,7 @@ fn backups_are_made_kept_and_imported() {
         });
         assert!(copies().len() <= 3, "two, and for a moment one more");
         let (_, page) = ask(&address, "GET", "/metrics");
-        assert!(page.contains("proxychecker_backup_last_success_timestamp_seconds "));
+        assert!(page.contains("\nproxychecker_backup_last_success_timestamp_seconds "));
         service.signal("TERM");
         service.end(PATIENCE);
         let newest = copies().pop().unwrap();

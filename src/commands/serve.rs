@@ -1,6 +1,7 @@
 //! `serve`: starts the threads, waits for the signal to stop, and ends them in good order.
 
 mod error;
+mod kept;
 mod liveness;
 mod notify;
 mod place;
@@ -13,7 +14,7 @@ pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
 use crate::config::{Config, ConfigError};
-use crate::coordinator::{self, Event, Outlets, SaveOutcome};
+use crate::coordinator::{self, Event, Outlets};
 use crate::io::Plan;
 use crate::logging;
 use crate::metrics::Metrics;
@@ -21,7 +22,7 @@ use crate::operator::Socket;
 use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
 use crate::store::backup::Backups;
-use crate::store::keeper::{self, Kept};
+use crate::store::keeper;
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
@@ -113,7 +114,7 @@ impl Service {
         let (stop, _) = watch::channel(false);
 
         let backups = config.storage.backup.clone().map(Backups::new);
-        let keeper = keeper::spawn(store, backups, images_from, keep_told(&metrics, &events))
+        let keeper = keeper::spawn(store, backups, images_from, kept::told(&metrics, &events))
             .map_err(thread_error("store"))?;
         let outlets = Outlets {
             published: published.clone(),
@@ -298,29 +299,6 @@ fn coordinate(
     // The API opens only now, so that no answer is older than what was restored.
     lives.recv().map_err(|_| ServeError::Died("coordinator"))?;
     Ok((thread, lives))
-}
-
-/// Tells the metrics and the coordinator how each save ended, and the metrics of the backups.
-fn keep_told(metrics: &Arc<Metrics>, events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
-    let (metrics, events) = (metrics.clone(), events.clone());
-    let unix = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
-    move |kept| {
-        let outcome = match kept {
-            Kept::Saved(Ok(saved_at_ms)) => {
-                metrics.saved(unix(saved_at_ms));
-                SaveOutcome::Saved
-            }
-            Kept::Saved(Err(_)) => {
-                metrics.storage_failed();
-                SaveOutcome::Failed
-            }
-            Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
-            Kept::BackedUp(Err(_)) => return metrics.storage_failed(),
-            Kept::Recovered(_) => return metrics.storage_recovered(),
-        };
-        // The coordinator is gone after the last save.
-        let _ = events.send(Event::Saved(outcome));
-    }
 }
 
 /// Ready when the service stops.
