@@ -189,7 +189,7 @@ fn bad_lines_are_named_the_rest_is_taken_in_and_nothing_is_replaced_by_less() {
 fn people_get_a_list_or_a_table() {
     let place = Place::new(KINDS[0]);
     place.save(&image());
-    let list = good(place.run(&["export", "--format", "txt"]));
+    let list = good(place.run(&["export", "--format", "txt", "-o", "-"]));
     assert_eq!(list.lines(), ["socks5://us%20er:p%40ss@[2001:db8::1]:1080"]);
     let table = good(place.run(&["export", "--format", "csv", "--all"]));
     assert_eq!(table.lines().len(), 1 + 3_002);

@@ -26,7 +26,8 @@ pub struct ExportArgs {
     /// With csv and txt: every candidate, not only the alive
     #[arg(long)]
     all: bool,
-    /// Write to this file, which only its owner can read; compressed if its name ends in .gz
+    /// Write to this file, which only its owner can read; compressed if its name ends in .gz; `-` is
+    /// standard output, the default
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -43,7 +44,8 @@ enum Format {
 /// # Errors
 /// The ledger cannot be reached or read, or the output takes no more.
 pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
-    let Some(path) = &args.output else {
+    let output = args.output.as_ref().filter(|path| path.as_os_str() != "-");
+    let Some(path) = output else {
         let mut out = BufWriter::new(stdout);
         write(args, &mut out)?;
         return out.flush().map_err(failed);
