@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-api test-attacks test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-api test-attacks test-crash test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 PICTURES ?= target/page
 
@@ -76,6 +76,9 @@ bench: release ## Run every scenario of docs/performance.md (long); tables, JSON
 
 soak: release ## Two hours of the service under churn: slopes of memory, descriptors and threads
 	$(BENCH) soak
+
+test-crash: ## Kill, damage and fill every kind of store, 200 times each (minutes)
+	PROXY_CHECKER_CRASH=long $(CARGO) test --locked -p proxy-checker --test crash -- --nocapture
 
 test-attacks: ## Attack the API of a release build at length (minutes), and hold its latency meanwhile
 	PROXY_CHECKER_ATTACKS=long $(CARGO) test --release --locked -p proxy-checker --test attacks -- --nocapture

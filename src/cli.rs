@@ -3,8 +3,11 @@
 use crate::commands::check::{self, CheckArgs};
 use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::explain::{self, ExplainArgs};
+use crate::commands::export::{self, ExportArgs};
 use crate::commands::health::{self, HealthArgs};
+use crate::commands::import::{self, ImportArgs};
 use crate::commands::judge::{self, JudgeArgs};
+use crate::commands::save::{self, SaveArgs};
 use crate::commands::status::{EXIT_USAGE, Failure};
 use crate::commands::{ListArgs, parse, serve};
 use clap::{Args, Parser, Subcommand};
@@ -44,6 +47,12 @@ enum Command {
     Doctor(DoctorArgs),
     /// Ask a running service whether it lives: for the health check of a container
     Health(HealthArgs),
+    /// Write all that is known to a file, from a running or a stopped service
+    Export(ExportArgs),
+    /// Take what was exported into a running or a stopped service
+    Import(ImportArgs),
+    /// Have the running service save what it knows, now
+    Save(SaveArgs),
 }
 
 /// Arguments of `serve`.
@@ -80,6 +89,9 @@ pub fn run() -> ExitCode {
         Some(Command::Judge(_)) => "proxy-checker judge --help",
         Some(Command::Doctor(_)) => "proxy-checker doctor --help",
         Some(Command::Health(_)) => "proxy-checker health --help",
+        Some(Command::Export(_)) => "proxy-checker export --help",
+        Some(Command::Import(_)) => "proxy-checker import --help",
+        Some(Command::Save(_)) => "proxy-checker save --help",
     };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
@@ -95,6 +107,13 @@ pub fn run() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::run(&args, io::stdout()).map(ExitCode::from),
         Some(Command::Health(args)) => {
             health::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Export(args)) => export::run(&args, io::stdout()).map(|()| ExitCode::SUCCESS),
+        Some(Command::Import(args)) => {
+            import::run(&args, &mut io::stdout(), &mut io::stderr()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Save(args)) => {
+            save::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
     };
     ended.unwrap_or_else(|failure| {

@@ -16,6 +16,7 @@ pub use entry::{Check, Entry, Facts, HISTORY_MAX};
 pub use feedback::{CLIENTS_MAX, Experience, FEEDBACK_MS, Voices, Word};
 pub use find::ANSWERS_MAX;
 pub use pool::Alive;
+pub use restore::Imported;
 pub use row::{QUICK_RECHECKS, SOURCES_MAX, Standing};
 pub(crate) use targets::{moved, renumbered};
 
@@ -26,7 +27,7 @@ use judge::{Goal, Judged, judge};
 use life::{Life, Lives};
 use lists::Lists;
 use proxy_shards::{Candidate, Record, Targets, Verdict, Works};
-use row::{Row, UNCLAIMED, UNLISTED};
+use row::{IMPORTED, Row, UNCLAIMED, UNLISTED};
 use slab::Slab;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
@@ -128,6 +129,9 @@ impl Ledger {
         let before = row.verdict;
         let was_doubtful = row.doubtful;
         row.take(&mut self.lives, record, works, doubtful, unix_ms);
+        if row.source == IMPORTED {
+            row.source = UNCLAIMED;
+        }
         self.doubtful -= u64::from(was_doubtful);
         self.doubtful += u64::from(doubtful);
         self.count(before, Some(record.verdict));
@@ -228,7 +232,8 @@ impl Ledger {
     }
 
     /// Whether the candidate may be forgotten: it is not alive, and no source lists it. One that
-    /// was restored may still be listed by a source that has not delivered yet, and is given time.
+    /// was restored may still be listed by a source that has not delivered yet, and is given time;
+    /// one that was imported is checked first.
     pub fn is_over(&self, index: u32) -> bool {
         let row = self.row(index);
         let unwanted = match row.source {
@@ -242,7 +247,7 @@ impl Ledger {
     /// Forgets a candidate that no source lists; one that is listed stays. The caller sees to it
     /// that no job for it is out.
     pub fn forget(&mut self, index: u32) {
-        if self.row(index).source < UNCLAIMED {
+        if self.row(index).source < IMPORTED {
             return;
         }
         let row = self.rows.remove(index as usize);

@@ -21,6 +21,7 @@ pub mod snapshot;
 
 pub mod api;
 pub mod metrics;
+pub mod operator;
 pub mod store;
 
 pub mod io;

@@ -1,8 +1,9 @@
 //! One signal path: SIGTERM and SIGINT stop, SIGHUP reloads.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// What a signal asks for.
@@ -44,6 +45,8 @@ pub struct Listener {
 /// # Errors
 /// The handlers or the thread cannot be made.
 pub fn listen(mut obey: impl FnMut(Order) + Send + 'static) -> io::Result<Listener> {
+    // A file that may grow no more (RLIMIT_FSIZE) would end the process; the write says so as well.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let handle = signals.handle();
     let thread = thread::Builder::new()

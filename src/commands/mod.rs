@@ -3,14 +3,19 @@
 
 mod lists;
 mod probe;
+mod reach;
 pub mod status;
 
 pub mod check;
 pub mod doctor;
 pub mod explain;
+pub mod export;
 pub mod health;
+pub mod import;
 pub mod judge;
 pub mod parse;
+pub mod save;
 pub mod serve;
 
 pub use lists::{AddressArgs, ListArgs};
+pub use reach::ReachArgs;

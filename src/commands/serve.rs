@@ -1,6 +1,7 @@
 //! `serve`: starts the threads, waits for the signal to stop, and ends them in good order.
 
 mod error;
+mod kept;
 mod liveness;
 mod notify;
 mod place;
@@ -13,13 +14,15 @@ pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
 use crate::config::{Config, ConfigError};
-use crate::coordinator::{self, Event, Outlets, SaveOutcome};
+use crate::coordinator::{self, Event, Outlets};
 use crate::io::Plan;
 use crate::logging;
 use crate::metrics::Metrics;
+use crate::operator::Socket;
 use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
-use crate::store::keeper::{self, Kept};
+use crate::store::backup::Backups;
+use crate::store::keeper;
 use crate::store::{self, Image, Store};
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
@@ -98,7 +101,8 @@ impl Service {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
         let (listener, address) = listen(config.api.addr)?;
-        let (store, restored) = open(&config)?;
+        let (store, restored) = open(&config, &metrics)?;
+        let operator = Socket::bind_for(&config.storage.backend);
         let engine = start_engine(&config)?;
 
         let published = Arc::new(Published::empty(SystemTime::now()));
@@ -109,7 +113,8 @@ impl Service {
         let (settings, settings_from) = watch::channel(Arc::new(Settings::from(&*config)));
         let (stop, _) = watch::channel(false);
 
-        let keeper = keeper::spawn(store, images_from, keep_told(&metrics, &events))
+        let backups = config.storage.backup.clone().map(Backups::new);
+        let keeper = keeper::spawn(store, backups, images_from, kept::told(&metrics, &events))
             .map_err(thread_error("store"))?;
         let outlets = Outlets {
             published: published.clone(),
@@ -137,6 +142,7 @@ impl Service {
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
+            operator,
         };
         let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![
@@ -237,11 +243,12 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     Ok((listener, bound))
 }
 
-fn open(config: &Config) -> Result<(Box<dyn Store>, Image), ServeError> {
+fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), ServeError> {
     let mut store = store::open(&config.storage.backend)?;
     let image = store.load()?;
     if let Some(recovered) = store.recovered() {
         tracing::error!("storage: {recovered}");
+        metrics.storage_recovered();
     }
     let alive = |entry: &crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
     tracing::info!(
@@ -290,25 +297,6 @@ fn coordinate(
     // The API opens only now, so that no answer is older than what was restored.
     lives.recv().map_err(|_| ServeError::Died("coordinator"))?;
     Ok((thread, lives))
-}
-
-/// Tells the metrics and the coordinator how each save ended.
-fn keep_told(metrics: &Arc<Metrics>, events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
-    let (metrics, events) = (metrics.clone(), events.clone());
-    move |kept| {
-        let outcome = match kept {
-            Ok(saved_at_ms) => {
-                metrics.saved(SystemTime::UNIX_EPOCH + Duration::from_millis(saved_at_ms));
-                SaveOutcome::Saved
-            }
-            Err(_) => {
-                metrics.storage_failed();
-                SaveOutcome::Failed
-            }
-        };
-        // The coordinator is gone after the last save.
-        let _ = events.send(Event::Saved(outcome));
-    }
 }
 
 /// Ready when the service stops.

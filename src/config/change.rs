@@ -1,6 +1,6 @@
 //! Which changes of a configuration take a restart.
 
-use super::{Backend, Config};
+use super::{Backend, Backup, Config};
 use std::path::Path;
 
 impl Config {
@@ -12,6 +12,18 @@ impl Config {
             ("api.addr", self.api.addr != new.api.addr),
             ("storage.type", old_kind != new_kind),
             ("storage.path", old_path != new_path),
+            (
+                "storage.backup.every_seconds",
+                backup(self).map(|b| b.every) != backup(new).map(|b| b.every),
+            ),
+            (
+                "storage.backup.keep",
+                backup(self).map(|b| b.keep) != backup(new).map(|b| b.keep),
+            ),
+            (
+                "storage.backup.folder",
+                backup(self).map(|b| &b.folder) != backup(new).map(|b| &b.folder),
+            ),
             (
                 "metrics.endpoint",
                 self.metrics.endpoint != new.metrics.endpoint,
@@ -33,4 +45,8 @@ fn place(config: &Config) -> (&'static str, &Path) {
         Backend::Sled(path) => ("sled", path),
         Backend::File(path) => ("file", path),
     }
+}
+
+fn backup(config: &Config) -> Option<&Backup> {
+    config.storage.backup.as_ref()
 }

@@ -4,7 +4,7 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, serving, source};
+use super::{Backend, Config, Logging, SnapshotLife, Storage, backup, checker, serving, source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -58,8 +58,10 @@ fn storage(raw: &RawStorage, report: &mut Report) -> Storage {
         1..=PAUSE_SECONDS_MAX,
     );
     let backend = backend(&raw.r#type, &raw.path);
+    let backend = report.take("storage.type", backend, Backend::Sled(PathBuf::new()));
     Storage {
-        backend: report.take("storage.type", backend, Backend::Sled(PathBuf::new())),
+        backup: backup::backup(&raw.backup, &backend, report),
+        backend,
         persist_interval: Duration::from_secs(persist_interval),
     }
 }

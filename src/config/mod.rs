@@ -8,6 +8,7 @@ mod json;
 mod raw;
 mod shape;
 
+mod backup;
 mod check;
 mod checker;
 mod cors;
@@ -39,7 +40,7 @@ use crate::sources::parse::Format;
 use proxy_shards::{ProbePolicy, Scheme};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -178,6 +179,19 @@ pub struct Storage {
     pub backend: Backend,
     /// Time between two saves.
     pub persist_interval: Duration,
+    /// Copies on a schedule, if there are to be any.
+    pub backup: Option<Backup>,
+}
+
+/// Copies of the ledger on a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Time between two of them.
+    pub every: Duration,
+    /// How many are kept.
+    pub keep: NonZeroUsize,
+    /// Where they are.
+    pub folder: PathBuf,
 }
 
 /// A store and its place.
@@ -201,6 +215,15 @@ pub struct Cluster {
     /// How long a leader leads without being heard, and how long jobs of a node that is not heard
     /// stay with it.
     pub lease: Duration,
+}
+
+impl Backend {
+    /// Where it keeps its files; `None` if it has none on this machine.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Backend::Sled(path) | Backend::File(path) => Some(path),
+        }
+    }
 }
 
 /// What Prometheus sees.

@@ -142,6 +142,16 @@ block! {
         r#type: String = "sled".to_owned(),
         path: String = String::new(),
         persist_interval_seconds: u64 = 300,
+        backup: RawBackup = RawBackup::default(),
+    }
+}
+
+block! {
+    /// `storage.backup`
+    RawBackup {
+        every_seconds: u64 = 0,
+        keep: u64 = 7,
+        folder: String = String::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::ledger::{Experience, Facts};
 use crate::snapshot::{Pool, Stat};
 use crate::sources::fetch::Fetched;
-use crate::store::Image;
+use crate::store::{Image, Merged};
 use proxy_shards::{Beat, ControlJob, Host, Job, ProbePolicy, Report};
 use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -69,8 +69,14 @@ pub enum Event {
     Asked(Question),
     /// A client says how a proxy served it.
     Heard(Hearsay),
+    /// Someone wants all that is known by now saved, and to be told how that ended.
+    Save(oneshot::Sender<SaveOutcome>),
     /// A save ended.
     Saved(SaveOutcome),
+    /// Someone wants a copy of all that is known.
+    Export(oneshot::Sender<Image>),
+    /// Someone has an image to be taken in.
+    Import(Import),
     /// The process used so much of the CPUs that it may use, in percent, since it was last measured.
     Used {
         /// All threads together.
@@ -119,6 +125,16 @@ pub struct Hearsay {
     pub client: u64,
     /// Whether any candidate has that address.
     pub reply: oneshot::Sender<bool>,
+}
+
+/// What was exported elsewhere or before, to be taken in: unknown candidates are added, of known ones
+/// the newer check wins.
+#[derive(Debug)]
+pub struct Import {
+    /// All of it.
+    pub image: Image,
+    /// What came of it, once all is taken in.
+    pub reply: oneshot::Sender<Merged>,
 }
 
 /// How a save ended.

@@ -12,6 +12,7 @@ mod state;
 mod feed;
 mod forbid;
 mod govern;
+mod imports;
 mod names;
 mod reload;
 mod reserve;
@@ -32,7 +33,9 @@ pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Action, Event, Hearsay, Known, Lookup, Now, Purpose, Question, SaveOutcome};
+pub use event::{
+    Action, Event, Hearsay, Import, Known, Lookup, Now, Purpose, Question, SaveOutcome,
+};
 pub use state::{LOOKUPS_MAX, Route, Start, State};
 
 use crate::dispatch::Shards;

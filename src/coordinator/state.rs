@@ -3,6 +3,7 @@
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::heard::Allowance;
+use super::imports::Imports;
 use super::lately::Lately;
 use super::names::Names;
 use super::publication::Turn;
@@ -78,6 +79,7 @@ pub struct State {
     /// What was last logged of a pool of which nothing is alive.
     pub(super) turn: Option<Turn>,
     pub(super) origins: Origins,
+    pub(super) imports: Imports,
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
     pub(super) sweep: Sweep,
@@ -119,6 +121,7 @@ impl State {
             heard: Allowance::default(),
             turn: None,
             origins,
+            imports: Imports::default(),
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
             sweep: begun(1, now),
@@ -167,13 +170,18 @@ impl State {
             },
             Event::Asked(question) => self.answer(question, now),
             Event::Heard(said) => self.hear(said, now),
+            Event::Save(answer) => self.saves.ask(answer),
             Event::Saved(outcome) => self.saves.ended(outcome),
+            // Whoever asked may have gone away.
+            Event::Export(reply) => drop(reply.send(self.copy(now))),
+            Event::Import(import) => self.imports.add(import),
             Event::Used { cpu_percent } => self.lanes.note_cpu(cpu_percent),
             Event::Beat(beat) => beat.answer(),
             Event::Stop => self.stopping = true,
             Event::Tick => {}
         }
         self.take_in(now, route);
+        self.take_in_imports(now, route);
         if !self.stopping {
             self.tend(now, &mut actions);
             self.govern(now, &mut actions);
@@ -190,7 +198,7 @@ impl State {
     /// When [`Event::Tick`] is due, on the clock of [`Now::clock_ms`], unless something else comes
     /// first.
     pub fn wake_at(&self, now: Now) -> u64 {
-        if self.origins.has_intake() {
+        if self.origins.has_intake() || !self.imports.is_empty() {
             return now.clock_ms;
         }
         let publish = self.publisher.due_at(&self.ledger);
@@ -204,7 +212,7 @@ impl State {
             .map(|due| due.max(self.fed_ms + FEED_PAUSE_MS));
         let due = due.filter(|_| self.control.allows_probes());
         let round = self.round_due_at();
-        let [due, round] = [due, round].map(|due| due.filter(|_| !self.stopping));
+        let [due, round, save] = [due, round, save].map(|due| due.filter(|_| !self.stopping));
         let stale_end = self.freshness.ends_at(self.stale_max_ms());
         let stale_end = stale_end.filter(|_| self.control.allows_probes());
         let busy = !self.stopping && self.dispatch.outstanding() > 0;
@@ -263,6 +271,7 @@ impl State {
         let complete = progress.done == progress.total && self.origins.are_complete();
         if complete && self.sweep.finished.is_none() {
             self.sweep.finished = Some(now.system());
+            self.saves.sweep_ended();
             self.publisher.note_figures();
         }
     }
@@ -276,6 +285,11 @@ impl State {
 
     fn image(&mut self, now: Now) -> Image {
         self.saves.began(now.clock_ms);
+        self.copy(now)
+    }
+
+    /// All that is known, as it is now.
+    fn copy(&self, now: Now) -> Image {
         Image {
             saved_at_ms: now.unix_ms,
             targets: self.ledger.targets().to_vec(),
@@ -288,7 +302,11 @@ impl State {
     }
 
     fn persist_ms(&self) -> u64 {
-        to_ms(self.config.storage.persist_interval)
+        let storage = &self.config.storage;
+        let backup = storage.backup.as_ref();
+        // A backup is a copy of what is saved.
+        let every = backup.map_or(storage.persist_interval, |backup| backup.every);
+        to_ms(storage.persist_interval.min(every))
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 use crate::api::{Accepted, ReloadRequest};
 use crate::config::{Config, Source};
 use crate::coordinator::{Event, LOOKUPS_MAX, Lookup, Purpose};
+use crate::operator::{self, Socket};
 use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
@@ -34,8 +35,8 @@ use watch::Watch;
 
 /// How often the configuration file is looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
-/// Threads for what blocks: lookups, and the configuration file.
-const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + 4;
+/// Threads for what blocks: lookups, the configuration file, and images for the operator.
+const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + operator::CONNECTIONS_MAX + 4;
 
 /// What came of fetching a source; the text of a failure is fit to be shown.
 pub type Outcome = Result<Fetched, Box<str>>;
@@ -88,6 +89,8 @@ pub struct Start {
     pub lookups: mpsc::UnboundedReceiver<Lookup>,
     /// The coordinator.
     pub events: Sender<Event>,
+    /// The socket on which the operator's commands come in, if there is one.
+    pub operator: Option<Socket>,
 }
 
 /// Starts the `io` thread, which ends when `shutdown` is ready.
@@ -103,6 +106,10 @@ pub fn spawn(
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
     thread::Builder::new().name("io".into()).spawn(move || {
+        let mut start = start;
+        if let Some(socket) = start.operator.take() {
+            runtime.spawn(socket.serve(start.events.clone()));
+        }
         runtime.block_on(Io::new(start).run(shutdown));
         // A lookup that hangs must not hold up the end.
         runtime.shutdown_background();

@@ -52,6 +52,7 @@ impl Bench {
         let (lookups, lookups_from) = mpsc::unbounded_channel();
         let (stop, mut stopped) = watch::channel(());
         let start = Start {
+            operator: None,
             plan,
             reload: script.clone(),
             watched,

@@ -1,7 +1,7 @@
 //! Which source lists which candidate.
 
 use super::Ledger;
-use super::row::{UNCLAIMED, UNLISTED};
+use super::row::{IMPORTED, UNLISTED};
 
 /// The last good list of each source, as sorted indexes.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ impl Ledger {
             self.row_mut(index).source = UNLISTED;
         }
         for (_, row) in &mut self.rows {
-            if row.source < UNCLAIMED {
+            if row.source < IMPORTED {
                 row.source = UNLISTED;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::life::Life;
-use super::row::{Row, UNCLAIMED};
+use super::row::{IMPORTED, Row};
 use proxy_shards::{Candidate, Exit, Protocol, Protocols, Scheme, Targets, Works};
 
 /// An alive candidate, as it is published.
@@ -110,7 +110,7 @@ impl Ledger {
             exit: life.and_then(|life| life.exit),
             latency_us: life.map_or(0, |life| life.timing.total_us),
             checked_at_ms: row.checked_at_ms,
-            source: (row.source < UNCLAIMED).then_some(row.source),
+            source: (row.source < IMPORTED).then_some(row.source),
         })
     }
 

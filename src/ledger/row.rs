@@ -29,8 +29,10 @@ pub enum Standing {
 pub(super) const UNLISTED: u16 = u16::MAX;
 /// It was restored, and no source has listed it since the start.
 pub(super) const UNCLAIMED: u16 = u16::MAX - 1;
+/// Somebody imported it, no source has listed it since, and it was not checked since.
+pub(super) const IMPORTED: u16 = u16::MAX - 2;
 /// Most sources that can be told apart.
-pub const SOURCES_MAX: usize = UNCLAIMED as usize;
+pub const SOURCES_MAX: usize = IMPORTED as usize;
 
 /// One candidate, in 32 bytes. What else there is of it stands elsewhere.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,7 @@ pub(super) struct Row {
     /// Of one that was alive once.
     pub(super) life: Option<LifeId>,
     pub(super) failures: u32,
-    /// The first source that lists it, [`UNCLAIMED`] or [`UNLISTED`].
+    /// The first source that lists it, [`IMPORTED`], [`UNCLAIMED`] or [`UNLISTED`].
     pub(super) source: u16,
     pub(super) verdict: Option<Verdict>,
     /// Its last failure may be the fault of a target that did not answer.

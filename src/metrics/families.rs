@@ -64,7 +64,9 @@ families! {
     PROXY_REPORTS: "proxy_reports_total" COUNTER ["outcome"] "Reports of clients about proxies that were taken, by outcome.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
-    STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";
+    STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and backups of the ledger that failed.";
+    STORAGE_RECOVERED: "storage_recovered_total" COUNTER [] "Times that what was stored could not be read and was moved aside.";
+    BACKED_UP_AT: "backup_last_success_timestamp_seconds" GAUGE [] "Unix time of the last good backup of the ledger; absent before the first.";
     SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
 }
 

@@ -37,7 +37,9 @@ pub struct Metrics {
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
+    storage_recovered: IntCounterVec,
     saved_at: GaugeVec,
+    backed_up_at: GaugeVec,
     lists: Mutex<Lists>,
 }
 
@@ -78,10 +80,15 @@ impl Metrics {
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
+            storage_recovered: counter(&families::STORAGE_RECOVERED)?,
+            backed_up_at: GaugeVec::new(
+                opts(&families::BACKED_UP_AT),
+                families::BACKED_UP_AT.labels,
+            )?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 11] = [
+        let recorded: [Box<dyn Collector>; 13] = [
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
             Box::new(metrics.api_rate_limited.clone()),
@@ -93,6 +100,8 @@ impl Metrics {
             Box::new(metrics.reload_at.clone()),
             Box::new(metrics.storage_errors.clone()),
             Box::new(metrics.saved_at.clone()),
+            Box::new(metrics.storage_recovered.clone()),
+            Box::new(metrics.backed_up_at.clone()),
         ];
         for collector in recorded {
             metrics.registry.register(collector)?;
@@ -101,6 +110,7 @@ impl Metrics {
             .process
             .register(Box::new(ProcessCollector::for_self()))?;
         metrics.storage_errors.with_label_values(&NO_LABELS);
+        metrics.storage_recovered.with_label_values(&NO_LABELS);
         metrics.api_connections.with_label_values(&NO_LABELS);
         metrics
             .api_connections_refused
@@ -185,7 +195,7 @@ impl Metrics {
         self.reload_ok.with_label_values(&NO_LABELS).set(0);
     }
 
-    /// A save or a load of the ledger failed.
+    /// A save or a backup of the ledger failed.
     pub fn storage_failed(&self) {
         self.storage_errors.with_label_values(&NO_LABELS).inc();
     }
@@ -193,6 +203,18 @@ impl Metrics {
     /// The ledger was saved.
     pub fn saved(&self, at: SystemTime) {
         self.saved_at
+            .with_label_values(&NO_LABELS)
+            .set(unix_seconds(at));
+    }
+
+    /// What was stored could not be read and was moved aside.
+    pub fn storage_recovered(&self) {
+        self.storage_recovered.with_label_values(&NO_LABELS).inc();
+    }
+
+    /// A backup of the ledger was made.
+    pub fn backed_up(&self, at: SystemTime) {
+        self.backed_up_at
             .with_label_values(&NO_LABELS)
             .set(unix_seconds(at));
     }

@@ -28,6 +28,7 @@ fn full() -> (Metrics, Snapshot) {
     let metrics = Metrics::new().unwrap();
     metrics.api_request("GET", "/stat", 200, 0.002);
     metrics.saved(now());
+    metrics.backed_up(now());
     let mut stat = Stat {
         total_alive: 2,
         total_dead: 3,

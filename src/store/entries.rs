@@ -36,6 +36,17 @@ impl Entries {
         })
     }
 
+    /// How many chunks they stand in, for those who take them piece by piece.
+    pub fn chunk_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The entries of one chunk, made anew from its bytes.
+    pub fn chunk_entries(&self, number: usize) -> impl Iterator<Item = Entry> + '_ {
+        let mut reader = Reader::new(chunk::records(self.chunk(number)));
+        std::iter::from_fn(move || reader.entry())
+    }
+
     /// The chunks, as stores write them.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.ends.len()).map(|number| self.chunk(number))

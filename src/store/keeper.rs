@@ -1,54 +1,116 @@
-//! The `store` thread: saves what it is given, on nobody's critical path.
+//! The `store` thread: saves what it is given and makes the backups, on nobody's critical path.
 
-use super::{Image, Store};
-use crossbeam_channel::Receiver;
+use super::backup::Backups;
+use super::{Image, Recovered, Store};
+use crossbeam_channel::{Receiver, TryRecvError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
 
-/// How a save ended: when it was begun, in milliseconds since the Unix epoch, or why it failed.
-pub type Kept = Result<u64, String>;
+/// What the thread has to tell.
+#[derive(Debug)]
+pub enum Kept {
+    /// A save ended: when it was begun, in milliseconds since the Unix epoch, or why it failed.
+    Saved(Result<u64, String>),
+    /// A backup ended, likewise.
+    BackedUp(Result<u64, String>),
+    /// What was stored could not be read any more, and was moved aside.
+    Recovered(Recovered),
+}
 
-/// Starts the `store` thread. It saves each image that arrives, says how that ended, and ends when
-/// nobody can send images any more.
+/// Starts the `store` thread. It saves each image that arrives, makes a backup of it if one is due,
+/// says how that ended, and ends when nobody can send images any more.
 ///
 /// # Errors
 /// The thread cannot be made.
 pub fn spawn(
-    mut store: Box<dyn Store>,
+    store: Box<dyn Store>,
+    backups: Option<Backups>,
     images: Receiver<Image>,
-    kept: impl FnMut(Kept) + Send + 'static,
+    tell: impl FnMut(Kept) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
-    let save = move |image: &Image| {
-        // A store that panics must not take the service with it.
-        let saved = catch_unwind(AssertUnwindSafe(|| store.save(image)));
-        let saved = saved.map_err(|_| "the store panicked; please report this".to_owned())?;
-        saved.map_err(|error| error.to_string())
-    };
     let thread = thread::Builder::new().name("store".into());
-    thread.spawn(move || keep(&images, save, kept))
+    let mut keeper = Keeper { store, tell };
+    thread.spawn(move || keeper.keep(&images, backups))
 }
 
-fn keep(
-    images: &Receiver<Image>,
-    mut save: impl FnMut(&Image) -> Result<(), String>,
-    mut kept: impl FnMut(Kept),
-) {
-    for image in images {
-        let outcome = save(&image).map(|()| image.saved_at_ms);
-        if let Err(error) = &outcome {
+struct Keeper<T> {
+    store: Box<dyn Store>,
+    tell: T,
+}
+
+impl<T: FnMut(Kept)> Keeper<T> {
+    fn keep(&mut self, images: &Receiver<Image>, mut backups: Option<Backups>) {
+        for image in images {
+            self.save(&image);
+            if let Some(backups) = &mut backups
+                && backups.is_due(image.saved_at_ms)
+            {
+                self.back_up(backups, &image, images);
+            }
+        }
+    }
+
+    fn save(&mut self, image: &Image) {
+        let saved = guarded(|| self.store.save(image));
+        if let Err(error) = &saved {
             tracing::error!(%error, "what is known was not saved; the next interval tries again");
         }
-        kept(outcome);
+        if let Some(recovered) = self.store.recovered() {
+            tracing::error!("storage: {recovered}");
+            (self.tell)(Kept::Recovered(recovered));
+        }
+        (self.tell)(Kept::Saved(saved.map(|()| image.saved_at_ms)));
     }
+
+    /// Makes a backup; images that arrive meanwhile are saved at once, for they are what the service
+    /// waits for, and at the end the last one.
+    fn back_up(&mut self, backups: &mut Backups, image: &Image, images: &Receiver<Image>) {
+        let mut stopping = false;
+        let made = guarded(|| {
+            backups.make(image, || match images.try_recv() {
+                Ok(newer) => {
+                    self.save(&newer);
+                    Ok(())
+                }
+                Err(TryRecvError::Empty) => Ok(()),
+                Err(TryRecvError::Disconnected) => {
+                    stopping = true;
+                    Err(io::Error::other("the service ends"))
+                }
+            })
+        });
+        match &made {
+            Err(_) if stopping => {
+                tracing::info!("a backup was due; it is made after the next start");
+                return;
+            }
+            Ok(copy) => tracing::info!(copy = %copy.display(), "a backup was made"),
+            Err(error) => {
+                tracing::error!(%error, "no backup was made; the next one is due as usual")
+            }
+        }
+        (self.tell)(Kept::BackedUp(made.map(|_| image.saved_at_ms)));
+    }
+}
+
+/// A store that panics must not take the service with it.
+fn guarded<R, E: ToString>(work: impl FnOnce() -> Result<R, E>) -> Result<R, String> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    let done = done.map_err(|_| "the store panicked; please report this".to_owned())?;
+    done.map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::StoreError;
-    use crossbeam_channel::unbounded;
-    use std::sync::{Arc, Mutex};
+    use crate::config::Backup;
+    use crate::store::contract::random_image;
+    use crate::store::{StoreError, io_error};
+    use crossbeam_channel::{Sender, unbounded};
+    use std::num::NonZeroUsize;
+    use std::path::Path;
+    use std::time::Duration;
 
     fn image(saved_at_ms: u64) -> Image {
         Image {
@@ -57,59 +119,83 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_image_is_tried_and_a_failure_does_not_end_the_thread() {
-        let (to, images) = unbounded();
-        (1..=3).for_each(|at| to.send(image(at)).unwrap());
-        drop(to);
-        let save = |image: &Image| match image.saved_at_ms {
-            2 => Err("disk full".to_owned()),
-            _ => Ok(()),
-        };
-        let mut outcomes = Vec::new();
-        keep(&images, save, |kept| outcomes.push(kept));
-        assert_eq!(outcomes, [Ok(1), Err("disk full".to_owned()), Ok(3)]);
-    }
+    /// A store that only says what it was given; it panics at image 13 and fails at 12.
+    struct Mouth(Sender<u64>);
 
-    /// A store that only remembers, and panics at image 13.
-    struct Memory(Arc<Mutex<Vec<u64>>>);
-
-    impl Store for Memory {
+    impl Store for Mouth {
         fn load(&mut self) -> Result<Image, StoreError> {
             Ok(Image::default())
         }
         fn save(&mut self, image: &Image) -> Result<(), StoreError> {
-            assert!(image.saved_at_ms != 13, "unlucky");
-            self.0.lock().unwrap().push(image.saved_at_ms);
-            Ok(())
+            match image.saved_at_ms {
+                12 => Err(io_error("write", Path::new("full"))(
+                    io::ErrorKind::StorageFull.into(),
+                )),
+                13 => panic!("unlucky"),
+                at => {
+                    self.0.send(at).unwrap();
+                    Ok(())
+                }
+            }
         }
     }
 
-    #[test]
-    fn a_store_that_panics_has_failed_to_save_and_is_tried_again() {
-        let saved = Arc::new(Mutex::new(Vec::new()));
-        let (to, images) = unbounded();
-        let (kept_to, kept) = unbounded();
-        let store = Box::new(Memory(saved.clone()));
-        let keeper = spawn(store, images, move |k| kept_to.send(k).unwrap()).unwrap();
-        [13, 14]
-            .into_iter()
-            .for_each(|at| to.send(image(at)).unwrap());
+    /// What is saved of `images`, and what is told.
+    fn kept(images: Vec<Image>, backups: Option<Backups>) -> (Vec<u64>, Vec<Kept>) {
+        let (to, from) = unbounded();
+        images.into_iter().for_each(|image| to.send(image).unwrap());
         drop(to);
+        let (saved_to, saved) = unbounded();
+        let (tell, told) = unbounded();
+        let store = Box::new(Mouth(saved_to));
+        let keeper = spawn(store, backups, from, move |kept| tell.send(kept).unwrap()).unwrap();
         keeper.join().unwrap();
-        let kept: Vec<Kept> = kept.iter().collect();
-        assert!(kept[0].is_err() && kept[1] == Ok(14), "{kept:?}");
+        (saved.iter().collect(), told.iter().collect())
     }
 
     #[test]
-    fn the_thread_ends_with_its_last_image_saved() {
-        let saved = Arc::new(Mutex::new(Vec::new()));
-        let (to, images) = unbounded();
-        let keeper = spawn(Box::new(Memory(saved.clone())), images, drop).unwrap();
-        to.send(image(1)).unwrap();
-        to.send(image(2)).unwrap();
-        drop(to);
-        keeper.join().unwrap();
-        assert_eq!(*saved.lock().unwrap(), [1, 2]);
+    fn every_image_is_tried_and_neither_a_failure_nor_a_panic_ends_the_thread() {
+        let (saved, told) = kept([11, 12, 13, 14].map(image).into(), None);
+        assert_eq!(saved, [11, 14]);
+        let ends: Vec<bool> = told
+            .iter()
+            .map(|kept| matches!(kept, Kept::Saved(Ok(11 | 14))))
+            .collect();
+        assert_eq!(ends, [true, false, false, true], "{told:?}");
+    }
+
+    fn backups(folder: &Path) -> Option<Backups> {
+        Some(Backups::new(Backup {
+            every: Duration::from_secs(60),
+            keep: NonZeroUsize::MIN,
+            folder: folder.to_owned(),
+        }))
+    }
+
+    #[test]
+    fn a_backup_is_made_when_it_is_due_whether_the_store_has_room_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, told) = kept([12, 5_000].map(image).into(), backups(folder.path()));
+        let [
+            Kept::Saved(Err(_)),
+            Kept::BackedUp(Ok(12)),
+            Kept::Saved(Ok(5_000)),
+        ] = &told[..]
+        else {
+            panic!("{told:?}");
+        };
+    }
+
+    #[test]
+    fn images_that_arrive_during_a_backup_are_saved_before_it_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut large = random_image(&mut fastrand::Rng::with_seed(1), 3_000);
+        large.saved_at_ms = 1_000;
+        let images = vec![large, image(2_000), image(3_000)];
+        let (saved, told) = kept(images, backups(folder.path()));
+        assert_eq!(saved, [1_000, 2_000, 3_000]);
+        // Nobody can send any more, so the service ends: it does not wait for a backup.
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

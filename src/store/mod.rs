@@ -10,13 +10,17 @@ mod lock;
 mod file;
 mod sled;
 
+pub mod backup;
 pub mod keeper;
+pub mod merge;
+pub mod text;
 
 #[cfg(test)]
 mod contract;
 
 pub use aside::Recovered;
 pub use entries::Entries;
+pub use merge::Merged;
 
 use crate::config::Backend;
 use std::io;

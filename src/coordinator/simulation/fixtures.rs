@@ -50,6 +50,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             cors_origins: crate::config::Origins::default(),
         },
         storage: Storage {
+            backup: None,
             backend: Backend::File("unused".into()),
             persist_interval: Duration::from_secs(300),
         },

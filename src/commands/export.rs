@@ -1,0 +1,126 @@
+//! `proxy-checker export`: all that is known, to a file or to standard output.
+
+use super::reach::{Need, Reach, ReachArgs, failed, load};
+use super::status::Failure;
+use crate::operator::client;
+use crate::store::Image;
+use crate::store::text::{self, Form, Which};
+use clap::{Args, ValueEnum};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Arguments of `export`.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    reach: ReachArgs,
+    /// json: the whole ledger, which `import` reads without loss; csv, txt: for people
+    #[arg(long, value_enum, default_value = "json")]
+    format: Format,
+    /// With csv and txt: every candidate, not only the alive
+    #[arg(long)]
+    all: bool,
+    /// Write to this file, which only its owner can read; compressed if its name ends in .gz; `-` is
+    /// standard output, the default
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Json,
+    Csv,
+    Txt,
+}
+
+/// Writes the ledger. A file appears only when it is whole.
+///
+/// # Errors
+/// The ledger cannot be reached or read, or the output takes no more.
+pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
+    let output = args.output.as_ref().filter(|path| path.as_os_str() != "-");
+    let Some(path) = output else {
+        let mut out = BufWriter::new(stdout);
+        write(args, &mut out)?;
+        return out.flush().map_err(failed);
+    };
+    let wrong = |error: io::Error| failed(format!("{}: {error}", path.display()));
+    let mut file = beside(path).map_err(wrong)?;
+    match path.extension() == Some(OsStr::new("gz")) {
+        true => {
+            let squeezed =
+                GzEncoder::new(BufWriter::new(file.as_file_mut()), Compression::default());
+            let mut out = BufWriter::new(squeezed);
+            write(args, &mut out)?;
+            let squeezed = out
+                .into_inner()
+                .map_err(|error| wrong(error.into_error()))?;
+            squeezed
+                .finish()
+                .and_then(|mut out| out.flush())
+                .map_err(wrong)?;
+        }
+        false => {
+            let mut out = BufWriter::new(file.as_file_mut());
+            write(args, &mut out)?;
+            out.flush().map_err(wrong)?;
+        }
+    }
+    file.as_file().sync_all().map_err(wrong)?;
+    file.persist(path).map_err(|error| wrong(error.error))?;
+    Ok(())
+}
+
+/// A new file in the folder of `path`, for its owner only: it holds credentials.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+}
+
+fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
+    let form = match args.format {
+        Format::Json => None,
+        Format::Csv => Some(Form::Csv),
+        Format::Txt => Some(Form::Txt),
+    };
+    let image = match (args.reach.reach(Need::Existing)?, form) {
+        (Reach::Service(socket), None) => {
+            let exported = client::export(&socket, out);
+            return exported.map_err(|error| failed(format!("{}: {error}", socket.display())));
+        }
+        (Reach::Service(socket), Some(_)) => ask(&socket)?,
+        (Reach::Store(mut store), _) => load(&mut *store)?,
+    };
+    let which = match args.all {
+        true => Which::All,
+        false => Which::Alive,
+    };
+    match form {
+        None => text::write(&image, out),
+        Some(form) => text::write_for_people(&image, form, which, out),
+    }
+    .map_err(failed)
+}
+
+/// What the service knows. It is long, so it is kept in a file that has no name.
+fn ask(socket: &Path) -> Result<Image, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| failed(format!("{}: {error}", socket.display()));
+    let mut file = tempfile::tempfile().map_err(|error| wrong(&error))?;
+    client::export(socket, &mut file).map_err(|error| wrong(&error))?;
+    file.rewind().map_err(|error| wrong(&error))?;
+    let reading = text::read(BufReader::new(file)).map_err(|error| wrong(&error))?;
+    match reading.cut {
+        None => Ok(reading.image),
+        Some(_) => Err(wrong(&"the service ended in the middle of it")),
+    }
+}

@@ -1,0 +1,100 @@
+//! Who has the ledger: the running service, or nobody, and then this command opens the store.
+
+use super::serve::configured;
+use super::status::Failure;
+use crate::config::Config;
+use crate::operator;
+use crate::store::{self, Image, Store, StoreError};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Which ledger is meant.
+#[derive(Args, Clone, Debug)]
+pub struct ReachArgs {
+    /// Configuration file of the service; without it as `serve` finds it
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Ask the running service on this socket, wherever the configuration has its store
+    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    socket: Option<PathBuf>,
+}
+
+/// Who has the ledger.
+pub(super) enum Reach {
+    /// Nobody else: the store is open.
+    Store(Box<dyn Store>),
+    /// A running service, which is asked on this socket.
+    Service(PathBuf),
+}
+
+/// Whether a store that is not there yet will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It is read, so it must be there.
+    Existing,
+    /// It is written, and made if it is missing.
+    Any,
+}
+
+impl ReachArgs {
+    /// Opens the store, or finds the socket of the service that has it.
+    pub(super) fn reach(&self, need: Need) -> Result<Reach, Failure> {
+        if let Some(socket) = &self.socket {
+            return Ok(Reach::Service(socket.clone()));
+        }
+        let config = self.configured()?;
+        let backend = &config.storage.backend;
+        let socket = operator::place(backend).filter(|socket| socket.exists());
+        if need == Need::Existing
+            && socket.is_none()
+            && let Some(path) = backend.path().filter(|path| !path.exists())
+        {
+            let path = path.display();
+            return Err(Failure::Failed(format!("{path}: there is no store here")));
+        }
+        // A store without a place here has no lock that would tell.
+        if backend.path().is_none()
+            && let Some(socket) = socket
+        {
+            return Ok(Reach::Service(socket));
+        }
+        match (store::open(backend), socket) {
+            (Ok(store), _) => Ok(Reach::Store(store)),
+            (Err(StoreError::Busy { .. }), Some(socket)) => Ok(Reach::Service(socket)),
+            (Err(error @ StoreError::Busy { .. }), None) => Err(Failure::Failed(format!(
+                "{error}; there is no socket on which it could be asked, and its log says why"
+            ))),
+            (Err(error), _) => Err(failed(error)),
+        }
+    }
+
+    /// The socket of the running service.
+    pub(super) fn socket(&self) -> Result<PathBuf, Failure> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        let config = self.configured()?;
+        operator::place(&config.storage.backend).ok_or_else(|| {
+            let text = "a service with this store has no socket beside it; name it with --socket";
+            Failure::Failed(text.to_owned())
+        })
+    }
+
+    fn configured(&self) -> Result<Config, Failure> {
+        configured(self.config.as_deref()).map_err(failed)
+    }
+}
+
+/// What a store holds that nobody else has open. One that cannot be read is moved aside, which is
+/// said, and then nothing is done.
+pub(super) fn load(store: &mut dyn Store) -> Result<Image, Failure> {
+    let image = store.load().map_err(failed)?;
+    match store.recovered() {
+        None => Ok(image),
+        Some(recovered) => Err(failed(recovered)),
+    }
+}
+
+pub(super) fn failed(error: impl ToString) -> Failure {
+    Failure::Failed(error.to_string())
+}

@@ -1,0 +1,34 @@
+//! Who is told how saves and backups end.
+
+use crate::coordinator::{Event, SaveOutcome};
+use crate::metrics::Metrics;
+use crate::store::keeper::Kept;
+use crossbeam_channel::Sender;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Tells the metrics and the coordinator how each save ended, and the metrics of the backups.
+pub(super) fn told(
+    metrics: &Arc<Metrics>,
+    events: &Sender<Event>,
+) -> impl FnMut(Kept) + Send + 'static {
+    let (metrics, events) = (metrics.clone(), events.clone());
+    let unix = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+    move |kept| {
+        let outcome = match kept {
+            Kept::Saved(Ok(saved_at_ms)) => {
+                metrics.saved(unix(saved_at_ms));
+                SaveOutcome::Saved
+            }
+            Kept::Saved(Err(_)) => {
+                metrics.storage_failed();
+                SaveOutcome::Failed
+            }
+            Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
+            Kept::BackedUp(Err(_)) => return metrics.storage_failed(),
+            Kept::Recovered(_) => return metrics.storage_recovered(),
+        };
+        // The coordinator is gone after the last save.
+        let _ = events.send(Event::Saved(outcome));
+    }
+}

@@ -1,0 +1,161 @@
+//! Where the socket is, and how it comes to be there.
+
+use crate::config::Backend;
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// Longest path of a socket, in bytes: `sun_path` of unix(7) has 108, with a zero at its end.
+const PATH_BYTES_MAX: usize = 107;
+
+/// Where the socket of a service with this store is: `PATH.sock` beside a store that has a path; for
+/// another `control.sock` in the folder that the service manager gives (`RUNTIME_DIRECTORY`), or none.
+pub fn place(backend: &Backend) -> Option<PathBuf> {
+    place_in(backend, std::env::var_os("RUNTIME_DIRECTORY"))
+}
+
+fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
+    match backend.path() {
+        Some(path) => {
+            let mut name = OsString::from(path);
+            name.push(".sock");
+            Some(name.into())
+        }
+        // It may name several, separated by colons.
+        None => runtime
+            .as_deref()
+            .and_then(|all| all.as_bytes().split(|&byte| byte == b':').next())
+            .filter(|first| !first.is_empty())
+            .map(|first| Path::new(std::ffi::OsStr::from_bytes(first)).join("control.sock")),
+    }
+}
+
+/// The socket, on which nothing is answered yet. Its file goes with it.
+#[derive(Debug)]
+pub struct Socket {
+    pub(super) listener: UnixListener,
+    pub(super) file: SocketFile,
+}
+
+/// Removes the file at its end.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Tells it from the one of the next process, which may have begun when this one ends.
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // If it cannot be removed, the next process replaces it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Socket {
+    /// The socket of a service with this store, which it holds. Without one the service runs on; the
+    /// log says why.
+    pub fn bind_for(backend: &Backend) -> Option<Socket> {
+        let Some(path) = place(backend) else {
+            tracing::info!(
+                "no socket for `proxy-checker save`, `export` and `import`: this store has no place, \
+                 and RUNTIME_DIRECTORY is not set"
+            );
+            return None;
+        };
+        match Socket::bind(&path) {
+            Ok(socket) => {
+                tracing::info!(socket = %path.display(), "save, export and import are answered");
+                Some(socket)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    socket = %path.display(), %error,
+                    "`proxy-checker save`, `export` and `import` cannot ask this process; all else works"
+                );
+                None
+            }
+        }
+    }
+
+    /// Binds the socket at `path`. One that a process left there is replaced: to be called by the
+    /// holder of the store's lock only.
+    ///
+    /// # Errors
+    /// The path is too long, something else is there, or the file system refuses.
+    pub fn bind(path: &Path) -> io::Result<Socket> {
+        let length = path.as_os_str().len();
+        if length > PATH_BYTES_MAX {
+            let text = format!(
+                "its path has {length} bytes, and a socket's has at most {PATH_BYTES_MAX}; \
+                 give the store a shorter storage.path"
+            );
+            return Err(io::Error::other(text));
+        }
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => return Err(io::Error::other("something that is no socket has its name")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let listener = UnixListener::bind(path)?;
+        let file = SocketFile {
+            path: path.to_owned(),
+            inode: fs::symlink_metadata(path)?.ino(),
+        };
+        // Until then who may connect is decided by the umask; whoever does is looked at again.
+        fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Socket { listener, file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_beside_the_store() {
+        let place = place_in(&Backend::Sled("data/ledger".into()), Some("/run/x".into()));
+        assert_eq!(place, Some("data/ledger.sock".into()));
+    }
+
+    #[test]
+    fn only_the_owner_may_connect_and_the_file_goes_with_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        let socket = Socket::bind(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn one_that_was_left_is_replaced_and_anything_else_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "the standard library leaves it");
+        drop(Socket::bind(&path).unwrap());
+        fs::write(&path, "mine").unwrap();
+        assert!(Socket::bind(&path).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_says_so() {
+        let path = format!("/tmp/{}", "x".repeat(103));
+        let error = Socket::bind(path.as_ref()).unwrap_err().to_string();
+        assert!(
+            error.contains("108 bytes") && error.contains("storage.path"),
+            "{error}"
+        );
+    }
+}
