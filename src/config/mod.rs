@@ -16,6 +16,7 @@ mod redis;
 mod secret;
 mod serving;
 mod source;
+mod storage;
 mod targets;
 
 mod change;
@@ -179,10 +180,21 @@ pub struct Storage {
 /// A store and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
+    /// Nowhere: nothing survives.
+    Memory,
     /// A sled database in this folder.
     Sled(PathBuf),
     /// A JSON file, as the old service wrote it.
     File(PathBuf),
+    /// A SQLite database in this file.
+    Sqlite(PathBuf),
+    /// A Redis.
+    Redis {
+        /// Where it is, and how one gets in.
+        place: RedisPlace,
+        /// Begins every key.
+        prefix: Box<str>,
+    },
 }
 
 /// What Prometheus sees.
