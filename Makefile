@@ -1,6 +1,6 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
 # bench, demo, show, truth and test-* also Python 3, fuzz a C++ compiler, test all of them.
-# test-page, test-deploy and test-monitoring install what they need by apt-get.
+# test, test-page, test-deploy and test-monitoring install what they need by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -20,7 +20,8 @@ run: release ## Build and run the service with the built-in lists (http://127.0.
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo and the fuzz targets as smoke tests
+test: ## Run all tests, then the demo and the fuzz targets as smoke tests (installs redis-server if it is missing)
+	scripts/redis.sh
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug

@@ -1,7 +1,7 @@
 //! A connection to a Redis: with its password, over TLS if asked, and never waiting for ever.
 
 use crate::config::RedisPlace;
-use redis::{Client, Connection, IntoConnectionInfo, RedisError, TlsCertificates};
+use redis::{Client, Connection, ErrorKind, IntoConnectionInfo, RedisError, TlsCertificates};
 use std::time::Duration;
 
 /// Connects, and logs in.
@@ -15,6 +15,36 @@ pub fn connect(place: &RedisPlace, timeout: Duration) -> Result<Connection, Redi
     connection.set_read_timeout(Some(timeout))?;
     connection.set_write_timeout(Some(timeout))?;
     Ok(connection)
+}
+
+/// What stands between us and a Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hurdle {
+    /// It does not answer in time.
+    Silence,
+    /// The user or the password.
+    Login,
+    /// TLS: its certificate is not that of an authority that is trusted, or names another host.
+    Certificate,
+    /// It has no memory left.
+    Full,
+    /// What the error says.
+    Other,
+}
+
+/// What kind of trouble an error of the library is, so that a remedy can be named.
+pub fn hurdle(error: &RedisError) -> Hurdle {
+    // Of several commands at once each error has its code, and the text has them all.
+    let text = error.to_string();
+    let coded = |codes: &[&str]| codes.iter().any(|code| text.contains(code));
+    match error.kind() {
+        _ if error.is_timeout() => Hurdle::Silence,
+        ErrorKind::AuthenticationFailed => Hurdle::Login,
+        _ if coded(&["NOAUTH", "WRONGPASS", "NOPERM"]) => Hurdle::Login,
+        _ if coded(&["OOM"]) => Hurdle::Full,
+        _ if text.to_ascii_lowercase().contains("certificate") => Hurdle::Certificate,
+        _ => Hurdle::Other,
+    }
 }
 
 fn client(place: &RedisPlace) -> Result<Client, RedisError> {

@@ -106,7 +106,7 @@ impl Schedule {
         self.tasks.reserve(new);
     }
 
-    /// Adds a candidate that is not scheduled yet: due at once, outside the sweep.
+    /// Adds a candidate that is not scheduled yet: due at `now_ms`, outside the sweep.
     pub fn add(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
         if index as usize >= self.tasks.len() {
             self.tasks.resize(index as usize + 1, Task::default());
@@ -123,6 +123,22 @@ impl Schedule {
     pub fn add_to_sweep(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
         self.add(index, queue, standing, now_ms);
         self.join_sweep(index);
+    }
+
+    /// Adds a candidate that is not scheduled yet and has had its turn in the sweep: due when its
+    /// standing says, from a check `age_ms` ago on; at once if that time is over.
+    pub fn add_swept(
+        &mut self,
+        index: u32,
+        queue: usize,
+        standing: Standing,
+        age_ms: u64,
+        now_ms: u64,
+    ) {
+        let left_ms = self.rules.left_ms(standing, age_ms, &mut self.rng);
+        self.add(index, queue, standing, now_ms + left_ms);
+        self.progress.total += 1;
+        self.progress.done += 1;
     }
 
     /// Takes a candidate off the schedule. `false`: it is out or held, and must come back first.

@@ -101,7 +101,7 @@ pub struct SourceStat {
 }
 
 /// Progress of the sweep: everything due since the last reload, checked once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
     /// Number of the sweep, from 1; 0 before the first.
     pub id: u64,

@@ -1,14 +1,18 @@
 //! What a million candidates cost the control plane: parsing, holding, publishing, saving.
 //!
-//! `cargo bench --bench control` prints the table; words behind `--` choose sections by name. Every
-//! run of a section is a process of its own, so that its memory is its own.
+//! `cargo bench --bench control` prints the table; words behind `--` choose sections by name, and
+//! `--records N` the size of the ledger in `store`, which is 100 000 and 1 000 000 otherwise. Every run
+//! of a section is a process of its own, so that its memory is its own.
 
 #[path = "../shared/answers.rs"]
 mod answers;
 mod house;
 mod lists;
 mod measure;
+#[path = "../../tests/support/redis.rs"]
+mod redis_server;
 mod sections;
+mod stores;
 
 use measure::{Figure, Unit};
 use sections::Section;
@@ -19,6 +23,8 @@ use std::process::{Command, Stdio};
 
 /// The argument that makes this process one run of a section.
 const RUN: &str = "--run-section";
+/// The argument that says how long the ledger of `store` is.
+const RECORDS: &str = "--records";
 /// How often each section runs.
 const RUNS: usize = 5;
 
@@ -26,16 +32,18 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [flag, name] = &words[..]
+    if let [flag, name, rest @ ..] = &words[..]
         && flag == RUN
     {
         let section = Section::named(name).ok_or("no such section")?;
-        let figures = section.run()?;
+        let figures = section.run(records(rest)?)?;
         serde_json::to_writer(io::stdout(), &figures)?;
         return Ok(());
     }
-    // Cargo adds flags of its own.
-    let chosen: Vec<&String> = words.iter().filter(|w| !w.starts_with("--")).collect();
+    let records = records(&words)?;
+    // Cargo adds flags of its own; a number belongs to the flag before it.
+    let is_name = |word: &&String| !word.starts_with("--") && word.parse::<u32>().is_err();
+    let chosen: Vec<&String> = words.iter().filter(is_name).collect();
     let mut out = io::stdout();
     writeln!(
         out,
@@ -43,18 +51,33 @@ fn main() -> Outcome<()> {
     )?;
     for section in Section::ALL {
         if chosen.is_empty() || chosen.iter().any(|name| *name == section.name()) {
-            print(&mut out, &runs(section)?)?;
+            print(&mut out, &runs(section, records)?)?;
         }
     }
     Ok(())
 }
 
+/// The number behind `--records`, if there is one.
+fn records(words: &[String]) -> Outcome<Option<u32>> {
+    let Some(flag) = words.iter().position(|word| word == RECORDS) else {
+        return Ok(None);
+    };
+    let number = words.get(flag + 1).ok_or("--records needs a number")?;
+    Ok(Some(number.parse()?))
+}
+
 /// Every figure of a section, run by run.
-fn runs(section: Section) -> Outcome<BTreeMap<String, (Unit, Vec<f64>)>> {
+fn runs(section: Section, records: Option<u32>) -> Outcome<BTreeMap<String, (Unit, Vec<f64>)>> {
     let mut all = BTreeMap::new();
     for _ in 0..RUNS {
         let run = Command::new(std::env::current_exe()?)
             .args([RUN, section.name()])
+            .args(
+                records
+                    .map(|records| [RECORDS.to_owned(), records.to_string()])
+                    .into_iter()
+                    .flatten(),
+            )
             .stderr(Stdio::inherit())
             .output()?;
         if !run.status.success() {

@@ -5,6 +5,7 @@ use crate::answers::INTERVAL_MS;
 use crate::house::House;
 use crate::lists::{self, COUNT, Kind};
 use crate::measure::{self, Figure, Unit, timed};
+use crate::stores;
 use proxy_checker::config::Backend;
 use proxy_checker::sources::address::AddressPolicy;
 use proxy_checker::sources::parse::{Format, Parsed, Parser, Reading, parse};
@@ -26,16 +27,24 @@ pub(crate) enum Section {
     Program,
     /// Candidates in the ledger and on the schedule, checked again and again.
     Hold,
+    /// A ledger saved and loaded, by each store.
+    Store,
 }
 
 impl Section {
-    pub(crate) const ALL: [Section; 3] = [Section::Parse, Section::Program, Section::Hold];
+    pub(crate) const ALL: [Section; 4] = [
+        Section::Parse,
+        Section::Program,
+        Section::Hold,
+        Section::Store,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Section::Parse => "parse",
             Section::Program => "program",
             Section::Hold => "hold",
+            Section::Store => "store",
         }
     }
 
@@ -45,12 +54,17 @@ impl Section {
             .find(|section| section.name() == name)
     }
 
-    /// Runs it once, in this process.
-    pub(crate) fn run(self) -> Outcome<Vec<Figure>> {
+    /// Runs it once, in this process; `records` is the size of the ledger that is stored, if it is
+    /// not the usual ones.
+    pub(crate) fn run(self, records: Option<u32>) -> Outcome<Vec<Figure>> {
         match self {
             Section::Parse => parsing(),
             Section::Program => program(),
             Section::Hold => holding(),
+            Section::Store => match records {
+                Some(records) => stores::storing(&[records]),
+                None => stores::storing(&[100_000, 1_000_000]),
+            },
         }
     }
 }

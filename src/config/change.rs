@@ -1,17 +1,19 @@
 //! Which changes of a configuration take a restart.
 
-use super::{Backend, Backup, Config};
-use std::path::Path;
+use super::{Backend, Backup, Config, RedisPlace};
 
 impl Config {
     /// The keys whose change from `self` to `new` takes a restart; all others apply at once.
     pub fn diff_needs_restart(&self, new: &Config) -> Vec<&'static str> {
-        let ((old_kind, old_path), (new_kind, new_path)) = (place(self), place(new));
+        let (old, now) = (place(self), place(new));
         let changes = [
             ("checker.shards", self.checker.shards != new.checker.shards),
             ("api.addr", self.api.addr != new.api.addr),
-            ("storage.type", old_kind != new_kind),
-            ("storage.path", old_path != new_path),
+            ("storage.type", old.kind != now.kind),
+            ("storage.path", old.path != now.path),
+            ("storage.password_env", old.password != now.password),
+            ("storage.ca_file", old.ca != now.ca),
+            ("storage.prefix", old.prefix != now.prefix),
             (
                 "storage.backup.every_seconds",
                 backup(self).map(|b| b.every) != backup(new).map(|b| b.every),
@@ -39,11 +41,39 @@ impl Config {
     }
 }
 
-/// The kind and the path of the store.
-fn place(config: &Config) -> (&'static str, &Path) {
-    match &config.storage.backend {
-        Backend::Sled(path) => ("sled", path),
-        Backend::File(path) => ("file", path),
+/// What a store is opened with, key by key.
+#[derive(Default)]
+struct Place<'a> {
+    kind: &'static str,
+    /// With the user, who stands in it too.
+    path: String,
+    password: Option<&'a str>,
+    ca: Option<&'a [u8]>,
+    prefix: Option<&'a str>,
+}
+
+fn place(config: &Config) -> Place<'_> {
+    let (kind, path) = match &config.storage.backend {
+        Backend::Memory => ("memory", String::new()),
+        Backend::Sled(path) => ("sled", path.display().to_string()),
+        Backend::File(path) => ("file", path.display().to_string()),
+        Backend::Sqlite(path) => ("sqlite", path.display().to_string()),
+        Backend::Redis { place, prefix } => return redis(place, prefix),
+    };
+    Place {
+        kind,
+        path,
+        ..Place::default()
+    }
+}
+
+fn redis<'a>(place: &'a RedisPlace, prefix: &'a str) -> Place<'a> {
+    Place {
+        kind: "redis",
+        path: format!("{} {}", place.url, place.user),
+        password: place.password.as_deref(),
+        ca: place.ca.as_deref(),
+        prefix: Some(prefix),
     }
 }
 

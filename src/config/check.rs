@@ -1,11 +1,10 @@
-//! Raw → checked: all blocks, and the small ones (`storage`, `logging`) themselves.
+//! Raw → checked: all blocks, and the small ones (`snapshot`, `logging`) themselves.
 
 use super::problem::{Report, quoted};
-use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
+use super::raw::{RawConfig, RawLogging, RawSnapshot};
 use super::serving::Env;
-use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, SnapshotLife, Storage, backup, checker, serving, source};
-use std::path::{Path, PathBuf};
+use super::{Config, Logging, SnapshotLife, checker, serving, source, storage};
+use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -28,7 +27,7 @@ pub(super) fn config(
     let config = Config {
         snapshot: snapshot(&raw.snapshot, report),
         api: serving::api(&raw.api, env, report),
-        storage: storage(&raw.storage, report),
+        storage: storage::storage(&raw.storage, folder, env, report),
         cluster: None,
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
@@ -47,32 +46,6 @@ fn snapshot(raw: &RawSnapshot, report: &mut Report) -> SnapshotLife {
     );
     SnapshotLife {
         stale_max: Duration::from_secs(stale_max),
-    }
-}
-
-fn storage(raw: &RawStorage, report: &mut Report) -> Storage {
-    let persist_interval = report.number(
-        "storage.persist_interval_seconds",
-        raw.persist_interval_seconds,
-        RawStorage::default().persist_interval_seconds,
-        1..=PAUSE_SECONDS_MAX,
-    );
-    let backend = backend(&raw.r#type, &raw.path);
-    let backend = report.take("storage.type", backend, Backend::Sled(PathBuf::new()));
-    Storage {
-        backup: backup::backup(&raw.backup, &backend, report),
-        backend,
-        persist_interval: Duration::from_secs(persist_interval),
-    }
-}
-
-fn backend(word: &str, path: &str) -> Result<Backend, String> {
-    let at = |default: &str| PathBuf::from(if path.is_empty() { default } else { path });
-    match word {
-        "" | "sled" => Ok(Backend::Sled(at("data/ledger"))),
-        "file" => Ok(Backend::File(at("data/proxies.json"))),
-        "sqlite" | "redis" => Err(format!("{word} is not built in yet; use sled or file")),
-        word => Err(format!("{} is no store; use sled or file", quoted(word))),
     }
 }
 

@@ -206,7 +206,8 @@ fn timeouts(raw: &RawChecker, report: &mut Report) -> (Duration, Duration) {
     )
 }
 
-fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, String> {
+/// The certificates in the file, if one is named; a relative path starts at `folder`.
+pub(super) fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, String> {
     if file.is_empty() {
         return Ok(None);
     }

@@ -18,6 +18,7 @@ mod secret;
 mod serving;
 mod shown;
 mod source;
+mod storage;
 mod targets;
 
 mod change;
@@ -197,10 +198,21 @@ pub struct Backup {
 /// A store and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
+    /// Nowhere: nothing survives.
+    Memory,
     /// A sled database in this folder.
     Sled(PathBuf),
     /// A JSON file, as the old service wrote it.
     File(PathBuf),
+    /// A SQLite database in this file.
+    Sqlite(PathBuf),
+    /// A Redis.
+    Redis {
+        /// Where it is, and how one gets in.
+        place: RedisPlace,
+        /// Begins every key.
+        prefix: Box<str>,
+    },
 }
 
 /// One node of several.
@@ -221,7 +233,8 @@ impl Backend {
     /// Where it keeps its files; `None` if it has none on this machine.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Backend::Sled(path) | Backend::File(path) => Some(path),
+            Backend::Sled(path) | Backend::File(path) | Backend::Sqlite(path) => Some(path),
+            Backend::Redis { .. } | Backend::Memory => None,
         }
     }
 }

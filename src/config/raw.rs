@@ -141,6 +141,9 @@ block! {
     RawStorage {
         r#type: String = "sled".to_owned(),
         path: String = String::new(),
+        password_env: String = String::new(),
+        ca_file: String = String::new(),
+        prefix: String = "proxychecker".to_owned(),
         persist_interval_seconds: u64 = 300,
         backup: RawBackup = RawBackup::default(),
     }

@@ -126,7 +126,8 @@ fn the_documentation_says_what_takes_a_restart() {
     let other = r#"{
         "checker": {"shards": 3},
         "api": {"addr": "127.0.0.1:1"},
-        "storage": {"type": "file", "path": "x", "persist_interval_seconds": 7,
+        "storage": {"type": "redis", "path": "rediss://h:1", "password_env": "JUDGE",
+            "ca_file": "config.example.json", "prefix": "p", "persist_interval_seconds": 7,
             "backup": {"every_seconds": 60, "keep": 3, "folder": "y"}},
         "metrics": {"endpoint": "/m", "namespace": "n"},
         "logging": {"format": "text"}

@@ -6,6 +6,7 @@
 //! from time to time. [`State`] decides all of it without a thread, a
 //! socket or a clock; [`run`] is the loop around it.
 
+mod asked;
 mod event;
 mod state;
 
@@ -16,6 +17,7 @@ mod imports;
 mod names;
 mod reload;
 mod reserve;
+mod restore;
 mod rounds;
 mod sources;
 

@@ -1,5 +1,6 @@
 //! Another configuration is in force.
 
+use super::asked;
 use super::event::{Action, Now};
 use super::rounds::{doors, every};
 use super::state::{State, begun, quota, rules};
@@ -55,6 +56,8 @@ impl State {
         let ledger = &self.ledger;
         (self.schedule).sweep(now.clock_ms, |index| turn_ms(ledger.verdict(index)));
         self.sweep = begun(reload, now);
+        self.asked = asked::now(&self.config, now);
+        self.saves.unsaved = true;
         self.publisher.note_pool();
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Simulation {
     pub(crate) state: State,
     pub(crate) published: Published,
     pub(crate) now_ms: u64,
+    /// Unix time at its start, in milliseconds.
+    epoch_ms: u64,
     behaviour: Behaviour,
     fate: Fate,
     /// The address of every target's name.
@@ -102,9 +104,14 @@ impl Simulation {
 
     /// The same, before anything is asked of the targets.
     pub(crate) fn still(config: Config, lanes: usize, restored: Image) -> Simulation {
+        Simulation::at(config, lanes, restored, EPOCH_MS)
+    }
+
+    /// The same at another time.
+    pub(crate) fn at(config: Config, lanes: usize, restored: Image, epoch_ms: u64) -> Simulation {
         let now = Now {
             clock_ms: 0,
-            unix_ms: EPOCH_MS,
+            unix_ms: epoch_ms,
         };
         let start = Start {
             config: Arc::new(config),
@@ -118,6 +125,7 @@ impl Simulation {
             state: State::new(start, now, &route(2)),
             published: Published::empty(now.system()),
             now_ms: 0,
+            epoch_ms,
             behaviour: simple(|_, _| (Verdict::Alive, 50)),
             fate: Box::new(|_, _| (Verdict::Alive, 20)),
             target_ip: Some([192, 0, 2, 1].into()),
@@ -177,12 +185,17 @@ impl Simulation {
         });
     }
 
+    /// The time, as the coordinator is told it.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            clock_ms: self.now_ms,
+            unix_ms: self.epoch_ms + self.now_ms,
+        }
+    }
+
     /// Tells the coordinator something now.
     pub(crate) fn tell(&mut self, event: Event) {
-        let now = Now {
-            clock_ms: self.now_ms,
-            unix_ms: EPOCH_MS + self.now_ms,
-        };
+        let now = self.now();
         let actions = self.state.handle(event, now, &route(self.shards.len()));
         for action in actions {
             self.perform(action, now);
@@ -332,10 +345,7 @@ impl Simulation {
             for shard in 0..self.shards.len() {
                 self.start_probes(shard);
             }
-            let wake = self.state.wake_at(Now {
-                clock_ms: self.now_ms,
-                unix_ms: EPOCH_MS + self.now_ms,
-            });
+            let wake = self.state.wake_at(self.now());
             let ends = self.shards.iter().filter_map(|shard| shard.lanes.peek());
             let end = ends.map(|Reverse((end, _))| *end).min();
             let next = [Some(wake), Some(self.report_ms), end, Some(until_ms)];

@@ -5,7 +5,7 @@ use super::state::{Route, State};
 use crate::candidates;
 use crate::config::Source;
 use crate::ledger::SOURCES_MAX;
-use crate::snapshot::SourceStat;
+use crate::snapshot::{SourceStat, Sweep};
 use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use std::collections::VecDeque;
@@ -66,7 +66,7 @@ impl Origins {
         !self.intakes.is_empty()
     }
 
-    fn take_list(&mut self, source: u16, parsed: Parsed, now: Now) {
+    fn take_list(&mut self, source: u16, parsed: Parsed, sweep: &Sweep, now: Now) {
         let origin = &mut self.all[usize::from(source)];
         origin.stat.found = parsed.candidates.len() as u64;
         origin.stat.skipped = parsed.skipped.iter().sum();
@@ -74,7 +74,8 @@ impl Origins {
             source,
             indexes: Vec::with_capacity(parsed.candidates.len()),
             candidates: parsed.candidates.into_iter(),
-            in_sweep: !origin.heard,
+            // A sweep that was over before the process began stays so.
+            in_sweep: !origin.heard && sweep.finished.is_none(),
         });
         origin.stat.fetched_at = Some(now.system());
     }
@@ -100,7 +101,8 @@ impl State {
                     Fetched::List(parsed) => {
                         self.ledger.expect(parsed.candidates.len());
                         self.schedule.expect(parsed.candidates.len());
-                        self.origins.take_list(source as u16, parsed, now);
+                        self.origins
+                            .take_list(source as u16, parsed, &self.sweep, now);
                     }
                     Fetched::NotModified => origin.stat.fetched_at = Some(now.system()),
                 }

@@ -1,5 +1,6 @@
 //! What the coordinator knows: events in, actions out, with the time as an argument.
 
+use super::asked;
 use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::heard::Allowance;
@@ -13,7 +14,7 @@ use super::reserve::Reserve;
 use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::control::Control;
 use crate::dispatch::Dispatch;
 use crate::dispatch::quota::Quota;
@@ -21,7 +22,7 @@ use crate::lanes::{Lanes, Wish};
 use crate::ledger::Ledger;
 use crate::schedule::{Rules, Schedule};
 use crate::snapshot::{ShardStat, Sweep, Turns};
-use crate::store::Image;
+use crate::store::{Asked, Image};
 use proxy_shards::{Candidate, Tally, Targets};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -83,6 +84,8 @@ pub struct State {
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
     pub(super) sweep: Sweep,
+    /// What the candidates are asked, and since when.
+    pub(super) asked: Asked,
     pub(super) probes: Tally,
     pub(super) turns: Turns,
     pub(super) shards: Vec<ShardStat>,
@@ -92,7 +95,8 @@ pub struct State {
 }
 
 impl State {
-    /// Everything restored is known and due, the alive first; nothing is out yet.
+    /// Everything restored is known, and due when it would have been; everything at once if the
+    /// policy is another one or not known. Nothing is out yet.
     pub fn new(start: Start, now: Now, route: Route<'_>) -> State {
         let Start { config, shards, .. } = start;
         let mut origins = Origins::default();
@@ -125,6 +129,7 @@ impl State {
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
             sweep: begun(1, now),
+            asked: asked::now(&config, now),
             probes: Tally::default(),
             turns: Turns::default(),
             shards: vec![ShardStat::default(); shards],
@@ -133,17 +138,7 @@ impl State {
             stopping: false,
             config,
         };
-        let targets = start.restored.targets;
-        for entry in start.restored.entries.iter() {
-            if state.may_dial(&entry.candidate)
-                && let Some(index) = state.ledger.restore(entry)
-            {
-                state.begin(index, true, now, route);
-                state.publisher.note_pool();
-            }
-        }
-        let policy = state.config.checker.policy.clone();
-        state.ledger.aim_restored(&targets, &policy);
+        state.restore(&start.restored, now, route);
         state.ledger.set_quorum(state.config.api.report_quorum);
         state
     }
@@ -245,11 +240,7 @@ impl State {
 
     /// A candidate that is new to the schedule is due at once.
     pub(super) fn begin(&mut self, index: u32, in_sweep: bool, now: Now, route: Route<'_>) {
-        let candidate = self.ledger.candidate(index);
-        let queue = match candidate.host.ip() {
-            Some(ip) => route(SocketAddr::new(ip, candidate.port)),
-            None => self.resolver(),
-        };
+        let queue = self.queue(index, route);
         let standing = self.ledger.standing(index);
         if in_sweep {
             let due_ms = now.clock_ms + turn_ms(self.ledger.verdict(index));
@@ -258,6 +249,15 @@ impl State {
             self.schedule.add(index, queue, standing, now.clock_ms);
         }
         self.saves.unsaved = true;
+    }
+
+    /// Where a candidate waits.
+    pub(super) fn queue(&self, index: u32, route: Route<'_>) -> usize {
+        let candidate = self.ledger.candidate(index);
+        match candidate.host.ip() {
+            Some(ip) => route(SocketAddr::new(ip, candidate.port)),
+            None => self.resolver(),
+        }
     }
 
     /// The queue of the candidates whose name has to be looked up.
@@ -271,6 +271,8 @@ impl State {
         let complete = progress.done == progress.total && self.origins.are_complete();
         if complete && self.sweep.finished.is_none() {
             self.sweep.finished = Some(now.system());
+            self.asked.over_ms = now.unix_ms;
+            self.saves.unsaved = true;
             self.saves.sweep_ended();
             self.publisher.note_figures();
         }
@@ -292,6 +294,7 @@ impl State {
     fn copy(&self, now: Now) -> Image {
         Image {
             saved_at_ms: now.unix_ms,
+            asked: self.asked,
             targets: self.ledger.targets().to_vec(),
             entries: self.ledger.entries().collect(),
         }
@@ -301,10 +304,14 @@ impl State {
         to_ms(self.config.snapshot.stale_max)
     }
 
+    /// Time between two saves; without end where nothing is kept.
     fn persist_ms(&self) -> u64 {
         let storage = &self.config.storage;
-        let backup = storage.backup.as_ref();
+        if storage.backend == Backend::Memory && storage.backup.is_none() {
+            return u64::MAX;
+        }
         // A backup is a copy of what is saved.
+        let backup = storage.backup.as_ref();
         let every = backup.map_or(storage.persist_interval, |backup| backup.every);
         to_ms(storage.persist_interval.min(every))
     }

@@ -17,6 +17,7 @@ mod govern;
 mod heard;
 mod kept;
 mod outage;
+mod restart;
 mod several;
 mod sources;
 mod stale;
@@ -50,8 +51,8 @@ fn entry(n: u32, verdict: Option<Verdict>, checked_at_ms: u64) -> Entry {
 fn image(entries: Vec<Entry>) -> Image {
     Image {
         saved_at_ms: 10,
-        targets: Vec::new(),
         entries: entries.into(),
+        ..Image::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which source lists which candidate.
 
 use super::Ledger;
-use super::row::{IMPORTED, UNLISTED};
+use super::row::{IMPORTED, UNCLAIMED, UNLISTED};
 
 /// The last good list of each source, as sorted indexes.
 #[derive(Debug, Default)]
@@ -84,7 +84,9 @@ impl Ledger {
             .map(|place| place.and_then(|place| old.get_mut(place)?.take()))
             .collect();
         let is_over = |&index: &u32| !allowed(&self.candidate(index));
-        let restored = self.indexes().filter(|&i| self.row(i).source == UNCLAIMED);
+        let restored = self
+            .indexes()
+            .filter(|&i| matches!(self.row(i).source, UNCLAIMED | IMPORTED));
         for index in restored.filter(is_over).collect::<Vec<u32>>() {
             self.row_mut(index).source = UNLISTED;
         }

@@ -3,7 +3,7 @@ use super::socket::Socket;
 use super::*;
 use crate::coordinator::{Event, SaveOutcome};
 use crate::ledger::Entry;
-use crate::store::{Image, text};
+use crate::store::{Asked, Image, text};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::io;
 use std::path::PathBuf;
@@ -56,6 +56,7 @@ fn image(count: u32) -> Image {
     let entry = |n| Entry::new(candidate(n).parse().unwrap());
     Image {
         saved_at_ms: 5,
+        asked: Asked::default(),
         targets: vec!["shop".into()],
         entries: (0..count).map(entry).collect(),
     }

@@ -35,6 +35,13 @@ impl Rules {
         }
     }
 
+    /// What is left of the pause after a verdict that is `age_ms` old, in milliseconds; 0 if it is
+    /// over. So a candidate whose last check somebody else has seen, an earlier process or another
+    /// node, is due when it would have been there.
+    pub fn left_ms(self, standing: Standing, age_ms: u64, rng: &mut Rng) -> u64 {
+        self.recheck_ms(standing, rng).saturating_sub(age_ms)
+    }
+
     /// The pause after the `failures`th local failure in a row, in milliseconds.
     pub fn local_pause_ms(self, failures: u8, rng: &mut Rng) -> u64 {
         let most = LOCAL_PAUSE_MAX_MS;
@@ -101,6 +108,20 @@ mod tests {
         for (times, pause) in expected {
             check(pause, |rng| RULES.recheck_ms(Standing::Dead { times }, rng));
         }
+    }
+
+    #[test]
+    fn what_was_checked_some_time_ago_is_due_when_it_would_have_been_and_at_once_if_that_is_over() {
+        let left = |standing, age_ms| RULES.left_ms(standing, age_ms, &mut Rng::with_seed(1));
+        assert_eq!(left(Standing::Alive, 0), 60_000);
+        assert_eq!(left(Standing::Alive, 59_000), 1_000);
+        for age_ms in [60_000, u64::MAX] {
+            assert_eq!(left(Standing::Alive, age_ms), 0);
+        }
+        assert_eq!(left(Standing::New, 0), 0);
+        let dead = Standing::Dead { times: 3 };
+        check(240_000, |rng| RULES.left_ms(dead, 100_000, rng) + 100_000);
+        assert_eq!(left(dead, 270_000), 0);
     }
 
     #[test]

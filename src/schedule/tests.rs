@@ -60,6 +60,23 @@ fn nothing_is_handed_out_before_it_is_due() {
 }
 
 #[test]
+fn what_was_swept_before_the_start_is_done_and_due_when_its_pause_is_over() {
+    let mut schedule = schedule();
+    schedule.add_swept(0, 0, Standing::Alive, 20_000, 1_000);
+    schedule.add_swept(1, 0, Standing::Alive, 70_000, 1_000);
+    schedule.add_to_sweep(2, 0, Standing::New, 1_000);
+    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+    let due: HashSet<u32> = drain(&mut schedule, 1_000)
+        .iter()
+        .map(|t| t.index())
+        .collect();
+    assert_eq!(due, HashSet::from([1, 2]));
+    assert_eq!(schedule.due_at(0, usize::MAX), Some(41_000));
+    assert!(schedule.remove(0));
+    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+}
+
+#[test]
 fn queues_do_not_mix() {
     let mut schedule = schedule();
     schedule.add(0, 1, Standing::New, 0);

@@ -2,18 +2,27 @@
 //! meta record that holds them together.
 //!
 //! Chunk: `format u8 · records u16 · records · crc u32`. Meta: `format u8 · saved_at_ms u64 ·
-//! entries u64 · chunks u32 · digest u32 · targets u8 [name] · crc u32`. The digest covers the CRCs of
-//! all chunks in their order, so chunks of two different saves never pass for one image. A meta record
-//! that ends before the targets does not know them.
+//! entries u64 · chunks u32 · digest u32 · policy u64 · since_ms u64 · over_ms u64 ·
+//! targets u8 [name] · crc u32`.
+//! The digest covers the CRCs of all chunks in their order, so chunks of two different saves never pass
+//! for one image. Before format 3 a meta record did not know the policy and its times, and one that ends
+//! before the targets does not know them either.
 
 use super::record::{self, Reader};
+use super::{Asked, Image};
 use crate::ledger::Entry;
 
-/// The format of this version.
+/// The format of chunks in this version.
 const FORMAT: u8 = 2;
 
 /// The one before, whose records are those of [`record::first`]; it is read and never written.
 const FORMAT_FIRST: u8 = 1;
+
+/// The format of the meta record in this version; those before are read and never written.
+const META_FORMAT: u8 = 3;
+
+/// Since when a meta record says what was asked.
+const META_FORMAT_ASKED: u8 = 3;
 
 /// Where a chunk is full, in bytes of records.
 pub(super) const CHUNK_BYTES: usize = 8 * 1024;
@@ -53,50 +62,58 @@ pub(super) struct Meta {
     pub(super) entries: u64,
     pub(super) chunks: u32,
     digest: u32,
+    pub(super) asked: Asked,
     pub(super) targets: Vec<Box<str>>,
 }
 
 impl Meta {
-    /// The meta record of an image with `entries` entries in chunks with these marks, whose bits
-    /// stand for `targets`.
-    pub(super) fn new(
-        saved_at_ms: u64,
-        entries: u64,
-        marks: &[Mark],
-        targets: &[Box<str>],
-    ) -> Meta {
+    /// The meta record of an image whose chunks have these marks.
+    pub(super) fn of(image: &Image, marks: &[Mark]) -> Meta {
         let mut digest = crc32fast::Hasher::new();
         for mark in marks {
             digest.update(&mark.crc.to_le_bytes());
         }
         Meta {
-            saved_at_ms,
-            entries,
+            saved_at_ms: image.saved_at_ms,
+            entries: image.entries.len() as u64,
             // 4 294 967 295 chunks would be 32 TiB.
             chunks: u32::try_from(marks.len()).unwrap_or(u32::MAX),
             digest: digest.finalize(),
-            targets: targets.to_vec(),
+            asked: image.asked,
+            targets: image.targets.clone(),
         }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![META_FORMAT];
         bytes.extend(self.saved_at_ms.to_le_bytes());
         bytes.extend(self.entries.to_le_bytes());
         bytes.extend(self.chunks.to_le_bytes());
         bytes.extend(self.digest.to_le_bytes());
+        bytes.extend(self.asked.policy.to_le_bytes());
+        bytes.extend(self.asked.since_ms.to_le_bytes());
+        bytes.extend(self.asked.over_ms.to_le_bytes());
         record::put_targets(&self.targets, &mut bytes);
         sealed(bytes)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Meta, String> {
-        let (_, mut reader) = opened(bytes).map_err(|why| format!("the meta record {why}"))?;
+        let (format, mut reader) =
+            opened(bytes, META_FORMAT).map_err(|why| format!("the meta record {why}"))?;
         let read = (|| {
             Some(Meta {
                 saved_at_ms: reader.u64()?,
                 entries: reader.u64()?,
                 chunks: reader.u32()?,
                 digest: reader.u32()?,
+                asked: match format < META_FORMAT_ASKED {
+                    true => Asked::default(),
+                    false => Asked {
+                        policy: reader.u64()?,
+                        since_ms: reader.u64()?,
+                        over_ms: reader.u64()?,
+                    },
+                },
                 targets: reader.targets()?,
             })
         })();
@@ -125,12 +142,12 @@ pub(super) fn is_current(chunk: &[u8]) -> bool {
 
 /// Gives `take` the entries of a chunk, of this format or the one before, one by one.
 pub(super) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), String> {
-    let (format, mut reader) = opened(bytes)?;
+    let (format, mut reader) = opened(bytes, FORMAT)?;
     let count = reader.u16().ok_or("is too short")?;
     for _ in 0..count {
         let entry = match format {
-            Format::First => reader.first_entry(),
-            Format::Now => reader.entry(),
+            FORMAT_FIRST => reader.first_entry(),
+            _ => reader.entry(),
         };
         take(entry.ok_or("holds a record that cannot be read")?);
     }
@@ -140,13 +157,6 @@ pub(super) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), St
     }
 }
 
-/// How records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    First,
-    Now,
-}
-
 /// `bytes` with their CRC behind them.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = crc32fast::hash(&bytes);
@@ -154,19 +164,18 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// What lies between the format version and the CRC, if both are right.
-fn opened(bytes: &[u8]) -> Result<(Format, Reader<'_>), String> {
+/// The format version, and what lies between it and the CRC, if both are right.
+fn opened(bytes: &[u8], newest: u8) -> Result<(u8, Reader<'_>), String> {
     let (body, crc) = bytes.split_last_chunk::<4>().ok_or("is too short")?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return Err("is damaged: its CRC differs".to_owned());
     }
     let mut reader = Reader::new(body);
     match reader.u8() {
-        Some(FORMAT) => Ok((Format::Now, reader)),
-        Some(FORMAT_FIRST) => Ok((Format::First, reader)),
+        Some(format) if (FORMAT_FIRST..=newest).contains(&format) => Ok((format, reader)),
         Some(other) => Err(format!(
-            "has format {other}; this version reads {FORMAT_FIRST} and {FORMAT}, so a newer one \
-             may have written it"
+            "has format {other}; this version reads {FORMAT_FIRST} to {newest}, so a newer one may \
+             have written it"
         )),
         None => Err("is too short".to_owned()),
     }
@@ -185,9 +194,14 @@ pub(super) fn packed_first(saved_at_ms: u64, entries: &[Entry]) -> (Vec<Vec<u8>>
     };
     let chunks: Vec<_> = entries.chunks(200).map(pack).collect();
     let marks: Vec<_> = chunks.iter().map(|chunk| Mark::of(chunk)).collect();
-    let meta = Meta::new(saved_at_ms, entries.len() as u64, &marks, &[]);
-    let mut meta = meta.encode();
-    meta.truncate(meta.len() - 4);
+    let image = Image {
+        saved_at_ms,
+        entries: entries.to_vec().into(),
+        ..Image::default()
+    };
+    let mut meta = Meta::of(&image, &marks).encode();
+    // What was asked came later; the CRC is made anew.
+    meta.truncate(meta.len() - 24 - CRC_BYTES);
     meta[0] = FORMAT_FIRST;
     (chunks, sealed(meta))
 }

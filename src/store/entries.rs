@@ -65,7 +65,7 @@ impl Entries {
 }
 
 /// Entries while they come in.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Packing {
     entries: Entries,
     /// Where the chunk that is not full begins.

@@ -5,7 +5,8 @@
 use super::aside::{Recovered, move_aside};
 use super::lock::{Lock, beside, folder_of};
 use super::{Image, Store, StoreError, io_error};
-use form::{Written, parse};
+use form::Written;
+pub(super) use form::parse;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};

@@ -27,9 +27,7 @@ impl Lock {
             .map_err(io_error("create the lock file", &name))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Busy {
-                path: path.to_owned(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::busy(path)),
             Err(TryLockError::Error(error)) => Err(io_error("lock", &name)(error)),
         }
     }

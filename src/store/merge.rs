@@ -74,6 +74,11 @@ pub fn merge(ours: &Image, theirs: &Image) -> (Image, Merged) {
         .collect();
     let image = Image {
         saved_at_ms: ours.saved_at_ms.max(theirs.saved_at_ms),
+        // What came in was asked something else, or at another time.
+        asked: match ours.entries.is_empty() {
+            true => theirs.asked,
+            false => ours.asked,
+        },
         targets: names,
         entries,
     };
@@ -114,6 +119,7 @@ pub(crate) fn renumber(entry: &mut Entry, places: &[Option<usize>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Asked;
     use crate::store::contract::random_image;
     use proxy_shards::Targets;
 
@@ -126,6 +132,7 @@ mod tests {
         };
         Image {
             saved_at_ms: 1,
+            asked: Asked::default(),
             targets: targets.iter().map(|&name| name.into()).collect(),
             entries: entries.iter().map(entry).collect(),
         }

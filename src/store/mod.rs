@@ -4,11 +4,17 @@ mod chunk;
 mod entries;
 mod record;
 
+mod changes;
+mod reading;
+
 mod aside;
 mod lock;
 
 mod file;
+mod memory;
+mod redis;
 mod sled;
+mod sqlite;
 
 pub mod backup;
 pub mod keeper;
@@ -23,6 +29,7 @@ pub use entries::Entries;
 pub use merge::Merged;
 
 use crate::config::Backend;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +38,8 @@ use std::path::{Path, PathBuf};
 pub struct Image {
     /// When it was saved, in milliseconds since the Unix epoch.
     pub saved_at_ms: u64,
+    /// What the candidates were last asked, and since when.
+    pub asked: Asked,
     /// The names of the targets that the bits of the entries stand for, in their order; empty if
     /// an older version saved it, which did not say.
     pub targets: Vec<Box<str>>,
@@ -38,14 +47,44 @@ pub struct Image {
     pub entries: Entries,
 }
 
+/// What every candidate was last asked, so that a restart does not ask it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// Tells the targets, and what is demanded of them, from others; 0: an older version saved it,
+    /// which did not say.
+    pub policy: u64,
+    /// When everything was last due, in milliseconds since the Unix epoch: what was checked since
+    /// then has had its turn. 0: not known.
+    pub since_ms: u64,
+    /// When all of that had been checked, likewise; 0: not yet.
+    pub over_ms: u64,
+}
+
 /// Why a store failed; the text names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("{}: another process uses this store; stop that one, or give storage.path another place", path.display())]
+    #[error("{}: {holder} uses this store; stop that one, or give this one another place ({key})", path.display())]
     Busy {
-        /// The store.
+        /// The store: a path, or a server and a key.
         path: PathBuf,
+        /// Who has it, as far as that is known.
+        holder: String,
+        /// What says where the store is.
+        key: &'static str,
+    },
+    /// The server failed, or did not answer in time.
+    #[error("{place}: cannot {doing}: {why}; {remedy}")]
+    Server {
+        /// What was attempted.
+        doing: &'static str,
+        /// The server and the key.
+        place: String,
+        /// Why it failed.
+        why: String,
+        /// What to look at.
+        remedy: &'static str,
     },
     /// The file system refused something.
     #[error("{}: cannot {doing}: {source}; see that the folder exists, may be written and has room", path.display())]
@@ -69,6 +108,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Another process of this host has the file or folder.
+    fn busy(path: &Path) -> StoreError {
+        StoreError::Busy {
+            path: path.to_owned(),
+            holder: "another process".to_owned(),
+            key: "storage.path",
+        }
+    }
+}
+
 /// Keeps the ledger across restarts. An entry that no list can hold (port 0, a name that is none,
 /// credentials that are empty or longer than 255 bytes) is left out.
 pub trait Store: Send {
@@ -87,8 +137,11 @@ pub trait Store: Send {
 /// Opens the store, for this process alone.
 pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
     Ok(match backend {
+        Backend::Memory => Box::new(memory::MemoryStore),
         Backend::Sled(path) => Box::new(sled::SledStore::open(path)?),
         Backend::File(path) => Box::new(file::FileStore::open(path)?),
+        Backend::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path)?),
+        Backend::Redis { place, prefix } => Box::new(redis::RedisStore::open(place, prefix)?),
     })
 }
 

@@ -85,7 +85,7 @@ impl SledStore {
     fn failed(&self, doing: &'static str, trouble: Trouble) -> StoreError {
         let path = self.path.clone();
         match trouble {
-            Trouble::Busy => StoreError::Busy { path },
+            Trouble::Busy => StoreError::busy(&path),
             Trouble::Damaged(why) | Trouble::Failed(why) => {
                 StoreError::Database { doing, path, why }
             }

@@ -19,6 +19,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/redis.rs"]
+mod redis_server;
+
 mod stage;
 
 mod configuration;
@@ -28,3 +31,4 @@ mod http;
 mod listing;
 mod metrics;
 mod stat;
+mod stored;

@@ -1,7 +1,7 @@
 //! Images that carry one number in every entry, so that a mixture of two is known for one.
 
 use proxy_checker::ledger::Entry;
-use proxy_checker::store::Image;
+use proxy_checker::store::{Asked, Image};
 
 /// Entries of most images: one batch of sled's.
 const SMALL: u32 = 2_000;
@@ -30,6 +30,10 @@ pub(crate) fn image(number: u32) -> Image {
     };
     Image {
         saved_at_ms: number.into(),
+        asked: Asked {
+            since_ms: number.into(),
+            ..Asked::default()
+        },
         targets: vec![format!("t{number}").into()],
         entries: (0..size(number)).map(entry).collect(),
     }

@@ -152,7 +152,12 @@ fn a_killed_file_has_the_last_image_or_the_next() {
 }
 
 #[test]
+fn a_killed_sqlite_has_the_last_image_or_the_next() {
+    survives(Kind::named("sqlite"));
+}
+
+#[test]
 fn every_kind_is_killed() {
     // One test each above, so that they run side by side.
-    assert_eq!(KINDS.map(|kind| kind.name), ["sled", "file"]);
+    assert_eq!(KINDS.map(|kind| kind.name), ["sled", "file", "sqlite"]);
 }

@@ -20,7 +20,7 @@ pub struct Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 2] = [
+pub const KINDS: [Kind; 3] = [
     Kind {
         name: "sled",
         at: Backend::Sled,
@@ -28,6 +28,10 @@ pub const KINDS: [Kind; 2] = [
     Kind {
         name: "file",
         at: Backend::File,
+    },
+    Kind {
+        name: "sqlite",
+        at: Backend::Sqlite,
     },
 ];
 

@@ -10,6 +10,19 @@ fn packed(entries: &[Entry]) -> Vec<Vec<u8>> {
     entries.chunks().map(<[u8]>::to_vec).collect()
 }
 
+fn image(targets: &[&str]) -> Image {
+    Image {
+        saved_at_ms: 1,
+        asked: Asked {
+            policy: 2,
+            since_ms: 3,
+            over_ms: 4,
+        },
+        targets: targets.iter().map(|&name| name.into()).collect(),
+        ..Image::default()
+    }
+}
+
 fn unpacked(chunks: &[Vec<u8>]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for chunk in chunks {
@@ -40,7 +53,7 @@ fn a_check_of_one_candidate_changes_one_chunk() {
 fn no_flipped_bit_goes_unnoticed() {
     let entries = random_entries(&mut fastrand::Rng::with_seed(3), 20);
     let chunk = packed(&entries).remove(0);
-    let meta = Meta::new(1, 2, &[Mark::of(&chunk)], &["shop".into()]).encode();
+    let meta = Meta::of(&image(&["shop"]), &[Mark::of(&chunk)]).encode();
     for bit in 0..chunk.len() * 8 {
         let mut bytes = chunk.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -58,7 +71,7 @@ fn bytes_with_a_right_crc_and_a_wrong_content_are_refused() {
     let mut random = fastrand::Rng::with_seed(4);
     for _ in 0..2_000 {
         let noise: Vec<u8> = (0..random.usize(..200)).map(|_| random.u8(..)).collect();
-        let bytes = sealed([&[random.u8(1..=2)][..], &noise].concat());
+        let bytes = sealed([&[random.u8(1..=META_FORMAT)][..], &noise].concat());
         let _ = unpack(&bytes, drop);
         let _ = Meta::decode(&bytes);
     }
@@ -100,21 +113,26 @@ fn marks_tell_chunks_apart_and_their_order_counts() {
     let swapped: Vec<Mark> = marks.iter().rev().copied().collect();
     assert!(marks.len() > 2 && marks[0].crc != marks[1].crc);
     assert_ne!(
-        Meta::new(0, 1_000, &marks, &[]),
-        Meta::new(0, 1_000, &swapped, &[])
+        Meta::of(&image(&[]), &marks),
+        Meta::of(&image(&[]), &swapped)
     );
 }
 
 #[test]
 fn a_meta_record_says_what_the_bits_stand_for_or_that_it_does_not_know() {
-    let names: Vec<Box<str>> = vec!["shop".into(), "mail".into()];
-    let meta = Meta::new(1, 2, &[], &names);
+    let meta = Meta::of(&image(&["shop", "mail"]), &[]);
     assert_eq!(Meta::decode(&meta.encode()), Ok(meta));
-    let unknown = Meta::new(1, 2, &[], &[]);
-    assert_eq!(
-        unknown.encode().len(),
-        29,
-        "as it was before targets had names"
-    );
+    let unknown = Meta::of(&image(&[]), &[]);
     assert_eq!(Meta::decode(&unknown.encode()), Ok(unknown));
+}
+
+#[test]
+fn a_meta_record_of_an_older_format_does_not_say_what_was_asked() {
+    let names = [1, 4, b's', b'h', b'o', b'p'];
+    for (format, names) in [(1, &[][..]), (2, &[][..]), (2, &names[..])] {
+        let mut expected = Meta::of(&image(&["shop"][..usize::from(!names.is_empty())]), &[]);
+        expected.asked = Asked::default();
+        let old = [&[format][..], &1u64.to_le_bytes(), &[0; 16], names].concat();
+        assert_eq!(Meta::decode(&sealed(old)), Ok(expected));
+    }
 }

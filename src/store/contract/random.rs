@@ -1,7 +1,7 @@
 //! Entries with any value in every field.
 
 use crate::ledger::{Check, Entry, HISTORY_MAX};
-use crate::store::Image;
+use crate::store::{Asked, Image};
 use fastrand::Rng;
 use proxy_shards::{
     Anonymity, Candidate, Credentials, Exit, Host, Protocol, Scheme, Targets, Timing, Verdict,
@@ -83,6 +83,11 @@ pub(in crate::store) fn random_entries(random: &mut Rng, count: usize) -> Vec<En
 pub(in crate::store) fn random_image(random: &mut Rng, count: usize) -> Image {
     Image {
         saved_at_ms: random.u64(..),
+        asked: Asked {
+            policy: random.u64(..),
+            since_ms: random.u64(..),
+            over_ms: random.u64(..),
+        },
         targets: (0..random.u8(..=8))
             .map(|place| format!("t{place}-{}", random.u8(..)).into())
             .collect(),

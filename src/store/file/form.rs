@@ -4,7 +4,7 @@
 use super::FILE_BYTES_MAX;
 use super::old::{self, Proxy, Stats};
 use crate::ledger::{Check, Entry, HISTORY_MAX};
-use crate::store::{Entries, Image, record};
+use crate::store::{Asked, Entries, Image, record};
 use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
@@ -12,9 +12,12 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// The format of `ledger`.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
-/// The one before: no more than a verdict, a latency and times for each entry.
+/// The one before: it does not say what was asked.
+const FORMAT_SECOND: u32 = 2;
+
+/// The one before that: no more than a verdict, a latency and times for each entry.
 const FORMAT_FIRST: u32 = 1;
 
 /// The file as it is written.
@@ -37,8 +40,11 @@ impl Written<'_> {
             updated: old::time_text(image.saved_at_ms),
             ledger: Ledger {
                 saved_at_ms: image.saved_at_ms,
+                policy: format!("{:016x}", image.asked.policy),
+                since_ms: image.asked.since_ms,
+                over_ms: image.asked.over_ms,
                 targets: image.targets.clone(),
-                crc32: crc(image, image.entries.records()),
+                crc32: crc(image),
                 entries: Lines(image),
             },
         }
@@ -58,6 +64,13 @@ impl Serialize for Proxies<'_> {
 #[derive(Serialize, Deserialize)]
 struct Ledger<Entries> {
     saved_at_ms: u64,
+    /// In hexadecimal: some readers of JSON have numbers of 53 bits only.
+    #[serde(default)]
+    policy: String,
+    #[serde(default)]
+    since_ms: u64,
+    #[serde(default)]
+    over_ms: u64,
     /// Of the content in its binary form, so spaces and the order of keys do not matter.
     crc32: u32,
     /// What the bits stand for, in their order; left out where that is not known.
@@ -224,8 +237,18 @@ fn check((at_s, total_us, label): (u32, u32, Label)) -> Option<Check> {
     })
 }
 
+/// Of what was asked, and the rest.
+fn crc(image: &Image) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&image.asked.policy.to_le_bytes());
+    crc.update(&image.asked.since_ms.to_le_bytes());
+    crc.update(&image.asked.over_ms.to_le_bytes());
+    crc.update(&older_crc(image, image.entries.records()).to_le_bytes());
+    crc.finalize()
+}
+
 /// Of the time, the entries and the names of the targets, in their binary form.
-fn crc(image: &Image, records: impl Iterator<Item = impl AsRef<[u8]>>) -> u32 {
+fn older_crc(image: &Image, records: impl Iterator<Item = impl AsRef<[u8]>>) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&image.saved_at_ms.to_le_bytes());
     records.for_each(|records| crc.update(records.as_ref()));
@@ -252,31 +275,32 @@ struct Found {
 }
 
 /// Reads a file of any format: ours, the one before, or the old service's.
-pub(super) fn parse(bytes: &[u8]) -> Result<Image, String> {
+pub(in crate::store) fn parse(bytes: &[u8]) -> Result<Image, String> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("it is longer than {FILE_BYTES_MAX} bytes"));
     }
     let found: Found = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     match (found.ledger_format, found.ledger) {
-        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, |image| {
-            crc(image, image.entries.records())
+        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, crc),
+        (Some(FORMAT_SECOND), Some(ledger)) => image_of(ledger, Line::entry, |image| {
+            older_crc(image, image.entries.records())
         }),
         (Some(FORMAT_FIRST), Some(ledger)) => image_of(ledger, Line::first_entry, |image| {
-            crc(image, image.entries.iter().map(first_record))
+            older_crc(image, image.entries.iter().map(first_record))
         }),
         (Some(other), Some(_)) => Err(format!(
-            "it has format {other}; this version reads {FORMAT_FIRST} and {FORMAT}, so a newer \
+            "it has format {other}; this version reads {FORMAT_FIRST} to {FORMAT}, so a newer \
              one may have written it"
         )),
         (None, None) => Ok(Image {
             saved_at_ms: found.updated.as_deref().map_or(0, old::time_of),
-            targets: Vec::new(),
             entries: found
                 .proxies
                 .unwrap_or_default()
                 .iter()
                 .filter_map(Proxy::entry)
                 .collect(),
+            ..Image::default()
         }),
         _ => Err("ledger_format and ledger are not both there".to_owned()),
     }
@@ -292,8 +316,17 @@ fn image_of(
         return Err("it names targets that are none".to_owned());
     }
     let entries: Option<Entries> = ledger.entries.into_iter().map(entry).collect();
+    let policy = match ledger.policy.as_str() {
+        "" => 0,
+        text => u64::from_str_radix(text, 16).map_err(|_| "it names a policy that is none")?,
+    };
     let image = Image {
         saved_at_ms: ledger.saved_at_ms,
+        asked: Asked {
+            policy,
+            since_ms: ledger.since_ms,
+            over_ms: ledger.over_ms,
+        },
         targets: ledger.targets,
         entries: entries.ok_or("it holds an entry that is none")?,
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::{Check, Entry};
+use crate::store::Asked;
 use crate::store::contract::random_image;
 use proxy_shards::{Anonymity, Exit, Protocol, Scheme, Targets, Timing, Verdict, Works};
 use serde_json::Value;
@@ -112,9 +113,9 @@ fn a_file_that_says_what_nobody_saved_is_moved_aside() {
     assert_eq!(changed(&number, "\"failures\":1"), "its CRC differs");
     assert_eq!(changed("\"verdict\"", "\"verdikt\""), "its CRC differs");
     assert!(changed("\"ledger\"", "\"ledgex\"").contains("not both there"));
-    assert!(changed("ledger_format\":2", "ledger_format\":3").contains("format 3"));
+    assert!(changed("ledger_format\":3", "ledger_format\":4").contains("format 4"));
     // The one before: its entries have no latency of that form here.
-    assert!(changed("ledger_format\":2", "ledger_format\":1").contains("an entry that is none"));
+    assert!(changed("ledger_format\":3", "ledger_format\":1").contains("an entry that is none"));
 }
 
 #[test]
@@ -149,9 +150,25 @@ fn a_file_of_the_first_format_is_read_and_the_next_save_is_of_this_one() {
     assert_eq!(image.saved_at_ms, 1_735_776_246_000);
     assert!(image.entries.iter().eq([entry]));
     let file = serde_json::to_value(Written::of(&image)).unwrap();
-    assert_eq!(file["ledger_format"], 2);
+    assert_eq!(file["ledger_format"], 3);
     assert_eq!(file["ledger"].get("targets"), None, "not known, not said");
     assert_eq!(load(&file.to_string()), (image, None));
+}
+
+/// The same as the second format had it.
+const SECOND: &str = r#"{"ledger_format":2,"proxies":[],"stats":{},"updated":"2025-01-02T00:04:06Z",
+"ledger":{"saved_at_ms":1735776246000,"crc32":CRC,"targets":["shop"],"entries":[
+{"url":"socks5://u:p@1.2.3.4:1080","verdict":"alive","checked_at_ms":1735776245678,
+"alive_at_ms":1735776245678,"failures":0,"works":{"socks5":1},"timing_us":{"total":1500}}]}}"#;
+
+#[test]
+fn a_file_of_the_second_format_is_read_though_it_does_not_say_what_was_asked() {
+    let (image, notice) = load(&SECOND.replace("CRC", "1256257229"));
+    assert_eq!(notice, None);
+    assert_eq!((image.entries.len(), image.asked), (1, Asked::default()));
+    assert_eq!(image.targets, ["shop"].map(Box::from));
+    let file = serde_json::to_string(&Written::of(&image)).unwrap();
+    assert_eq!(load(&file), (image, None));
 }
 
 #[test]
@@ -179,6 +196,11 @@ fn a_line_says_what_is_known_and_leaves_out_what_is_not() {
     }]);
     let image = Image {
         saved_at_ms: 1,
+        asked: Asked {
+            policy: u64::MAX - 1,
+            since_ms: 5,
+            over_ms: 6,
+        },
         targets: vec!["a".into(), "b".into()],
         entries: vec![alive, Entry::new("http://1.2.3.5:80".parse().unwrap())].into(),
     };
@@ -199,6 +221,9 @@ fn a_line_says_what_is_known_and_leaves_out_what_is_not() {
     ]);
     assert_eq!(file["ledger"]["entries"], expected);
     assert_eq!(file["ledger"]["targets"], serde_json::json!(["a", "b"]));
+    assert_eq!(file["ledger"]["policy"], "fffffffffffffffe");
+    let times = [&file["ledger"]["since_ms"], &file["ledger"]["over_ms"]];
+    assert_eq!(times, [5, 6]);
 }
 
 #[test]
@@ -211,8 +236,8 @@ fn the_alive_are_listed_with_the_first_protocol_that_works() {
         }
         let image = Image {
             saved_at_ms: 1,
-            targets: Vec::new(),
             entries: vec![entry].into(),
+            ..Image::default()
         };
         let file = serde_json::to_value(Written::of(&image)).unwrap();
         assert_eq!(file["proxies"][0]["protocol"], expected, "{url} {works:?}");

@@ -8,12 +8,13 @@
 
 use super::Trouble;
 use crate::store::Image;
-use crate::store::chunk::{self, Mark, Meta};
-use crate::store::entries::Packing;
+use crate::store::changes::{Changes, FEW_CHUNKS};
+use crate::store::chunk::{Mark, Meta};
+use crate::store::reading::Reading;
 use ::sled::{Batch, Db, IVec};
 
 /// Most chunks that one batch writes or removes: a megabyte.
-pub(super) const BATCH_CHUNKS: usize = 128;
+pub(super) const BATCH_CHUNKS: usize = FEW_CHUNKS;
 
 /// Batches of one part: what sled may keep in memory.
 const PART_BATCHES: usize = 8;
@@ -76,17 +77,15 @@ impl<'a> Plan<'a> {
     /// `known` are the marks of the chunks that are stored, as far as they are known.
     pub(super) fn new(db: &Db, image: &'a Image, known: &[Mark]) -> Result<Plan<'a>, Trouble> {
         let read = Side::in_use(db)?.map_or(Side::One, |(side, _)| side);
-        let marks: Vec<Mark> = image.entries.chunks().map(Mark::of).collect();
-        let is_new = |number: &u32| known.get(*number as usize) != marks.get(*number as usize);
-        let all = 0..marks.len() as u32;
-        let new: Vec<u32> = all.clone().filter(is_new).collect();
-        let is_much = new.len() > BATCH_CHUNKS;
+        let changes = Changes::since(known, image);
+        let is_much = changes.are_many();
+        let all = 0..changes.count();
         Ok(Plan {
             image,
             read,
             side: if is_much { read.opposite() } else { read },
-            new: if is_much { all.collect() } else { new },
-            marks,
+            new: if is_much { all.collect() } else { changes.new },
+            marks: changes.marks,
         })
     }
 
@@ -120,13 +119,7 @@ impl<'a> Plan<'a> {
             true => batch.remove(self.read.meta_key()),
             false => self.put(&self.new, &mut batch),
         }
-        let count = self.image.entries.len() as u64;
-        let Image {
-            saved_at_ms,
-            targets,
-            ..
-        } = self.image;
-        let meta = Meta::new(*saved_at_ms, count, &self.marks, targets);
+        let meta = Meta::of(self.image, &self.marks);
         remove_from(db, self.side, meta.chunks, &mut batch)?;
         if self.marks.len() <= BATCH_CHUNKS {
             // So little never goes to the other side.
@@ -161,35 +154,10 @@ pub(super) fn read(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
     let Some((side, meta)) = Side::in_use(db)? else {
         return Ok(None);
     };
-    let meta = Meta::decode(&meta).map_err(Trouble::Damaged)?;
-    let (mut packing, mut marks) = (Packing::default(), Vec::new());
-    for number in 0..meta.chunks {
-        let damaged = |why: &str| Trouble::Damaged(format!("chunk {number} {why}"));
+    let mut reading = Reading::of(&meta).map_err(Trouble::Damaged)?;
+    for number in 0..reading.chunks() {
         let chunk = db.get(side.chunk_key(number))?;
-        let chunk = chunk.ok_or_else(|| damaged("is missing"))?;
-        let (mut older, mut count) = (Vec::new(), 0);
-        let is_current = chunk::is_current(&chunk);
-        let take = |entry| match is_current {
-            true => count += 1,
-            false => older.push(entry),
-        };
-        chunk::unpack(&chunk, take).map_err(|why| damaged(&why))?;
-        match is_current {
-            true => packing.append(&chunk, count),
-            false => older.iter().for_each(|entry| packing.push(entry)),
-        }
-        marks.push(Mark::of(&chunk));
+        reading.take(chunk.as_deref()).map_err(Trouble::Damaged)?;
     }
-    let entries = packing.finish();
-    let count = entries.len() as u64;
-    if Meta::new(meta.saved_at_ms, count, &marks, &meta.targets) != meta {
-        let why = "the chunks are not of one save".to_owned();
-        return Err(Trouble::Damaged(why));
-    }
-    let image = Image {
-        saved_at_ms: meta.saved_at_ms,
-        targets: meta.targets,
-        entries,
-    };
-    Ok(Some((image, marks)))
+    reading.finish().map(Some).map_err(Trouble::Damaged)
 }

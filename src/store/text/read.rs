@@ -135,6 +135,7 @@ pub fn read(mut input: impl BufRead) -> Result<Reading, Unreadable> {
     });
     reading.image = Image {
         saved_at_ms: head.saved_at_ms,
+        asked: head.asked,
         targets: head.targets,
         entries: packing.finish(),
     };

@@ -2,7 +2,7 @@
 
 use super::VERSION;
 use super::line::Line;
-use crate::store::Image;
+use crate::store::{Asked, Image};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -14,6 +14,9 @@ pub(super) struct Head {
     /// When the image was saved or copied, in milliseconds since the Unix epoch.
     #[serde(default)]
     pub(super) saved_at_ms: u64,
+    /// What all of them were asked.
+    #[serde(default)]
+    pub(super) asked: Asked,
     /// The names of the targets.
     #[serde(default)]
     pub(super) targets: Vec<Box<str>>,
@@ -41,6 +44,7 @@ pub fn write_with(
     let head = Head {
         proxy_checker_ledger: VERSION,
         saved_at_ms: image.saved_at_ms,
+        asked: image.asked,
         targets: image.targets.clone(),
         entries: image.entries.len() as u64,
     };

@@ -1,0 +1,283 @@
+//! The ledger in a SQLite database, beside whatever else is in it: the old service's table is read
+//! where there is no ledger yet, and never changed.
+
+use super::aside::{Recovered, move_aside};
+use super::chunk::Mark;
+use super::lock::{Lock, beside, folder_of};
+use super::{Image, Store, StoreError, io_error};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod tables;
+
+#[cfg(test)]
+mod tests;
+
+/// How long someone who does not know our lock may write until we give up.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// What every database begins with.
+const HEAD: &[u8; 16] = b"SQLite format 3\0";
+
+/// Files of SQLite's own that belong to a database.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// A SQLite database in a file.
+#[derive(Debug)]
+pub(super) struct SqliteStore {
+    path: PathBuf,
+    /// Closed after a failure.
+    db: Option<Open>,
+    /// The chunks that are stored; empty if that is not known, and then all are written.
+    marks: Vec<Mark>,
+    recovered: Option<Recovered>,
+    _lock: Lock,
+}
+
+/// A database that is open, and which file that is.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    file: (u64, u64),
+}
+
+/// Why a piece of work on the database failed.
+#[derive(Debug)]
+enum Trouble {
+    /// What is stored cannot be read.
+    Damaged(String),
+    /// Someone who does not know our lock writes.
+    Busy,
+    /// Something else: what is stored may be good.
+    Failed(String),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged(text),
+            // Pages that should be there are not: the file was cut.
+            Some(ErrorCode::SystemIoFailure) if is_short(&error) => Trouble::Damaged(text),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
+            // A table that is gone, a column of another type: not what was written.
+            Some(ErrorCode::Unknown) | None => Trouble::Damaged(text),
+            Some(_) => Trouble::Failed(text),
+        }
+    }
+}
+
+fn is_short(error: &Error) -> bool {
+    let error = error.sqlite_error();
+    error.is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHORT_READ)
+}
+
+impl SqliteStore {
+    /// Opens the database in the file `path`, or makes it.
+    pub(super) fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        let mut store = SqliteStore {
+            path: path.to_owned(),
+            db: None,
+            marks: Vec::new(),
+            recovered: None,
+            _lock: Lock::take(path)?,
+        };
+        store.read("open", |_| Ok(()))?;
+        Ok(store)
+    }
+
+    fn failed(&self, doing: &'static str, trouble: Trouble) -> StoreError {
+        let path = self.path.clone();
+        match trouble {
+            Trouble::Busy => StoreError::busy(&path),
+            Trouble::Damaged(why) | Trouble::Failed(why) => {
+                StoreError::Database { doing, path, why }
+            }
+        }
+    }
+
+    /// Does `work` on the database. If what is stored turns out to be damaged, it is moved aside
+    /// and the work done once more, on an empty one.
+    fn read<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl Fn(&mut Connection) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        match self.on_database(&work) {
+            Err(Trouble::Damaged(why)) => {
+                self.recovered = Some(set_aside(&self.path, why)?);
+                self.on_database(&work)
+            }
+            done => done,
+        }
+        .map_err(|trouble| self.failed(doing, trouble))
+    }
+
+    /// Does `work` on the database, which is opened if it is closed, and closed if it fails.
+    fn on_database<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let mut db = match self.db.take() {
+            Some(db) => db,
+            None => open_database(&self.path)?,
+        };
+        let done = is_in_place(&self.path, db.file).and_then(|()| work(&mut db.connection));
+        match &done {
+            Ok(_) => self.db = Some(db),
+            Err(_) => self.marks.clear(),
+        }
+        done
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self) -> Result<Image, StoreError> {
+        let (image, marks) = self.read("read", tables::read)?;
+        self.marks = marks;
+        Ok(image)
+    }
+
+    fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+        // Closed after a failure: whether it can be opened again is known before anything is
+        // written, so that a full disk is never taken for damage.
+        if self.db.is_none() {
+            self.read("open", |_| Ok(()))?;
+        }
+        let known = std::mem::take(&mut self.marks);
+        let written = match self.on_database(|db| tables::write(db, image, &known)) {
+            // Found out only now: the image is whole here, so nothing is lost with what is broken.
+            Err(Trouble::Damaged(why)) => {
+                self.recovered = Some(set_aside(&self.path, why)?);
+                self.on_database(|db| tables::write(db, image, &[]))
+            }
+            written => written,
+        };
+        self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
+        Ok(())
+    }
+
+    fn recovered(&mut self) -> Option<Recovered> {
+        self.recovered.take()
+    }
+}
+
+/// Opens the database, which is made if it is missing. Only its owner may read it: it holds
+/// credentials.
+fn open_database(path: &Path) -> Result<Open, Trouble> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            let why = "it is a folder; give storage.path the name of a file".to_owned();
+            return Err(Trouble::Failed(why));
+        }
+        // Made whole and then named, so that a file without a table is no start that was cut.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)?,
+        // What else is wrong with it, opening says.
+        Ok(_) | Err(_) => {}
+    }
+    look_at_head(path)?;
+    let private = Permissions::from_mode(0o600);
+    fs::set_permissions(path, private).map_err(failed("protect", path))?;
+    let connection = connect(path)?;
+    tables::look(&connection)?;
+    let file = identity(path)?;
+    Ok(Open { connection, file })
+}
+
+/// Whether it is a database, before SQLite finds that it is none and removes what is kept beside it.
+fn look_at_head(path: &Path) -> Result<(), Trouble> {
+    let mut head = [0; HEAD.len()];
+    let mut file = File::open(path).map_err(failed("open", path))?;
+    match file.read_exact(&mut head) {
+        Ok(()) if head == *HEAD => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(failed("read", path)(error))
+        }
+        Ok(()) | Err(_) => Err(Trouble::Damaged("it is no SQLite database".to_owned())),
+    }
+}
+
+/// Makes a database with an empty image in it.
+fn make(path: &Path) -> Result<(), Trouble> {
+    let new = beside(path, "new");
+    for companion in COMPANIONS.iter().chain(&[""]) {
+        match fs::remove_file(with_end(&new, companion)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("replace", &new)(error));
+            }
+            _ => {}
+        }
+    }
+    let made = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new);
+    drop(made.map_err(failed("create", &new))?);
+    let mut connection = connect(&new)?;
+    tables::write(&mut connection, &Image::default(), &[])?;
+    // Closing writes everything into the one file.
+    connection.close().map_err(|(_, error)| error)?;
+    fs::rename(&new, path).map_err(failed("name", path))?;
+    let folder = folder_of(path);
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(failed("sync the folder", folder))
+}
+
+fn connect(path: &Path) -> Result<Connection, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A save that was answered survives the machine, not only the process.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+    Ok(connection)
+}
+
+/// An open file goes on being written wherever it was moved: nothing of that would be there after
+/// the next start.
+fn is_in_place(path: &Path, file: (u64, u64)) -> Result<(), Trouble> {
+    match identity(path)? == file {
+        true => Ok(()),
+        false => Err(Trouble::Failed("another file took its place".to_owned())),
+    }
+}
+
+fn identity(path: &Path) -> Result<(u64, u64), Trouble> {
+    let found = fs::metadata(path).map_err(failed("find", path))?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Moves the database aside, and what SQLite keeps beside it with it: it may hold the newest saves.
+fn set_aside(path: &Path, why: String) -> Result<Recovered, StoreError> {
+    let recovered = move_aside(path, why)?;
+    for companion in COMPANIONS {
+        let (from, to) = (
+            with_end(path, companion),
+            with_end(&recovered.moved_to, companion),
+        );
+        match fs::rename(&from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("move the unreadable store aside", &from)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(recovered)
+}
+
+fn with_end(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
+    let error = io_error(doing, path);
+    move |io| Trouble::Failed(error(io).to_string())
+}
