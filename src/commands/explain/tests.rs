@@ -127,6 +127,48 @@ fn the_credentials_of_socks_are_hidden_too() {
     assert!(text.contains("handshake "), "{text}");
 }
 
+/// What is told of a proxy that works, when the user is `a` and the password `b`.
+fn short_credentials(scheme: &str, script: &'static [&'static [u8]]) -> String {
+    let address = peer(script);
+    let (alive, story) = inquire(&format!("{scheme}://a:b@"), address, &[NO_CONTENT]);
+    let text = story.to_string();
+    assert!(
+        alive && text.ends_with(&format!("verdict: alive, as {scheme}\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("{scheme}://***@{address}\n")),
+        "{text}"
+    );
+    text
+}
+
+#[test]
+fn credentials_of_one_letter_neither_wreck_the_text_nor_show_themselves() {
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nX: a b YTpi\r\n\r\n";
+    let text = short_credentials("http", &[ANSWER]);
+    for word in [
+        r"Cache-Control: no-cache\r\n",
+        r"Proxy-Authorization: Basic ***\r\n",
+        // It is the proxy that says these, and base64 is too long to be there by chance.
+        r"X: a b ***\r\n",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("YTpi"), "{text}");
+    let text = short_credentials("socks4", &[b"\0\x5a\0\0\0\0\0\0", ANSWER]);
+    assert!(
+        text.contains(r"\x04\x01\x00P\x00\x00\x00\x01***\x00target.test\x00"),
+        "{text}"
+    );
+    const GRANTED: &[u8] = b"\x05\0\0\x01\0\0\0\0\0\0";
+    let text = short_credentials("socks5", &[b"\x05\x02", b"\x01\0", GRANTED, ANSWER]);
+    assert!(
+        text.contains("sent, 5 bytes\n                    \\x01***\n"),
+        "{text}"
+    );
+}
+
 #[test]
 fn what_a_terminal_would_obey_and_what_has_no_end_is_neither_printed_raw_nor_whole() {
     const PAGE: &[u8] = &{
