@@ -180,11 +180,18 @@ impl Shard {
         Ok(shard)
     }
 
-    /// A lane's probe ended.
-    pub(crate) fn ended(&self, lane: usize, ended: &Ended) {
+    /// A lane's probe ended; `late_us` is what [`Shard::late_us`] was when it began.
+    pub(crate) fn ended(&self, lane: usize, mut ended: Ended, late_us: u64) {
         let now = Instant::now();
-        self.jobs.borrow_mut().end(lane, ended, now);
+        let (verdict, span_us) = (ended.verdict, ended.timing.total_us);
+        ended.verdict = self.seat.lag.judged(verdict, span_us, late_us, now);
+        self.jobs.borrow_mut().end(lane, &ended, now);
         self.seat.report_if_due(now);
+    }
+
+    /// For how long the shard came late so far, in microseconds.
+    pub(crate) fn late_us(&self) -> u64 {
+        self.seat.lag.total_us()
     }
 
     /// A probe without a proxy ended. What waits for it does not wait for the next report.
