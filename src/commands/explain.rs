@@ -85,7 +85,7 @@ pub fn run(args: &ExplainArgs, mut out: impl Write, err: &mut dyn Write) -> Resu
         // Without stderr there is nobody to warn.
         let _ = writeln!(err, "proxy-checker: warning: {warning}");
     }
-    let addresses = args.addresses.policy();
+    let addresses = args.addresses.over(&probing.addresses);
     let candidate = read(&args.proxy, args.protocol, addresses.clone())?;
     let mut names = direct::host_names(&probing.policy);
     if let Host::Name(name) = &candidate.host {

@@ -12,7 +12,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
 use crate::logging;
@@ -35,6 +35,11 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
+
+/// How it ends, for its help.
+pub const STATUS: &str = "\
+Exit status: 0 SIGTERM or Ctrl-C ended it in good order; 1 it could not start, or a part of it died; \
+2 wrong usage; 130 a second Ctrl-C ended it at once; 143 a second SIGTERM did.";
 
 /// Longest time from the signal to the end of the process.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
@@ -75,6 +80,24 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
 pub fn configured(config_path: Option<&Path>) -> Result<Config, ConfigError> {
     let (config, _warnings) = Place::find(config_path).load()?;
     Ok(config)
+}
+
+/// The same where each secret that is not set has something that stands in for it.
+///
+/// # Errors
+/// It cannot be read, or does not validate even so.
+pub fn configured_without_secrets(config_path: Option<&Path>) -> Result<Config, ConfigError> {
+    let env = with_stand_ins(&place::environment);
+    let (config, _warnings) = Place::find(config_path).load_with(&env)?;
+    Ok(config)
+}
+
+/// Where [`run`] would listen, whatever else is wrong with the configuration.
+///
+/// # Errors
+/// It cannot be read, or `api.addr` is wrong.
+pub fn listens_at(config_path: Option<&Path>) -> Result<SocketAddr, ConfigError> {
+    Place::find(config_path).api_addr()
 }
 
 /// The running threads.

@@ -3,9 +3,10 @@
 use super::problem::{ConfigError, Report, Warning};
 use super::raw::RawConfig;
 use super::serving::Env;
-use super::{Config, check, json, shape};
+use super::{Config, check, json, serving, shape};
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// Longest file that is read, in bytes.
@@ -28,6 +29,29 @@ impl Config {
             }
         };
         finish(config, report, name)
+    }
+
+    /// Only where the API listens by the file at `path`. Nothing else of it needs to be right, nor the
+    /// secrets to be there that it names.
+    pub fn api_addr(path: &Path) -> Result<SocketAddr, ConfigError> {
+        let mut report = Report::default();
+        let raw = match read(path) {
+            Ok(text) => raw(&text, &mut report),
+            Err(text) => {
+                report.problem("", text);
+                None
+            }
+        };
+        let addr = raw.map(|raw| {
+            let elsewhere = std::mem::take(&mut report.problems);
+            let of_it = elsewhere
+                .into_iter()
+                .filter(|p| "api.addr".starts_with(&p.place));
+            report.problems.extend(of_it);
+            serving::addr(&raw.api, &mut report)
+        });
+        let addr = addr.filter(|_| report.problems.is_empty());
+        finish(addr, report, path.display().to_string()).map(|(addr, _)| addr)
     }
 
     /// Checks `text` as the content of the file `name`; relative paths start at its folder.
@@ -56,13 +80,13 @@ impl Config {
     }
 }
 
-fn finish(
-    config: Option<Config>,
+fn finish<T>(
+    checked: Option<T>,
     report: Report,
     file: String,
-) -> Result<(Config, Vec<Warning>), ConfigError> {
-    config
-        .map(|config| (config, report.warnings))
+) -> Result<(T, Vec<Warning>), ConfigError> {
+    checked
+        .map(|checked| (checked, report.warnings))
         .ok_or(ConfigError {
             file,
             problems: report.problems,

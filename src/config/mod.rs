@@ -27,7 +27,7 @@ mod tests;
 pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
-pub use secret::{JUDGE_SECRET_ENV, judge_secret};
+pub use secret::{JUDGE_SECRET_ENV, judge_secret, with_stand_ins};
 pub use serving::{API_PATHS, listen_address};
 
 use crate::network::Network;

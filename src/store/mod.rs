@@ -17,6 +17,7 @@ mod contract;
 
 pub use aside::Recovered;
 pub use entries::Entries;
+pub use lock::Holder;
 
 use crate::config::Backend;
 use std::io;
@@ -77,6 +78,13 @@ pub trait Store: Send {
     /// What was moved aside since the last call because it could not be read.
     fn recovered(&mut self) -> Option<Recovered> {
         None
+    }
+}
+
+/// The process that has the store open, if there is one and the store is such that only one can.
+pub fn holder(backend: &Backend) -> Option<Holder> {
+    match backend {
+        Backend::Sled(path) | Backend::File(path) => lock::held_by(path),
     }
 }
 

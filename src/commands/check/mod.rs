@@ -54,9 +54,9 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
     for warning in &probing.warnings {
         warn(err, warning);
     }
-    let addresses = args.lists.addresses.policy();
+    let addresses = args.lists.addresses.over(&probing.addresses);
     let watch = Watch::start().map_err(|e| failed("cannot watch for signals", e))?;
-    let mut list = read(args, err)?;
+    let mut list = read(args, &addresses, err)?;
     let interrupts = watch.lists_read();
     let started = Instant::now();
     let goals = Goals::new(&probing.policy);
@@ -92,9 +92,8 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
 }
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
-fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
-    let mut reader = Inputs::new(args.lists.reading(), Limits::default());
-    let addresses = args.lists.addresses.policy();
+fn read(args: &CheckArgs, addresses: &AddressPolicy, err: &mut dyn Write) -> Result<List, Failure> {
+    let mut reader = Inputs::new(args.lists.reading(addresses.clone()), Limits::default());
     let read = |input: &Input, candidates: &mut Vec<Candidate>| {
         let mut take = |mut found| {
             candidates.append(&mut found);
@@ -102,7 +101,7 @@ fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
         };
         let held = reader.read(input, &mut take);
         held.map(drop)
-            .map_err(|error| unreadable(input, &error, &addresses))
+            .map_err(|error| unreadable(input, &error, addresses))
     };
     List::gather(&args.lists.inputs()?, read, err)
 }

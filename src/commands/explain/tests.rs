@@ -70,6 +70,7 @@ fn inquire_by(url: &str, address: SocketAddr, policy: ProbePolicy) -> (bool, Sto
     inquiry.story(Probing {
         policy,
         control: None,
+        addresses: AddressPolicy::default(),
         warnings: Vec::new(),
     })
 }
@@ -265,6 +266,7 @@ fn a_target_without_an_address_makes_a_failure_local() {
     let (alive, story) = inquiry.story(Probing {
         policy,
         control: Some(Duration::from_secs(5)),
+        addresses: AddressPolicy::default(),
         warnings: Vec::new(),
     });
     assert_eq!((alive, story.verdict), (false, "local_target"));
