@@ -35,6 +35,7 @@ enum Command {
     /// Check lists once and print the proxies that are alive
     Check(Box<CheckArgs>),
     /// Print the proxies that lists hold, without checking them
+    #[command(after_help = parse::STATUS)]
     Parse(ListArgs),
     /// Probe one proxy and tell what happened, stage by stage
     Explain(Box<ExplainArgs>),
@@ -48,6 +49,7 @@ enum Command {
 
 /// Arguments of `serve`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = serve::STATUS)]
 struct ServeArgs {
     /// Configuration file; without it, built-in defaults with public lists
     #[arg(long, short, value_name = "FILE")]
@@ -175,6 +177,43 @@ mod tests {
         assert_eq!(lists.protocol, Scheme::Auto);
         assert_eq!(lists.inputs().unwrap().len(), 3);
         assert!(!lists.addresses.allow_private);
+    }
+
+    /// The statuses that a help text says: each follows `Exit status:` or a semicolon.
+    fn statuses_of_help(command: &mut clap::Command) -> Vec<u8> {
+        let help = command.render_long_help().to_string();
+        let (_, statuses) = help.split_once("Exit status: ").expect("statuses");
+        let first_words = statuses.split(';').map(str::split_whitespace);
+        let numbers = first_words.filter_map(|mut words| words.next()?.parse().ok());
+        numbers.collect()
+    }
+
+    /// Those of the command's row in the README.
+    fn statuses_of_readme(name: &str) -> Vec<u8> {
+        let page = include_str!("../README.md");
+        let mut rows = page.lines();
+        let row = rows.find(|row| row.starts_with(&format!("| `{name}` | ")));
+        let cells: Vec<&str> = row.expect(name).split('|').map(str::trim).collect();
+        let fixed = (0..3).filter(|&status| !cells[usize::from(status) + 2].is_empty());
+        let (others, _) = cells[5].split_once(':').unwrap_or_default();
+        let others = others.split(", ").filter_map(|status| status.parse().ok());
+        fixed.chain(others).collect()
+    }
+
+    #[test]
+    fn each_command_says_how_it_ends_and_the_readme_says_the_same() {
+        let mut commands = 0;
+        for command in Cli::command().get_subcommands_mut() {
+            let said = statuses_of_help(command);
+            assert!(said.starts_with(&[0]) && said.contains(&2), "{said:?}");
+            let mut in_readme = statuses_of_readme(command.get_name());
+            let mut said_sorted = said.clone();
+            in_readme.sort_unstable();
+            said_sorted.sort_unstable();
+            assert_eq!(said_sorted, in_readme, "{}", command.get_name());
+            commands += 1;
+        }
+        assert!(commands >= 7, "{commands}");
     }
 
     #[test]

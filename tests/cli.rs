@@ -362,7 +362,7 @@ fn wrong_usage_has_status_2_and_names_the_option() {
         (&["check", "--concurrency", "many", "-"], "--concurrency"),
         (&["check", "--shards", "0", "-"], "--shards"),
         (&["check", "--timeout", "0", "-"], "--timeout"),
-        (&["check", "--timeout", "1h", "-"], "--timeout"),
+        (&["check", "--timeout", "61m", "-"], "1ms to 1h"),
         (&["check", "--connect-timeout=-1", "-"], "--connect-timeout"),
         (&["check", "--retries", "11", "-"], "--retries"),
         (&["check", "--expect-status", "99", "-"], "--expect-status"),
@@ -416,6 +416,88 @@ fn what_cannot_be_read_has_status_1_and_names_the_place() {
     refuses(&["check", proxy], "", 1, &[proxy, "this is a proxy"]);
     let ca = ["check", "--ca-file", "/nonexistent/ca.pem", "-"];
     refuses(&ca, "http://192.0.2.1:80\n", 1, &["/nonexistent/ca.pem"]);
+}
+
+#[test]
+fn each_command_ends_with_the_status_that_its_help_says() {
+    let farm = farm();
+    let alive = farm.proxy(Behaviour::Forwards, 0);
+    let (mute, gone) = (farm.proxy(Behaviour::Mute, 0), "http://127.0.0.1:9");
+    let probing = ["--allow-private", "--no-control-probe", "--timeout", "2s"];
+    let target = ["--test-url", "http://target.test/generate_204"];
+    let nowhere = ["--test-url", "http://127.0.0.1:9/generate_204"];
+    let bad = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(bad.path(), "{").expect("half a configuration");
+    let bad = bad.path().to_str().expect("its name");
+    for (arguments, stdin, expected) in [
+        (
+            [&["check", "-"][..], &probing, &target].concat(),
+            &*alive,
+            0,
+        ),
+        ([&["check", "-"][..], &probing, &target].concat(), gone, 0),
+        ([&["check", "-"][..], &probing, &target].concat(), "", 1),
+        (
+            [&["check", "-", "--allow-private"][..], &nowhere].concat(),
+            &alive,
+            1,
+        ),
+        (vec!["check", "--config", bad, "-"], &alive, 1),
+        (vec!["check", "--timeout", "never", "-"], &alive, 2),
+        (vec!["parse", "-"], "8.8.8.8:80", 0),
+        (vec!["parse", "-"], "nothing", 1),
+        (vec!["parse", "--protocol", "ftp"], "", 2),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            &alive,
+            0,
+        ),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            &mute,
+            3,
+        ),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            "http://no.invalid:80",
+            1,
+        ),
+        (vec!["explain"], "", 2),
+        (vec!["serve", "--config", bad], "", 1),
+        (vec!["serve", "--port"], "", 2),
+        (vec!["judge", "--secret-env", "NO_SUCH_VARIABLE"], "", 1),
+        (vec!["judge", "--rate", "many"], "", 2),
+        (vec!["doctor", "--offline", "--config", bad], "", 1),
+        (vec!["doctor", "--nonsense"], "", 2),
+        (vec!["health", "--addr", "127.0.0.1:9"], "", 1),
+        (vec!["health", "--addr", "nonsense"], "", 2),
+    ] {
+        let ran = run(&arguments, stdin);
+        assert_eq!(ran.status, Some(expected), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_configuration_file_says_which_addresses_a_check_dials() {
+    let farm = farm();
+    let list = farm.proxy(Behaviour::Forwards, 0);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let config = file.path().to_str().expect("its name");
+    let check = |aggregator: &str, more: &[&str]| {
+        let checker = r#"{"control_probe": false, "test_url": "http://target.test/generate_204"}"#;
+        let text = format!(r#"{{"checker": {checker}, "aggregator": {aggregator}}}"#);
+        fs::write(file.path(), text).expect("the configuration");
+        run(&[&["check", "--config", config, "-"], more].concat(), &list)
+    };
+    let ran = check(r#"{"allow_private": true}"#, &[]);
+    assert_eq!((ran.status, ran.lines().len()), (Some(0), 1), "{}", ran.err);
+    let ran = check("{}", &[]);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    let denied = r#"{"allow_private": true, "deny_networks": ["127.0.0.0/8"]}"#;
+    let ran = check(denied, &[]);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    let ran = check(denied, &["--deny-network", "10.0.0.0/8"]);
+    assert_eq!((ran.status, ran.lines().len()), (Some(0), 1), "{}", ran.err);
 }
 
 #[test]
