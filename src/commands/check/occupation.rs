@@ -63,7 +63,7 @@ impl Occupation {
         let (late_ms, probes) = (self.lag_us.div_ceil(1_000), self.late_probes);
         (probes > 0).then(|| {
             format!(
-                "the CPUs were late by up to {late_ms} ms, and {probes} probes ran out of time meanwhile: they were made again, and {unjudged} proxies are local_late; raise --timeout, or lower --concurrency"
+                "the CPUs were late by up to {late_ms} ms at a time, and {probes} probes ran out of time meanwhile: they were made again, and {unjudged} proxies are local_late; raise --timeout, or lower --concurrency"
             )
         })
     }
