@@ -7,6 +7,7 @@ use crate::commands::health::{self, HealthArgs};
 use crate::commands::judge::{self, JudgeArgs};
 use crate::commands::status::{EXIT_USAGE, Failure};
 use crate::commands::{ListArgs, parse, serve};
+use crate::version;
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 /// Finds the proxies that work now.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "proxy-checker", bin_name = "proxy-checker", version)]
+#[command(name = "proxy-checker", bin_name = "proxy-checker", version = version::LINE)]
 #[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[command(
     long_about = "Finds the proxies that work now: probes long lists of HTTP, SOCKS4 and SOCKS5 \

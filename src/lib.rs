@@ -26,3 +26,4 @@ pub mod io;
 pub mod logging;
 pub mod shutdown;
 pub mod usage;
+pub mod version;
