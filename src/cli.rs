@@ -1,14 +1,16 @@
 //! The command line: arguments in, a subcommand run, an exit status out.
 
 use crate::commands::check::{self, CheckArgs};
+use crate::commands::completions::CompletionsArgs;
 use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::explain::{self, ExplainArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::judge::{self, JudgeArgs};
+use crate::commands::man::ManArgs;
 use crate::commands::status::{EXIT_USAGE, Failure};
-use crate::commands::{ListArgs, parse, serve};
+use crate::commands::{ListArgs, completions, man, parse, serve};
 use crate::version;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +48,10 @@ enum Command {
     Doctor(DoctorArgs),
     /// Ask a running service whether it lives: for the health check of a container
     Health(HealthArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, of the program or of one command
+    Man(ManArgs),
 }
 
 /// Arguments of `serve`.
@@ -83,6 +89,8 @@ pub fn run() -> ExitCode {
         Some(Command::Judge(_)) => "proxy-checker judge --help",
         Some(Command::Doctor(_)) => "proxy-checker doctor --help",
         Some(Command::Health(_)) => "proxy-checker health --help",
+        Some(Command::Completions(_)) => "proxy-checker completions --help",
+        Some(Command::Man(_)) => "proxy-checker man --help",
     };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
@@ -98,6 +106,14 @@ pub fn run() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::run(&args, io::stdout()).map(ExitCode::from),
         Some(Command::Health(args)) => {
             health::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Completions(args)) => {
+            let printed = completions::run(&args, Cli::command(), &mut io::stdout());
+            printed.map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Man(args)) => {
+            let printed = man::run(&args, Cli::command(), &mut io::stdout());
+            printed.map(|()| ExitCode::SUCCESS)
         }
     };
     ended.unwrap_or_else(|failure| {
@@ -140,7 +156,6 @@ fn report(failure: &Failure, help: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use proxy_shards::Scheme;
 
     fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
@@ -193,7 +208,13 @@ mod tests {
     fn statuses_of_readme(name: &str) -> Vec<u8> {
         let page = include_str!("../README.md");
         let mut rows = page.lines();
-        let row = rows.find(|row| row.starts_with(&format!("| `{name}` | ")));
+        let names = |row: &&str| {
+            let first = row
+                .strip_prefix("| `")
+                .and_then(|row| row.split('|').next());
+            first.is_some_and(|first| first.split('`').any(|word| word == name))
+        };
+        let row = rows.find(names);
         let cells: Vec<&str> = row.expect(name).split('|').map(str::trim).collect();
         let fixed = (0..3).filter(|&status| !cells[usize::from(status) + 2].is_empty());
         let (others, _) = cells[5].split_once(':').unwrap_or_default();

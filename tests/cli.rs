@@ -471,6 +471,10 @@ fn each_command_ends_with_the_status_that_its_help_says() {
         (vec!["doctor", "--nonsense"], "", 2),
         (vec!["health", "--addr", "127.0.0.1:9"], "", 1),
         (vec!["health", "--addr", "nonsense"], "", 2),
+        (vec!["completions", "bash"], "", 0),
+        (vec!["completions", "sh"], "", 2),
+        (vec!["man"], "", 0),
+        (vec!["man", "no-such-command"], "", 2),
     ] {
         let ran = run(&arguments, stdin);
         assert_eq!(ran.status, Some(expected), "{arguments:?}: {}", ran.err);
@@ -535,4 +539,32 @@ fn help_shows_a_newcomer_how_to_begin() {
     let head = head.map(|git| String::from_utf8(git.stdout).expect("a hash"));
     let is_head = head.is_some_and(|head| head.starts_with(commit));
     assert!(is_head || commit == "unknown", "{}", ran.out);
+}
+
+#[test]
+fn shells_and_man_get_what_the_help_says() {
+    for (shell, word) in [
+        ("bash", "complete -F _proxy__checker"),
+        ("zsh", "#compdef proxy-checker"),
+        ("fish", "complete -c proxy-checker"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
+        let ran = run(&["completions", shell], "");
+        assert_eq!((ran.status, &*ran.err), (Some(0), ""), "{shell}");
+        for word in [word, "--expect-body", "explain"] {
+            assert!(ran.out.contains(word), "{shell}: {word}");
+        }
+    }
+    let ran = run(&["man", "check"], "");
+    assert_eq!((ran.status, &*ran.err), (Some(0), ""));
+    for word in [".TH proxy-checker-check 1", "expect\\-body", "Exit status:"] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    let ran = run(&["man"], "");
+    assert!(
+        ran.out.contains("proxy\\-checker\\-explain(1)"),
+        "{}",
+        ran.out
+    );
 }

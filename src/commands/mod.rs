@@ -6,10 +6,12 @@ mod probe;
 pub mod status;
 
 pub mod check;
+pub mod completions;
 pub mod doctor;
 pub mod explain;
 pub mod health;
 pub mod judge;
+pub mod man;
 pub mod parse;
 pub mod serve;
 
