@@ -2,6 +2,7 @@
 
 use crate::commands::check::{self, CheckArgs};
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::{self, ConfigArgs};
 use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::explain::{self, ExplainArgs};
 use crate::commands::health::{self, HealthArgs};
@@ -48,6 +49,8 @@ enum Command {
     Doctor(DoctorArgs),
     /// Ask a running service whether it lives: for the health check of a container
     Health(HealthArgs),
+    /// Check a configuration file, or print the schema of one
+    Config(ConfigArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of the program or of one command
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Some(Command::Judge(_)) => "proxy-checker judge --help",
         Some(Command::Doctor(_)) => "proxy-checker doctor --help",
         Some(Command::Health(_)) => "proxy-checker health --help",
+        Some(Command::Config(_)) => "proxy-checker config --help",
         Some(Command::Completions(_)) => "proxy-checker completions --help",
         Some(Command::Man(_)) => "proxy-checker man --help",
     };
@@ -107,6 +111,7 @@ pub fn run() -> ExitCode {
         Some(Command::Health(args)) => {
             health::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Config(args)) => config::run(&args, &mut io::stdout()).map(ExitCode::from),
         Some(Command::Completions(args)) => {
             let printed = completions::run(&args, Cli::command(), &mut io::stdout());
             printed.map(|()| ExitCode::SUCCESS)

@@ -471,6 +471,20 @@ fn each_command_ends_with_the_status_that_its_help_says() {
         (vec!["doctor", "--nonsense"], "", 2),
         (vec!["health", "--addr", "127.0.0.1:9"], "", 1),
         (vec!["health", "--addr", "nonsense"], "", 2),
+        (vec!["config", "schema"], "", 0),
+        (
+            vec![
+                "config",
+                "check",
+                "config.example.json",
+                "--without-secrets",
+            ],
+            "",
+            0,
+        ),
+        (vec!["config", "check", bad], "", 2),
+        (vec!["config", "check", "/nonexistent/config.json"], "", 2),
+        (vec!["config"], "", 2),
         (vec!["completions", "bash"], "", 0),
         (vec!["completions", "sh"], "", 2),
         (vec!["man"], "", 0),
@@ -552,7 +566,7 @@ fn shells_and_man_get_what_the_help_says() {
     ] {
         let ran = run(&["completions", shell], "");
         assert_eq!((ran.status, &*ran.err), (Some(0), ""), "{shell}");
-        for word in [word, "--expect-body", "explain"] {
+        for word in [word, "expect-body", "explain"] {
             assert!(ran.out.contains(word), "{shell}: {word}");
         }
     }
@@ -564,6 +578,39 @@ fn shells_and_man_get_what_the_help_says() {
     let ran = run(&["man"], "");
     assert!(
         ran.out.contains("proxy\\-checker\\-explain(1)"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_configuration_is_checked_with_all_its_problems_and_without_its_secrets_if_asked() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let name = file.path().to_str().expect("its name");
+    let check = |text: &str, more: &[&str]| {
+        fs::write(file.path(), text).expect("the configuration");
+        run(&[&["config", "check", name][..], more].concat(), "")
+    };
+    let keys = r#""enable_api_key_auth": true, "api_key_env": "NO_SUCH_VARIABLE""#;
+    let wrong = format!(r#"{{"api": {{{keys}}}, "checker": {{"retrys": 1}}, "zmap": {{}}}}"#);
+    let ran = check(&wrong, &[]);
+    assert_eq!((ran.status, &*ran.err), (Some(2), ""));
+    for word in [
+        "api.api_key_env: ",
+        "checker.retrys: ",
+        "warning: zmap: ",
+        "problems: 2",
+    ] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    let ran = check(&wrong, &["--without-secrets"]);
+    assert_eq!(ran.status, Some(2), "{}", ran.out);
+    assert!(ran.out.contains("problems: 1"), "{}", ran.out);
+    let ran = check(&format!(r#"{{"api": {{{keys}}}}}"#), &["--without-secrets"]);
+    // It names no source, which is odd and no more.
+    let valid = format!("{name}: valid, with warnings: 1\n");
+    assert!(
+        ran.status == Some(0) && ran.out.ends_with(&valid),
         "{}",
         ran.out
     );

@@ -7,6 +7,7 @@ pub mod status;
 
 pub mod check;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod explain;
 pub mod health;

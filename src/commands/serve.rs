@@ -12,7 +12,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
-use crate::config::{Config, ConfigError, with_stand_ins};
+use crate::config::{Config, ConfigError, Problem, Warning, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
 use crate::logging;
@@ -90,6 +90,36 @@ pub fn configured_without_secrets(config_path: Option<&Path>) -> Result<Config, 
     let env = with_stand_ins(&place::environment);
     let (config, _warnings) = Place::find(config_path).load_with(&env)?;
     Ok(config)
+}
+
+/// What is wrong with the configuration that [`run`] would start with, and what is odd about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// Where it is from.
+    pub place: String,
+    /// With any of these the service does not start.
+    pub problems: Vec<Problem>,
+    /// With these it does.
+    pub warnings: Vec<Warning>,
+}
+
+/// Looks for them; `without_secrets`: where no secret is set something stands in for it.
+pub fn examined(config_path: Option<&Path>, without_secrets: bool) -> Findings {
+    let stand_ins = with_stand_ins(&place::environment);
+    let env: &dyn Fn(&str) -> Option<String> = match without_secrets {
+        true => &stand_ins,
+        false => &place::environment,
+    };
+    let place = Place::find(config_path);
+    let (problems, warnings) = match place.file() {
+        Some(path) => Config::examine(path, env),
+        None => Default::default(),
+    };
+    Findings {
+        place: place.to_string(),
+        problems,
+        warnings,
+    }
 }
 
 /// Where [`run`] would listen, whatever else is wrong with the configuration.

@@ -1,6 +1,6 @@
 //! Where a configuration comes from: a file, a text, or what is built in.
 
-use super::problem::{ConfigError, Report, Warning};
+use super::problem::{ConfigError, Problem, Report, Warning};
 use super::raw::RawConfig;
 use super::serving::Env;
 use super::{Config, check, json, serving, shape};
@@ -18,17 +18,14 @@ pub const EXAMPLE: &str = include_str!("../../config.example.json");
 impl Config {
     /// Reads and checks the file at `path`; `env` gives the environment variables that it names.
     pub fn load(path: &Path, env: Env<'_>) -> Result<(Config, Vec<Warning>), ConfigError> {
-        let name = path.display().to_string();
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let mut report = Report::default();
-        let config = match read(path) {
-            Ok(text) => from_text(&text, folder, env, &mut report),
-            Err(text) => {
-                report.problem("", text);
-                None
-            }
-        };
-        finish(config, report, name)
+        let (config, report) = loaded(path, env);
+        finish(config, report, path.display().to_string())
+    }
+
+    /// What is wrong with the file at `path`, and what is odd about it, though more may be wrong.
+    pub fn examine(path: &Path, env: Env<'_>) -> (Vec<Problem>, Vec<Warning>) {
+        let (_, report) = loaded(path, env);
+        (report.problems, report.warnings)
     }
 
     /// Only where the API listens by the file at `path`. Nothing else of it needs to be right, nor the
@@ -78,6 +75,19 @@ impl Config {
         check::config(&raw, Path::new(""), &|_| None, &mut report)
             .expect("config.example.json is valid: a test holds it")
     }
+}
+
+fn loaded(path: &Path, env: Env<'_>) -> (Option<Config>, Report) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut report = Report::default();
+    let config = match read(path) {
+        Ok(text) => from_text(&text, folder, env, &mut report),
+        Err(text) => {
+            report.problem("", text);
+            None
+        }
+    };
+    (config, report)
 }
 
 fn finish<T>(

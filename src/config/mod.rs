@@ -20,6 +20,7 @@ mod targets;
 mod change;
 mod load;
 mod problem;
+mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod tests;
 pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
+pub use schema::schema;
 pub use secret::{JUDGE_SECRET_ENV, judge_secret, with_stand_ins};
 pub use serving::{API_PATHS, listen_address};
 

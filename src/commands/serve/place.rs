@@ -1,6 +1,7 @@
 //! Where the configuration comes from: the file that is named, `config.json`, or built in.
 
 use crate::config::{Config, ConfigError, Warning};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,15 @@ impl Place {
                 "there is no {USUAL} here: running with built-in defaults, for this machine only; \
                  copy config.example.json to {USUAL} to change them"
             ),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => path.display().fmt(f),
+            Place::BuiltIn => f.write_str("built-in defaults"),
         }
     }
 }
