@@ -67,13 +67,23 @@ def clients(bin_dir, api, key, farm, folder):
         "scrapy_proxies.py": ([python, *spider], None),
         "curl_loop.sh": (["sh", str(DOCS / "clients" / "curl_loop.sh")], f"{page}\n{page}\n"),
     }
-    found = {}
-    for name, (command, urls) in commands.items():
-        ran = subprocess.run(
+    def ran(name, environment):
+        command, urls = commands[name]
+        return subprocess.run(
             command, cwd=folder, env=environment, input=urls, text=True, capture_output=True, timeout=120
         )
-        # Each was asked for the page twice; the target saw neither without a proxy.
-        found[name] = ran.returncode == 0 and ran.stdout.count(PAGE) == 2
-        if not found[name]:
-            print(f"docs/clients/{name}: status {ran.returncode}\n{ran.stdout}\n{ran.stderr[-6000:]}")
+
+    found = {}
+    for name in commands:
+        # Each is asked for the page twice; the target sees neither without a proxy.
+        ended = ran(name, environment)
+        found[name] = ended.returncode == 0 and ended.stdout.count(PAGE) == 2
+        # Where there is no service it says so, and no page comes. Scrapy's own status is 0 all the same.
+        alone = ran(name, {**environment, "API": "http://127.0.0.1:9"})
+        failed = alone.returncode != 0 or name == "scrapy_proxies.py"
+        says_why = "127.0.0.1:9" in alone.stderr or "refused" in alone.stderr
+        found[f"{name}, without a service"] = failed and says_why and PAGE not in alone.stdout
+        for case, end in ((name, ended), (f"{name}, without a service", alone)):
+            if not found[case]:
+                print(f"docs/clients/{case}: status {end.returncode}\n{end.stdout}\n{end.stderr[-6000:]}")
     return found

@@ -1,23 +1,27 @@
 //! The command line: arguments in, a subcommand run, an exit status out.
 
 use crate::commands::check::{self, CheckArgs};
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::config::{self, ConfigArgs};
 use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::explain::{self, ExplainArgs};
 use crate::commands::export::{self, ExportArgs};
 use crate::commands::health::{self, HealthArgs};
 use crate::commands::import::{self, ImportArgs};
 use crate::commands::judge::{self, JudgeArgs};
+use crate::commands::man::ManArgs;
 use crate::commands::save::{self, SaveArgs};
 use crate::commands::status::{EXIT_USAGE, Failure};
-use crate::commands::{ListArgs, parse, serve};
-use clap::{Args, Parser, Subcommand};
+use crate::commands::{ListArgs, completions, man, parse, serve};
+use crate::version;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Finds the proxies that work now.
 #[derive(Parser, Clone, Debug)]
-#[command(name = "proxy-checker", bin_name = "proxy-checker", version)]
+#[command(name = "proxy-checker", bin_name = "proxy-checker", version = version::LINE)]
 #[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[command(
     long_about = "Finds the proxies that work now: probes long lists of HTTP, SOCKS4 and SOCKS5 \
@@ -38,6 +42,7 @@ enum Command {
     /// Check lists once and print the proxies that are alive
     Check(Box<CheckArgs>),
     /// Print the proxies that lists hold, without checking them
+    #[command(after_help = parse::STATUS)]
     Parse(ListArgs),
     /// Probe one proxy and tell what happened, stage by stage
     Explain(Box<ExplainArgs>),
@@ -53,10 +58,17 @@ enum Command {
     Import(ImportArgs),
     /// Have the running service save what it knows, now
     Save(SaveArgs),
+    /// Check a configuration file, or print the schema of one
+    Config(ConfigArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, of the program or of one command
+    Man(ManArgs),
 }
 
 /// Arguments of `serve`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = serve::STATUS)]
 struct ServeArgs {
     /// Configuration file; without it, built-in defaults with public lists
     #[arg(long, short, value_name = "FILE")]
@@ -92,6 +104,9 @@ pub fn run() -> ExitCode {
         Some(Command::Export(_)) => "proxy-checker export --help",
         Some(Command::Import(_)) => "proxy-checker import --help",
         Some(Command::Save(_)) => "proxy-checker save --help",
+        Some(Command::Config(_)) => "proxy-checker config --help",
+        Some(Command::Completions(_)) => "proxy-checker completions --help",
+        Some(Command::Man(_)) => "proxy-checker man --help",
     };
     let ended = match cli.command {
         None => run_serve(&cli.serve),
@@ -114,6 +129,15 @@ pub fn run() -> ExitCode {
         }
         Some(Command::Save(args)) => {
             save::run(&args, &mut io::stdout()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Config(args)) => config::run(&args, &mut io::stdout()).map(ExitCode::from),
+        Some(Command::Completions(args)) => {
+            let printed = completions::run(&args, Cli::command(), &mut io::stdout());
+            printed.map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Man(args)) => {
+            let printed = man::run(&args, Cli::command(), &mut io::stdout());
+            printed.map(|()| ExitCode::SUCCESS)
         }
     };
     ended.unwrap_or_else(|failure| {
@@ -156,7 +180,6 @@ fn report(failure: &Failure, help: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use proxy_shards::Scheme;
 
     fn parse(line: &str) -> Result<Cli, clap::error::ErrorKind> {
@@ -194,6 +217,49 @@ mod tests {
         assert_eq!(lists.protocol, Scheme::Auto);
         assert_eq!(lists.inputs().unwrap().len(), 3);
         assert!(!lists.addresses.allow_private);
+    }
+
+    /// The statuses that a help text says: each follows `Exit status:` or a semicolon.
+    fn statuses_of_help(command: &mut clap::Command) -> Vec<u8> {
+        let help = command.render_long_help().to_string();
+        let (_, statuses) = help.split_once("Exit status: ").expect("statuses");
+        let first_words = statuses.split(';').map(str::split_whitespace);
+        let numbers = first_words.filter_map(|mut words| words.next()?.parse().ok());
+        numbers.collect()
+    }
+
+    /// Those of the command's row in the README.
+    fn statuses_of_readme(name: &str) -> Vec<u8> {
+        let page = include_str!("../README.md");
+        let mut rows = page.lines();
+        let names = |row: &&str| {
+            let first = row
+                .strip_prefix("| `")
+                .and_then(|row| row.split('|').next());
+            first.is_some_and(|first| first.split('`').any(|word| word == name))
+        };
+        let row = rows.find(names);
+        let cells: Vec<&str> = row.expect(name).split('|').map(str::trim).collect();
+        let fixed = (0..3).filter(|&status| !cells[usize::from(status) + 2].is_empty());
+        let (others, _) = cells[5].split_once(':').unwrap_or_default();
+        let others = others.split(", ").filter_map(|status| status.parse().ok());
+        fixed.chain(others).collect()
+    }
+
+    #[test]
+    fn each_command_says_how_it_ends_and_the_readme_says_the_same() {
+        let mut commands = 0;
+        for command in Cli::command().get_subcommands_mut() {
+            let said = statuses_of_help(command);
+            assert!(said.starts_with(&[0]) && said.contains(&2), "{said:?}");
+            let mut in_readme = statuses_of_readme(command.get_name());
+            let mut said_sorted = said.clone();
+            in_readme.sort_unstable();
+            said_sorted.sort_unstable();
+            assert_eq!(said_sorted, in_readme, "{}", command.get_name());
+            commands += 1;
+        }
+        assert!(commands >= 7, "{commands}");
     }
 
     #[test]

@@ -29,3 +29,4 @@ pub mod logging;
 pub mod redis_link;
 pub mod shutdown;
 pub mod usage;
+pub mod version;

@@ -362,7 +362,7 @@ fn wrong_usage_has_status_2_and_names_the_option() {
         (&["check", "--concurrency", "many", "-"], "--concurrency"),
         (&["check", "--shards", "0", "-"], "--shards"),
         (&["check", "--timeout", "0", "-"], "--timeout"),
-        (&["check", "--timeout", "1h", "-"], "--timeout"),
+        (&["check", "--timeout", "61m", "-"], "1ms to 1h"),
         (&["check", "--connect-timeout=-1", "-"], "--connect-timeout"),
         (&["check", "--retries", "11", "-"], "--retries"),
         (&["check", "--expect-status", "99", "-"], "--expect-status"),
@@ -419,6 +419,106 @@ fn what_cannot_be_read_has_status_1_and_names_the_place() {
 }
 
 #[test]
+fn each_command_ends_with_the_status_that_its_help_says() {
+    let farm = farm();
+    let alive = farm.proxy(Behaviour::Forwards, 0);
+    let (mute, gone) = (farm.proxy(Behaviour::Mute, 0), "http://127.0.0.1:9");
+    let probing = ["--allow-private", "--no-control-probe", "--timeout", "2s"];
+    let target = ["--test-url", "http://target.test/generate_204"];
+    let nowhere = ["--test-url", "http://127.0.0.1:9/generate_204"];
+    let bad = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(bad.path(), "{").expect("half a configuration");
+    let bad = bad.path().to_str().expect("its name");
+    for (arguments, stdin, expected) in [
+        (
+            [&["check", "-"][..], &probing, &target].concat(),
+            &*alive,
+            0,
+        ),
+        ([&["check", "-"][..], &probing, &target].concat(), gone, 0),
+        ([&["check", "-"][..], &probing, &target].concat(), "", 1),
+        (
+            [&["check", "-", "--allow-private"][..], &nowhere].concat(),
+            &alive,
+            1,
+        ),
+        (vec!["check", "--config", bad, "-"], &alive, 1),
+        (vec!["check", "--timeout", "never", "-"], &alive, 2),
+        (vec!["parse", "-"], "8.8.8.8:80", 0),
+        (vec!["parse", "-"], "nothing", 1),
+        (vec!["parse", "--protocol", "ftp"], "", 2),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            &alive,
+            0,
+        ),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            &mute,
+            3,
+        ),
+        (
+            [&["explain", "-"][..], &probing, &target].concat(),
+            "http://no.invalid:80",
+            1,
+        ),
+        (vec!["explain"], "", 2),
+        (vec!["serve", "--config", bad], "", 1),
+        (vec!["serve", "--port"], "", 2),
+        (vec!["judge", "--secret-env", "NO_SUCH_VARIABLE"], "", 1),
+        (vec!["judge", "--rate", "many"], "", 2),
+        (vec!["doctor", "--offline", "--config", bad], "", 1),
+        (vec!["doctor", "--nonsense"], "", 2),
+        (vec!["health", "--addr", "127.0.0.1:9"], "", 1),
+        (vec!["health", "--addr", "nonsense"], "", 2),
+        (vec!["config", "schema"], "", 0),
+        (
+            vec![
+                "config",
+                "check",
+                "config.example.json",
+                "--without-secrets",
+            ],
+            "",
+            0,
+        ),
+        (vec!["config", "check", bad], "", 2),
+        (vec!["config", "check", "/nonexistent/config.json"], "", 2),
+        (vec!["config"], "", 2),
+        (vec!["completions", "bash"], "", 0),
+        (vec!["completions", "sh"], "", 2),
+        (vec!["man"], "", 0),
+        (vec!["man", "no-such-command"], "", 2),
+    ] {
+        let ran = run(&arguments, stdin);
+        assert_eq!(ran.status, Some(expected), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_configuration_file_says_which_addresses_a_check_dials() {
+    let farm = farm();
+    let list = farm.proxy(Behaviour::Forwards, 0);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let config = file.path().to_str().expect("its name");
+    let check = |aggregator: &str, more: &[&str]| {
+        let checker = r#"{"control_probe": false, "test_url": "http://target.test/generate_204"}"#;
+        let text = format!(r#"{{"checker": {checker}, "aggregator": {aggregator}}}"#);
+        fs::write(file.path(), text).expect("the configuration");
+        run(&[&["check", "--config", config, "-"], more].concat(), &list)
+    };
+    let ran = check(r#"{"allow_private": true}"#, &[]);
+    assert_eq!((ran.status, ran.lines().len()), (Some(0), 1), "{}", ran.err);
+    let ran = check("{}", &[]);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    let denied = r#"{"allow_private": true, "deny_networks": ["127.0.0.0/8"]}"#;
+    let ran = check(denied, &[]);
+    assert_eq!(ran.status, Some(1), "{}", ran.err);
+    let ran = check(denied, &["--deny-network", "10.0.0.0/8"]);
+    assert_eq!((ran.status, ran.lines().len()), (Some(0), 1), "{}", ran.err);
+}
+
+#[test]
 fn help_shows_a_newcomer_how_to_begin() {
     let ran = run(&["--help"], "");
     assert_eq!((ran.status, ran.err.as_str()), (Some(0), ""));
@@ -444,8 +544,74 @@ fn help_shows_a_newcomer_how_to_begin() {
         assert!(ran.out.contains(word), "{word}: {}", ran.out);
     }
     let ran = run(&["--version"], "");
-    assert_eq!(
-        ran.out,
-        concat!("proxy-checker ", env!("CARGO_PKG_VERSION"), "\n")
+    let version = concat!("proxy-checker ", env!("CARGO_PKG_VERSION"), " (");
+    let commit = ran.out.strip_prefix(version).expect(&ran.out);
+    let commit = commit.strip_suffix(")\n").expect(commit);
+    // Of a checkout; the sources alone know no commit.
+    let git = Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let head = git.ok().filter(|git| git.status.success());
+    let head = head.map(|git| String::from_utf8(git.stdout).expect("a hash"));
+    let is_head = head.is_some_and(|head| head.starts_with(commit));
+    assert!(is_head || commit == "unknown", "{}", ran.out);
+}
+
+#[test]
+fn shells_and_man_get_what_the_help_says() {
+    for (shell, word) in [
+        ("bash", "complete -F _proxy__checker"),
+        ("zsh", "#compdef proxy-checker"),
+        ("fish", "complete -c proxy-checker"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
+        let ran = run(&["completions", shell], "");
+        assert_eq!((ran.status, &*ran.err), (Some(0), ""), "{shell}");
+        for word in [word, "expect-body", "explain"] {
+            assert!(ran.out.contains(word), "{shell}: {word}");
+        }
+    }
+    let ran = run(&["man", "check"], "");
+    assert_eq!((ran.status, &*ran.err), (Some(0), ""));
+    for word in [".TH proxy-checker-check 1", "expect\\-body", "Exit status:"] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    let ran = run(&["man"], "");
+    assert!(
+        ran.out.contains("proxy\\-checker\\-explain(1)"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
+fn a_configuration_is_checked_with_all_its_problems_and_without_its_secrets_if_asked() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let name = file.path().to_str().expect("its name");
+    let check = |text: &str, more: &[&str]| {
+        fs::write(file.path(), text).expect("the configuration");
+        run(&[&["config", "check", name][..], more].concat(), "")
+    };
+    let keys = r#""enable_api_key_auth": true, "api_key_env": "NO_SUCH_VARIABLE""#;
+    let wrong = format!(r#"{{"api": {{{keys}}}, "checker": {{"retrys": 1}}, "zmap": {{}}}}"#);
+    let ran = check(&wrong, &[]);
+    assert_eq!((ran.status, &*ran.err), (Some(2), ""));
+    for word in [
+        "api.api_key_env: ",
+        "checker.retrys: ",
+        "warning: zmap: ",
+        "problems: 2",
+    ] {
+        assert!(ran.out.contains(word), "{word}: {}", ran.out);
+    }
+    let ran = check(&wrong, &["--without-secrets"]);
+    assert_eq!(ran.status, Some(2), "{}", ran.out);
+    assert!(ran.out.contains("problems: 1"), "{}", ran.out);
+    let ran = check(&format!(r#"{{"api": {{{keys}}}}}"#), &["--without-secrets"]);
+    // It names no source, which is odd and no more.
+    let valid = format!("{name}: valid, with warnings: 1\n");
+    assert!(
+        ran.status == Some(0) && ran.out.ends_with(&valid),
+        "{}",
+        ran.out
     );
 }

@@ -3,8 +3,11 @@
 use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 /// A configuration whose source and target are the farm's.
 fn configure(folder: &Path, source: &str, target: &str) -> PathBuf {
@@ -14,7 +17,7 @@ fn configure(folder: &Path, source: &str, target: &str) -> PathBuf {
             "allow_private": true,
         },
         "checker": { "test_url": target, "concurrency_total": 100, "timeout_ms": 3000 },
-        "api": { "addr": "127.0.0.1:9" },
+        "api": { "addr": "127.0.0.1:0" },
         "storage": { "type": "file", "path": folder.join("below/store.json") },
     });
     let path = folder.join("config.json");
@@ -80,12 +83,94 @@ fn a_configuration_that_does_not_validate_is_the_finding() {
     assert!(text.contains("BAD") && text.contains("retries"), "{text}");
 }
 
+/// Writes a configuration for the API at `addr`, with keys in a variable that is not set.
+fn with_keys(folder: &Path, addr: &str) -> PathBuf {
+    let text = json!({
+        "api": { "addr": addr, "enable_api_key_auth": true, "api_key_env": "NO_SUCH_VARIABLE" },
+        "storage": { "type": "file", "path": folder.join("store.json") },
+        "checker": { "targets": [{ "name": "judge", "url": "http://127.0.0.1:9/", "judge": true,
+            "secret_env": "NO_SUCH_SECRET" }] },
+    });
+    let path = folder.join("config.json");
+    fs::write(&path, text.to_string()).expect("the configuration");
+    path
+}
+
 #[test]
-fn health_of_a_service_that_is_not_there_says_where_it_looked() {
+fn health_of_a_service_that_is_not_there_says_where_it_looked_and_needs_no_key() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = configure(folder.path(), "list.txt", "http://127.0.0.1:9/generate_204");
+    let config = with_keys(folder.path(), "127.0.0.1:9");
     let output = run(&["health"], &config);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("127.0.0.1:9: no answer"), "{text}");
+    fs::write(&config, r#"{"api": {"addr": "nonsense"}}"#).expect("the configuration");
+    let output = run(&["health"], &config);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("api.addr"), "{text}");
+}
+
+#[test]
+fn secrets_that_are_not_set_are_findings_beside_all_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = with_keys(folder.path(), "127.0.0.1:0");
+    let output = run(&["doctor", "--json"], &config);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    let secrets = findings(&report, "secret");
+    assert_eq!(secrets.len(), 2, "{report:#}");
+    for (variable, place) in [
+        ("NO_SUCH_VARIABLE", "api.api_key_env"),
+        ("NO_SUCH_SECRET", "checker.targets[0].secret_env"),
+    ] {
+        let named = |(state, found): &(String, String)| {
+            state == "bad" && found.contains(variable) && found.starts_with(place)
+        };
+        assert!(secrets.iter().any(named), "{variable}: {secrets:?}");
+    }
+    assert_eq!(findings(&report, "address")[0].0, "ok", "{report:#}");
+    assert_eq!(findings(&report, "store").len(), 1, "{report:#}");
+    assert_eq!(findings(&report, "target")[0].0, "unknown", "{report:#}");
+}
+
+#[test]
+fn an_address_that_is_taken_and_a_store_that_is_in_use_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("an address").to_string();
+    let config = with_keys(folder.path(), &at);
+    let lock = fs::File::create(folder.path().join("store.json.lock")).expect("a lock file");
+    lock.try_lock().expect("nobody has it");
+    let doctor = || {
+        let output = run(&["doctor", "--json", "--offline"], &config);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let one = |name| findings(&report, name).remove(0);
+        (one("address"), one("store"))
+    };
+    // Whoever connects is turned away: that is no service.
+    let turn_away = thread::spawn(move || {
+        drop(listener.accept());
+        listener
+    });
+    let (address, store) = doctor();
+    assert_eq!(address.0, "bad", "{address:?}");
+    assert!(address.1.contains(&at), "{address:?}");
+    assert_eq!(store.0, "bad", "{store:?}");
+    assert!(store.1.contains("store.json is in use by "), "{store:?}");
+
+    let listener = turn_away.join().expect("the peer");
+    let answer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("doctor");
+        assert!(stream.read(&mut [0; 1024]).expect("its question") > 0);
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        stream.write_all(answer).expect("an answer");
+    });
+    let (address, store) = doctor();
+    answer.join().expect("the peer");
+    assert_eq!(
+        (&*address.0, &*store.0),
+        ("ok", "ok"),
+        "{address:?} {store:?}"
+    );
+    assert!(address.1.contains("a service runs there"), "{address:?}");
 }

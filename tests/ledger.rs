@@ -7,7 +7,7 @@ mod support;
 
 use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
 use proxy_checker::ledger::{Check, Entry};
-use proxy_checker::store::Image;
+use proxy_checker::store::{Asked, Image};
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -118,6 +118,11 @@ fn image() -> Image {
     let blank = (0..3_000).map(|n| entry(&format!("http://9.0.{}.{}:80", n / 250, n % 250)));
     Image {
         saved_at_ms: 1_700_000_000_500,
+        asked: Asked {
+            policy: u64::MAX,
+            since_ms: 1_700_000_000_001,
+            over_ms: 1_700_000_000_002,
+        },
         targets: vec!["shop".into(), "news".into()],
         entries: [full, failed].into_iter().chain(blank).collect(),
     }

@@ -1,4 +1,4 @@
-"""A Scrapy downloader middleware: each request through a fresh proxy, each retry through another.
+"""A Scrapy downloader middleware: each request through a proxy that works, each retry through another.
 
 settings.py:
     DOWNLOADER_MIDDLEWARES = {"scrapy_proxies.FreshProxies": 740}  # before HttpProxyMiddleware, 750
@@ -7,12 +7,15 @@ settings.py:
 """
 
 import asyncio
+import time
 
 from scrapy import Request
 from scrapy.utils.defer import maybe_deferred_to_future
 
 # Marks what is not for a proxy: our own questions.
 DIRECT = "without_proxy"
+# Longest time, in seconds, that a request waits for a proxy.
+PATIENCE = 60
 
 
 class FreshProxies:
@@ -29,24 +32,30 @@ class FreshProxies:
         return cls(crawler)
 
     async def process_request(self, request, spider=None):
-        if "proxy" in request.meta or request.meta.get(DIRECT):
+        is_anothers = "proxy" in request.meta and "fresh_proxy" not in request.meta
+        if is_anothers or request.meta.get(DIRECT):
             return
+        until = time.monotonic() + PATIENCE
         while not self.pool:
-            await self.refill()
-        request.meta["proxy"] = self.pool.pop()
+            await self.refill(until)
+        request.meta["fresh_proxy"] = request.meta["proxy"] = self.pool.pop()
 
-    def process_exception(self, request, exception, spider=None):
-        # RetryMiddleware copies the request next, and the copy is to have a proxy of its own.
-        request.meta.pop("proxy", None)
+    def process_response(self, request, response, spider=None):
+        # The site answered, if only with an error: the proxy works. 407 is its own word.
+        proxy = request.meta.get("fresh_proxy")
+        if proxy and response.status != 407:
+            self.pool.insert(0, proxy)
+        return response
 
-    async def refill(self):
+    async def refill(self, until):
         meta = {DIRECT: True, "dont_retry": True, "handle_httpstatus_list": [429, 503]}
         question = Request(self.url, headers={"X-Api-Key": self.key}, meta=meta, dont_filter=True)
         answer = await maybe_deferred_to_future(self.crawler.engine.download(question))
+        pause = int(answer.headers.get("Retry-After", b"1"))
         if answer.status == 200:
             self.pool = answer.text.split()
-        elif answer.status in (429, 503):
+        elif answer.status in (429, 503) and time.monotonic() + pause < until:
             # None is alive just now, or we asked too often.
-            await asyncio.sleep(int(answer.headers.get("Retry-After", b"1")))
+            await asyncio.sleep(pause)
         else:
-            raise RuntimeError(f"proxy-checker: {answer.status}: {answer.text}")
+            raise RuntimeError(f"no proxies from {self.url}: {answer.status} {answer.text}")

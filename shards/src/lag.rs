@@ -1,17 +1,66 @@
 //! How late a shard comes to its own tick: what it measures, and when it sees a deadline, is wrong by
-//! as much. Pure.
+//! as much. A deadline that passed while the shard was late, or its ring, says nothing of the peer if
+//! the probe may have lost too much of its time to that: answers lay there and nobody looked. Pure.
 
+use crate::verdict::Verdict;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// A shard with work looks at its clock this often.
-const TICK: Duration = Duration::from_millis(100);
+/// A shard with work looks at its clock this often, and so does its ring.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+/// How often a probe waits for its shard: when it connects, in the proxy's handshake, in two of TLS, for
+/// the answer. Each time it waits as long as the shard is late then.
+const WAITS: u128 = 8;
+/// A deadline counts if the probe lost at most one in so many parts of its time to that.
+const LOST_SHARE: u128 = 4;
+/// A mean delay below the grain of deadlines is none.
+const GRAIN_US: u128 = 16_000;
+
+/// A time, each part of it times how late the shard was then, in square microseconds.
+pub(crate) type Weighed = u64;
 
 /// The tick of a shard.
 #[derive(Debug)]
 pub(crate) struct Lag {
     due: Cell<Instant>,
     worst: Cell<Duration>,
+    delays: Delays,
+}
+
+/// Delays of something that comes every [`TICK`], added up.
+#[derive(Debug, Default)]
+pub(crate) struct Delays(Cell<Weighed>);
+
+impl Delays {
+    /// It came so late.
+    pub(crate) fn add(&self, late: Duration) {
+        let (late_us, tick_us) = (late.as_micros() as u64, TICK.as_micros() as u64);
+        let weighed = late_us.saturating_mul(tick_us.saturating_add(late_us));
+        self.0.set(self.0.get().saturating_add(weighed));
+    }
+
+    /// The time since the start, each part of it times how late it was then: over a span of time this
+    /// grows by the mean delay times the span.
+    pub(crate) fn weighed(&self) -> Weighed {
+        self.0.get()
+    }
+}
+
+/// What `verdict` is worth, of a probe that was to last for `allowed` and lasted `span_us`, in which
+/// so much was weighed. A late shard sees the deadline late, too: the span may be many times longer.
+pub(crate) fn judged(
+    verdict: Verdict,
+    allowed: Duration,
+    span_us: u32,
+    weighed: Weighed,
+) -> Verdict {
+    let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
+    // The mean delay is weighed / span.
+    let has_lost = WAITS * LOST_SHARE * weighed > allowed.as_micros() * span_us;
+    match has_lost && weighed > GRAIN_US * span_us {
+        true if verdict.is_timeout() => Verdict::LocalLate,
+        _ => verdict,
+    }
 }
 
 impl Lag {
@@ -20,6 +69,7 @@ impl Lag {
         Lag {
             due: Cell::new(now + TICK),
             worst: Cell::default(),
+            delays: Delays::default(),
         }
     }
 
@@ -32,8 +82,14 @@ impl Lag {
     pub(crate) fn look(&self, now: Instant) {
         if let Some(late) = now.checked_duration_since(self.due.get()) {
             self.worst.set(self.worst.get().max(late));
+            self.delays.add(late);
             self.due.set(now + TICK);
         }
+    }
+
+    /// [`Delays::weighed`] of the ticks.
+    pub(crate) fn weighed(&self) -> Weighed {
+        self.delays.weighed()
     }
 
     /// Time until the tick: the shard is to sleep no longer.
@@ -65,5 +121,62 @@ mod tests {
         lag.look(at(60_100));
         assert_eq!(lag.take_us(), 0);
         assert_eq!(lag.left(at(70_000)), Duration::ZERO);
+    }
+
+    /// What a deadline is worth that passed 1 s after the start, when the shard had looked at its
+    /// clock at these times and looks at it again then.
+    fn check(looks_ms: &[u64], expected: Verdict) {
+        let start = Instant::now();
+        let lag = Lag::new(start);
+        for ms in looks_ms.iter().chain(&[1_000]) {
+            lag.look(start + Duration::from_millis(*ms));
+        }
+        let allowed = Duration::from_secs(1);
+        let judged = |verdict, weighed| judged(verdict, allowed, 1_000_000, weighed);
+        let timeout = Verdict::ResponseTimeout;
+        assert_eq!(judged(timeout, lag.weighed()), expected, "{looks_ms:?}");
+        assert_eq!(judged(timeout, 0), timeout);
+        assert_eq!(judged(Verdict::Refused, lag.weighed()), Verdict::Refused);
+    }
+
+    #[test]
+    fn a_deadline_counts_unless_the_probe_may_have_lost_a_quarter_of_its_time() {
+        let timeout = Verdict::ResponseTimeout;
+        let in_time: Vec<u64> = (1..10).map(|tick| tick * 100).collect();
+        check(&in_time, timeout);
+        // Late for 10 ms in the mean, or for 50.
+        check(&[110, 220, 330, 440, 550, 660, 770, 880, 990], timeout);
+        check(&[150, 300, 450, 600, 750, 900], Verdict::LocalLate);
+        // Once, for 100 ms or for 150.
+        check(&[100, 300, 400, 500, 600, 700, 800, 900], timeout);
+        check(
+            &[100, 350, 450, 550, 650, 750, 850, 950],
+            Verdict::LocalLate,
+        );
+        // It comes to its tick for the first time when the deadline has long passed.
+        check(&[], Verdict::LocalLate);
+    }
+
+    #[test]
+    fn turns_of_a_tenth_of_a_second_are_nothing_to_a_probe_that_has_fifteen() {
+        let start = Instant::now();
+        let lag = Lag::new(start);
+        for turn in 1..=75 {
+            lag.look(start + Duration::from_millis(turn * 200));
+        }
+        let timeout = Verdict::ConnectTimeout;
+        let judged = |allowed_s, span_us| {
+            let allowed = Duration::from_secs(allowed_s);
+            judged(timeout, allowed, span_us, lag.weighed())
+        };
+        assert_eq!(judged(15, 15_000_000), timeout);
+        assert_eq!(judged(1, 15_000_000), Verdict::LocalLate, "seen 14 s late");
+        let short = |weighed| super::judged(timeout, Duration::from_millis(100), 100_000, weighed);
+        assert_eq!(
+            short(100_000 * 15_000),
+            timeout,
+            "within the grain of deadlines"
+        );
+        assert_eq!(short(100_000 * 17_000), Verdict::LocalLate);
     }
 }

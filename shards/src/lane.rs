@@ -75,9 +75,10 @@ async fn lane(shard: Rc<Shard>, number: usize) {
         let Some(probe) = next(&shard, number, &mut socket).await else {
             break;
         };
+        let lag = shard.lag();
         let ended = probe.run(&mut socket).await;
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
-        shard.ended(number, &ended);
+        shard.ended(number, ended, lag);
     }
     drop(socket);
     shard.lanes.count.set(shard.lanes.count.get() - 1);

@@ -7,12 +7,13 @@ use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
 use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
-use crate::lag::Lag;
+use crate::lag::{self, Lag, Weighed};
 use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
 use crate::pace::Pace;
 use crate::policy::ProbePolicy;
 use crate::tuning::Tuning;
+use crate::verdict::Verdict;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use futures_lite::future::{or, yield_now};
 use glommio::timer::Timer;
@@ -180,11 +181,29 @@ impl Shard {
         Ok(shard)
     }
 
-    /// A lane's probe ended.
-    pub(crate) fn ended(&self, lane: usize, ended: &Ended) {
+    /// A lane's probe ended; `lag` is what [`Shard::lag`] was when it began.
+    pub(crate) fn ended(&self, lane: usize, mut ended: Ended, lag: Weighed) {
         let now = Instant::now();
-        self.jobs.borrow_mut().end(lane, ended, now);
+        let (verdict, span_us) = (ended.verdict, ended.timing.total_us);
+        if verdict.is_timeout() {
+            // The probe may have seen its deadline before the shard saw its tick.
+            self.seat.lag.look(now);
+            let since = self.lag().saturating_sub(lag);
+            let plan = self.plan.borrow();
+            let allowed = match verdict {
+                Verdict::ConnectTimeout => plan.policy().connect_timeout,
+                _ => plan.policy().timeout,
+            };
+            ended.verdict = lag::judged(verdict, allowed, span_us, since);
+        }
+        self.jobs.borrow_mut().end(lane, &ended, now);
         self.seat.report_if_due(now);
+    }
+
+    /// How late the shard and its ring came so far, to be remembered when a probe begins.
+    pub(crate) fn lag(&self) -> Weighed {
+        let ring = self.ring.delays.weighed();
+        self.seat.lag.weighed().saturating_add(ring)
     }
 
     /// A probe without a proxy ended. What waits for it does not wait for the next report.

@@ -58,6 +58,8 @@ pub enum Verdict {
     LocalPorts,
     /// Local: the kernel has no memory for the connection.
     LocalMemory,
+    /// Local: the deadline passed while the shard itself came late to its work.
+    LocalLate,
     /// Local: this host has no route or forbids the connection.
     LocalNetwork,
     /// Local: the proxy's host name could not be resolved.
@@ -72,7 +74,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, in declaration order: `ALL[v as usize] == v`.
-    pub const ALL: [Verdict; 25] = [
+    pub const ALL: [Verdict; 26] = [
         Verdict::Alive,
         Verdict::Refused,
         Verdict::Unreachable,
@@ -93,6 +95,7 @@ impl Verdict {
         Verdict::LocalDescriptors,
         Verdict::LocalPorts,
         Verdict::LocalMemory,
+        Verdict::LocalLate,
         Verdict::LocalNetwork,
         Verdict::LocalNames,
         Verdict::LocalTarget,
@@ -126,6 +129,7 @@ impl Verdict {
             Verdict::LocalDescriptors => "local_descriptors",
             Verdict::LocalPorts => "local_ports",
             Verdict::LocalMemory => "local_memory",
+            Verdict::LocalLate => "local_late",
             Verdict::LocalNetwork => "local_network",
             Verdict::LocalNames => "local_names",
             Verdict::LocalTarget => "local_target",
@@ -167,6 +171,7 @@ impl Verdict {
             }
             Verdict::LocalPorts => "local: no free port towards the proxy",
             Verdict::LocalMemory => "local: the kernel has no memory for the connection",
+            Verdict::LocalLate => "local: the time passed while this host's CPUs were late",
             Verdict::LocalNetwork => "local: this host has no route or forbids the connection",
             Verdict::LocalNames => "local: the proxy's host name could not be resolved",
             Verdict::LocalTarget => "local: the target cannot be reached without a proxy either",
@@ -213,6 +218,14 @@ impl Verdict {
             Stage::Handshake | Stage::Tls => Verdict::HandshakeTimeout,
             Stage::Response => Verdict::ResponseTimeout,
         }
+    }
+
+    /// Whether it was the deadline that ended the probe, whatever the stage.
+    pub const fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Verdict::ConnectTimeout | Verdict::HandshakeTimeout | Verdict::ResponseTimeout
+        )
     }
 
     /// Whether the failure is this host's and says nothing about the proxy.

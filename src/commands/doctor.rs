@@ -3,14 +3,17 @@
 
 mod finding;
 mod host;
+mod running;
 mod world;
 
-use super::serve::configured;
+use super::serve::{configured, configured_without_secrets};
 use super::status::{EXIT_FAILED, Failure};
-use crate::config::Config;
+use crate::config::{Config, Problem};
+use crate::store;
 use clap::Args;
 use finding::{Finding, State};
 use host::Host;
+use proxy_shards::target::Demand;
 use serde_json::json;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -45,12 +48,25 @@ Exit status: 0 the service can work here, perhaps with less than it was asked fo
 /// # Errors
 /// The output cannot be written.
 pub fn run(args: &DoctorArgs, mut out: impl Write) -> Result<u8, Failure> {
-    let findings = match configured(args.config.as_deref()) {
-        Ok(config) => look(&config, args.offline),
-        Err(error) => {
-            let text = error.to_string();
-            vec![Finding::bad("configuration", text, "correct the file")]
-        }
+    let path = args.config.as_deref();
+    let findings = match configured(path) {
+        Ok(config) => look(&config, args.offline, false),
+        // If secrets are all that it lacks, the rest can be looked at.
+        Err(error) => match configured_without_secrets(path) {
+            Ok(config) => {
+                let judges = error
+                    .problems
+                    .iter()
+                    .any(|p| p.place.ends_with("secret_env"));
+                let mut findings: Vec<Finding> = error.problems.iter().map(secret).collect();
+                findings.extend(look(&config, args.offline, judges));
+                findings
+            }
+            Err(_) => {
+                let text = error.to_string();
+                vec![Finding::bad("configuration", text, "correct the file")]
+            }
+        },
     };
     let written = match args.json {
         true => write_json(&findings, &mut out),
@@ -65,12 +81,27 @@ pub fn run(args: &DoctorArgs, mut out: impl Write) -> Result<u8, Failure> {
     }
 }
 
-fn look(config: &Config, offline: bool) -> Vec<Finding> {
+/// A secret that is not where the configuration says.
+fn secret(problem: &Problem) -> Finding {
+    let Problem { place, text } = problem;
+    let (found, remedy) = text.split_once("; ").unwrap_or((text, "set it"));
+    Finding::bad("secret", format!("{place}: {found}"), remedy)
+}
+
+/// Everything; judges whose secret is not there are not asked.
+fn look(config: &Config, offline: bool, without_judges: bool) -> Vec<Finding> {
     let mut findings = host::look(&Host::this(), config);
-    findings.push(world::store(&config.storage.backend));
+    let (address, lives) = running::address(config.api.addr);
+    findings.push(address);
+    findings.push(match store::holder(&config.storage.backend) {
+        None => world::store(&config.storage.backend),
+        Some(holder) => running::store(&holder, lives),
+    });
     if !offline {
         findings.extend(world::sources(&config.aggregator));
-        findings.extend(world::targets(&config.checker.policy));
+        findings.extend(world::targets(&config.checker.policy, |target| {
+            without_judges && matches!(target.demand, Demand::Judge(_))
+        }));
     }
     findings
 }

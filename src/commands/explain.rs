@@ -3,6 +3,7 @@
 //! own, so that a diagnosis needs no io_uring.
 
 mod diary;
+mod fields;
 mod inquiry;
 mod mask;
 mod print;
@@ -41,7 +42,9 @@ const INPUT_BYTES_MAX: u64 = 64 * 1024;
 /// Probe one proxy and tell what happened, stage by stage.
 ///
 /// First the targets are reached without a proxy; then the proxy is probed as a check does, under
-/// the protocols that it may speak. Every byte is shown escaped, with the credentials as ***.
+/// the protocols that it may speak. Every byte is shown escaped, with the credentials as *** in
+/// the fields that carry them. Where the peer echoes them, so are a password of 6 bytes or more and
+/// the value of Basic authentication; shorter passwords and user names are words like others.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct ExplainArgs {
@@ -82,7 +85,7 @@ pub fn run(args: &ExplainArgs, mut out: impl Write, err: &mut dyn Write) -> Resu
         // Without stderr there is nobody to warn.
         let _ = writeln!(err, "proxy-checker: warning: {warning}");
     }
-    let addresses = args.addresses.policy();
+    let addresses = args.addresses.over(&probing.addresses);
     let candidate = read(&args.proxy, args.protocol, addresses.clone())?;
     let mut names = direct::host_names(&probing.policy);
     if let Host::Name(name) = &candidate.host {

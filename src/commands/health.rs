@@ -1,7 +1,8 @@
 //! `proxy-checker health`: asks a running service whether it lives. For health checks of containers
 //! whose images have no HTTP client.
 
-use super::serve::configured;
+use super::probe::values::duration;
+use super::serve::listens_at;
 use super::status::Failure;
 use crate::config::listen_address;
 use clap::Args;
@@ -13,8 +14,11 @@ use std::time::Duration;
 /// Longest answer that is read, in bytes.
 const ANSWER_MAX: u64 = 16 << 10;
 
-/// Arguments of `health`.
+/// Ask a running service whether it lives: for the health check of a container.
+///
+/// Of the configuration it needs where the API listens, and no secret.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = STATUS)]
 pub struct HealthArgs {
     /// Configuration file of the service, for api.addr; without it as `serve` finds it
     #[arg(long, short, value_name = "FILE", conflicts_with = "addr")]
@@ -25,10 +29,14 @@ pub struct HealthArgs {
     /// Ask whether it has published anything, even an empty pool, not only whether it lives
     #[arg(long)]
     ready: bool,
-    /// Longest time for the connection and the answer, each, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout: u64,
+    /// Longest time for the connection and the answer, each: 3s, 500ms, up to 1h; a bare number is
+    /// seconds
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
+    timeout: Duration,
 }
+
+const STATUS: &str = "\
+Exit status: 0 it answered 200; 1 it gave no answer or another one; 2 wrong usage.";
 
 /// Prints the answer and succeeds if its status is 200.
 ///
@@ -38,13 +46,13 @@ pub fn run(args: &HealthArgs, stdout: &mut dyn Write) -> Result<(), Failure> {
     let at = match &args.addr {
         Some(addr) => listen_address(addr).map_err(Failure::Usage)?,
         None => {
-            let config = configured(args.config.as_deref());
-            config.map_err(|e| Failure::Failed(e.to_string()))?.api.addr
+            let at = listens_at(args.config.as_deref());
+            at.map_err(|e| Failure::Failed(e.to_string()))?
         }
     };
     let at = reachable(at);
     let path = if args.ready { "/ready" } else { "/health" };
-    let (status, body) = ask(at, path, Duration::from_secs(args.timeout))
+    let (status, body) = ask(at, path, args.timeout)
         .map_err(|error| Failure::Failed(format!("{at}: no answer: {error}")))?;
     if status != 200 {
         let text = format!("{at}: {path} answers {status}: {}", body.escape_debug());
@@ -56,7 +64,7 @@ pub fn run(args: &HealthArgs, stdout: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Where a client of this host reaches who listens at `at`.
-fn reachable(mut at: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(mut at: SocketAddr) -> SocketAddr {
     match at.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => at.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => at.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -66,14 +74,13 @@ fn reachable(mut at: SocketAddr) -> SocketAddr {
 }
 
 /// Status and trimmed body of the answer.
-fn ask(at: SocketAddr, path: &str, within: Duration) -> io::Result<(u16, String)> {
+pub(super) fn ask(at: SocketAddr, path: &str, within: Duration) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&at, within)?;
     stream.set_read_timeout(Some(within))?;
     stream.set_write_timeout(Some(within))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n"
-    )?;
+    // In one piece: a server may answer and close before it has read a second one.
+    let question = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);
@@ -106,7 +113,7 @@ mod tests {
             config: None,
             addr: Some(addr),
             ready,
-            timeout: 5,
+            timeout: Duration::from_secs(5),
         };
         let mut said = Vec::new();
         let ended = run(&args, &mut said).map(|()| String::from_utf8(said).unwrap());

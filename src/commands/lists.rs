@@ -2,11 +2,12 @@
 
 use super::status::Failure;
 use crate::network::Network;
-use crate::sources::address::{AddressPolicy, DENY_PORTS};
+use crate::sources::address::AddressPolicy;
 use crate::sources::input::{Input, protocol_hint};
 use crate::sources::parse::{Format, Reading, Skip, Skipped};
 use proxy_shards::Scheme;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 /// Which addresses are taken.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -26,18 +27,28 @@ pub struct AddressArgs {
 }
 
 impl AddressArgs {
-    /// Which addresses may be dialled.
+    /// Which addresses may be dialled, where nothing else says so.
     pub fn policy(&self) -> AddressPolicy {
-        let deny_ports = match &self.deny_port[..] {
-            [] => DENY_PORTS,
-            named => named,
-        };
+        self.over(&AddressPolicy::default())
+    }
+
+    /// Which addresses may be dialled: each option that was given takes the place of what `file`
+    /// says of the same thing.
+    pub fn over(&self, file: &AddressPolicy) -> AddressPolicy {
         AddressPolicy {
-            allow_private: self.allow_private,
-            allow: self.allow_network[..].into(),
-            deny: self.deny_network[..].into(),
-            deny_ports: deny_ports.into(),
+            allow_private: self.allow_private || file.allow_private,
+            allow: given(&self.allow_network, &file.allow),
+            deny: given(&self.deny_network, &file.deny),
+            deny_ports: given(&self.deny_port, &file.deny_ports),
         }
+    }
+}
+
+/// The values of an option, or what holds without it.
+fn given<T: Copy>(option: &[T], otherwise: &Arc<[T]>) -> Arc<[T]> {
+    match option {
+        [] => Arc::clone(otherwise),
+        given => given.into(),
     }
 }
 
@@ -92,12 +103,12 @@ impl ListArgs {
         }
     }
 
-    /// How the lists are read.
-    pub fn reading(&self) -> Reading {
+    /// How the lists are read, where these addresses may be dialled.
+    pub fn reading(&self, addresses: AddressPolicy) -> Reading {
         Reading {
             hint: self.protocol,
             format: self.list_format,
-            addresses: self.addresses.policy(),
+            addresses,
         }
     }
 }
@@ -161,12 +172,32 @@ mod tests {
     }
 
     #[test]
+    fn an_option_takes_the_place_of_what_a_file_says_of_the_same_thing() {
+        let file = AddressPolicy {
+            allow_private: true,
+            deny: ["10.1.0.0/16".parse().unwrap()].into(),
+            deny_ports: [8080].into(),
+            ..AddressPolicy::default()
+        };
+        assert_eq!(lists("check a.txt").addresses.over(&file), file);
+        let options = "check --deny-network 10.2.0.0/16 a.txt";
+        let policy = lists(options).addresses.over(&file);
+        let allows = |ip: &str| policy.allows(ip.parse().unwrap());
+        assert!(allows("10.1.0.1") && !allows("10.2.0.1"));
+        assert!(!policy.allows_port(8080) && policy.allows_port(25));
+    }
+
+    #[test]
     fn without_options_the_defaults_hold() {
-        let reading = lists("parse list.txt").reading();
+        let read = |options: &str| {
+            let lists = lists(options);
+            lists.reading(lists.addresses.policy())
+        };
+        let reading = read("parse list.txt");
         assert_eq!(reading.addresses, AddressPolicy::default());
         assert_eq!(reading.format, Format::Auto);
-        let all_ports = lists("parse --deny-port 0 --list-format JSON list.txt");
-        assert!(all_ports.addresses.policy().allows_port(25));
-        assert_eq!(all_ports.reading().format, Format::Json);
+        let all_ports = read("parse --deny-port 0 --list-format JSON list.txt");
+        assert!(all_ports.addresses.allows_port(25));
+        assert_eq!(all_ports.format, Format::Json);
     }
 }

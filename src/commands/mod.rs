@@ -7,12 +7,15 @@ mod reach;
 pub mod status;
 
 pub mod check;
+pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod health;
 pub mod import;
 pub mod judge;
+pub mod man;
 pub mod parse;
 pub mod save;
 pub mod serve;

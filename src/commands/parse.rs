@@ -9,6 +9,10 @@ use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
+/// How it ends, for its help.
+pub const STATUS: &str = "\
+Exit status: 0 at least one proxy was found; 1 none was found, or nothing could be read; 2 wrong usage.";
+
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -38,7 +42,7 @@ pub fn run(
     stderr: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut report = Report::default();
-    let mut reader = Inputs::new(lists.reading(), Limits::default());
+    let mut reader = Inputs::new(lists.reading(lists.addresses.policy()), Limits::default());
     let mut lines = BufWriter::new(stdout);
     for input in &lists.inputs()? {
         let held = reader.read(input, &mut |found| {

@@ -2,12 +2,13 @@
 //! how long one waits. The same options mean the same in both.
 
 mod file;
-mod values;
+pub(super) mod values;
 
 use super::status::Failure;
 use crate::config::{JUDGE_SECRET_ENV, judge_secret};
+use crate::sources::address::AddressPolicy;
 use clap::{Args, value_parser};
-use file::checker_block;
+use file::{Checking, checking};
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyError, PolicyOptions};
 use proxy_shards::target::{Field, Secret, TargetOptions};
@@ -22,7 +23,8 @@ const CONTROL_EVERY: Duration = Duration::from_secs(5);
 #[derive(Args, Clone, Debug)]
 pub(super) struct ProbeArgs {
     /// Take targets, expectations, timeouts and retries from the `checker` block of this
-    /// configuration file; options given beside it win
+    /// configuration file, and which addresses are dialled from its `aggregator` block; options given
+    /// beside it win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The page that is fetched through each proxy; https also proves that it can tunnel
@@ -63,8 +65,8 @@ pub(super) struct ProbeArgs {
     /// proxies can reach. A target that is down then looks like dead proxies
     #[arg(long)]
     no_control_probe: bool,
-    /// Time for one attempt on one proxy, all in all: 15s, 500ms, 1m; a bare number is seconds
-    /// [default: 15s]
+    /// Time for one attempt on one proxy, all in all: 15s, 500ms, 1m, up to 1h; a bare number is
+    /// seconds [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// The part of it that connecting to the proxy may take [default: 5s, or the timeout if shorter]
@@ -79,6 +81,8 @@ pub(super) struct Probing {
     pub(super) policy: ProbePolicy,
     /// Time between two rounds of probes without a proxy; `None`: there are none.
     pub(super) control: Option<Duration>,
+    /// Which addresses a configuration file lets be dialled, where no option says otherwise.
+    pub(super) addresses: AddressPolicy,
     /// What is odd, for the person who asked.
     pub(super) warnings: Vec<String>,
 }
@@ -110,6 +114,7 @@ impl ProbeArgs {
             None => Probing {
                 policy: own,
                 control: Some(CONTROL_EVERY),
+                addresses: AddressPolicy::default(),
                 warnings: Vec::new(),
             },
             Some(path) => self.over(path, own, mode, retries, env)?,
@@ -218,7 +223,11 @@ impl ProbeArgs {
         retries: Option<u8>,
         env: Env<'_>,
     ) -> Result<Probing, Failure> {
-        let (checker, warnings) = checker_block(path, env)?;
+        let Checking {
+            checker,
+            addresses,
+            warnings,
+        } = checking(path, env)?;
         let mut policy = (*checker.policy).clone();
         let targets = self.test_url.is_some() || self.judge.is_some();
         if targets {
@@ -241,6 +250,7 @@ impl ProbeArgs {
         Ok(Probing {
             policy,
             control: checker.control,
+            addresses,
             warnings,
         })
     }

@@ -13,7 +13,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::api::{self, ApiState, Settings};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Problem, Warning, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets};
 use crate::io::Plan;
 use crate::logging;
@@ -38,6 +38,11 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
+
+/// How it ends, for its help.
+pub const STATUS: &str = "\
+Exit status: 0 SIGTERM or Ctrl-C ended it in good order; 1 it could not start, or a part of it died; \
+2 wrong usage; 130 a second Ctrl-C ended it at once; 143 a second SIGTERM did.";
 
 /// Longest time from the signal to the end of the process.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
@@ -78,6 +83,54 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
 pub fn configured(config_path: Option<&Path>) -> Result<Config, ConfigError> {
     let (config, _warnings) = Place::find(config_path).load()?;
     Ok(config)
+}
+
+/// The same where each secret that is not set has something that stands in for it.
+///
+/// # Errors
+/// It cannot be read, or does not validate even so.
+pub fn configured_without_secrets(config_path: Option<&Path>) -> Result<Config, ConfigError> {
+    let env = with_stand_ins(&place::environment);
+    let (config, _warnings) = Place::find(config_path).load_with(&env)?;
+    Ok(config)
+}
+
+/// What is wrong with the configuration that [`run`] would start with, and what is odd about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// Where it is from.
+    pub place: String,
+    /// With any of these the service does not start.
+    pub problems: Vec<Problem>,
+    /// With these it does.
+    pub warnings: Vec<Warning>,
+}
+
+/// Looks for them; `without_secrets`: where no secret is set something stands in for it.
+pub fn examined(config_path: Option<&Path>, without_secrets: bool) -> Findings {
+    let stand_ins = with_stand_ins(&place::environment);
+    let env: &dyn Fn(&str) -> Option<String> = match without_secrets {
+        true => &stand_ins,
+        false => &place::environment,
+    };
+    let place = Place::find(config_path);
+    let (problems, warnings) = match place.file() {
+        Some(path) => Config::examine(path, env),
+        None => Default::default(),
+    };
+    Findings {
+        place: place.to_string(),
+        problems,
+        warnings,
+    }
+}
+
+/// Where [`run`] would listen, whatever else is wrong with the configuration.
+///
+/// # Errors
+/// It cannot be read, or `api.addr` is wrong.
+pub fn listens_at(config_path: Option<&Path>) -> Result<SocketAddr, ConfigError> {
+    Place::find(config_path).api_addr()
 }
 
 /// The running threads.

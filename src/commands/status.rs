@@ -1,5 +1,7 @@
 //! How a command ends: the exit statuses, and why it did not do its work.
 
+use std::io::{self, ErrorKind, Write};
+
 /// Exit status of a command that could not do its work.
 pub const EXIT_FAILED: u8 = 1;
 /// Exit status of a command that was called wrongly.
@@ -29,3 +31,18 @@ impl Failure {
         }
     }
 }
+
+/// Writes all that a command prints. That nobody reads on, as in `| head`, is no failure.
+pub(super) fn print(text: &[u8], stdout: &mut dyn Write) -> Result<(), Failure> {
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    written.or_else(|error: io::Error| match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::Failed(format!(
+            "cannot write to standard output: {error}"
+        ))),
+    })
+}
+
+/// How a command ends that only prints something, for its help.
+pub(super) const PRINTS: &str =
+    "Exit status: 0 it was printed; 1 it could not be written; 2 wrong usage.";

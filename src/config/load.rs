@@ -1,11 +1,12 @@
 //! Where a configuration comes from: a file, a text, or what is built in.
 
-use super::problem::{ConfigError, Report, Warning};
+use super::problem::{ConfigError, Problem, Report, Warning};
 use super::raw::RawConfig;
 use super::serving::Env;
-use super::{Config, check, json, shape};
+use super::{Config, check, json, serving, shape};
 use std::fs::File;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// Longest file that is read, in bytes.
@@ -17,17 +18,37 @@ pub const EXAMPLE: &str = include_str!("../../config.example.json");
 impl Config {
     /// Reads and checks the file at `path`; `env` gives the environment variables that it names.
     pub fn load(path: &Path, env: Env<'_>) -> Result<(Config, Vec<Warning>), ConfigError> {
-        let name = path.display().to_string();
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let (config, report) = loaded(path, env);
+        finish(config, report, path.display().to_string())
+    }
+
+    /// What is wrong with the file at `path`, and what is odd about it, though more may be wrong.
+    pub fn examine(path: &Path, env: Env<'_>) -> (Vec<Problem>, Vec<Warning>) {
+        let (_, report) = loaded(path, env);
+        (report.problems, report.warnings)
+    }
+
+    /// Only where the API listens by the file at `path`. Nothing else of it needs to be right, nor the
+    /// secrets to be there that it names.
+    pub fn api_addr(path: &Path) -> Result<SocketAddr, ConfigError> {
         let mut report = Report::default();
-        let config = match read(path) {
-            Ok(text) => from_text(&text, folder, env, &mut report),
+        let raw = match read(path) {
+            Ok(text) => raw(&text, &mut report),
             Err(text) => {
                 report.problem("", text);
                 None
             }
         };
-        finish(config, report, name)
+        let addr = raw.map(|raw| {
+            let elsewhere = std::mem::take(&mut report.problems);
+            let of_it = elsewhere
+                .into_iter()
+                .filter(|p| "api.addr".starts_with(&p.place));
+            report.problems.extend(of_it);
+            serving::addr(&raw.api, &mut report)
+        });
+        let addr = addr.filter(|_| report.problems.is_empty());
+        finish(addr, report, path.display().to_string()).map(|(addr, _)| addr)
     }
 
     /// Checks `text` as the content of the file `name`; relative paths start at its folder.
@@ -56,13 +77,26 @@ impl Config {
     }
 }
 
-fn finish(
-    config: Option<Config>,
+fn loaded(path: &Path, env: Env<'_>) -> (Option<Config>, Report) {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut report = Report::default();
+    let config = match read(path) {
+        Ok(text) => from_text(&text, folder, env, &mut report),
+        Err(text) => {
+            report.problem("", text);
+            None
+        }
+    };
+    (config, report)
+}
+
+fn finish<T>(
+    checked: Option<T>,
     report: Report,
     file: String,
-) -> Result<(Config, Vec<Warning>), ConfigError> {
-    config
-        .map(|config| (config, report.warnings))
+) -> Result<(T, Vec<Warning>), ConfigError> {
+    checked
+        .map(|checked| (checked, report.warnings))
         .ok_or(ConfigError {
             file,
             problems: report.problems,

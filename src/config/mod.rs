@@ -24,6 +24,7 @@ mod targets;
 mod change;
 mod load;
 mod problem;
+mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,8 @@ pub use cors::Origins;
 pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
 pub use redis::RedisPlace;
-pub use secret::{JUDGE_SECRET_ENV, judge_secret};
+pub use schema::schema;
+pub use secret::{JUDGE_SECRET_ENV, judge_secret, with_stand_ins};
 pub use serving::{API_PATHS, listen_address};
 
 use crate::network::Network;

@@ -34,6 +34,16 @@ pub fn judge_secret(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<
     }
 }
 
+/// What stands in for each secret that `env` does not have, so that the rest of a configuration can be
+/// looked at where the secrets are not.
+pub fn with_stand_ins(env: &dyn Fn(&str) -> Option<String>) -> impl Fn(&str) -> Option<String> {
+    const STAND_IN: &str = "no secret: it stands in for one";
+    move |name| {
+        let value = env(name).filter(|value| !value.trim().is_empty());
+        Some(value.unwrap_or_else(|| STAND_IN.to_owned()))
+    }
+}
+
 /// The form of a name that a shell can set.
 pub(super) fn is_variable_name(name: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -67,6 +77,14 @@ mod tests {
             assert!(error.contains("`openssl rand -hex 32`"), "{error}");
             assert!(!error.contains("fifteen"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_stand_in_is_as_good_as_a_secret_and_takes_the_place_of_none() {
+        let env = |name: &str| (name == "SET").then(|| "its own value".to_owned());
+        let env = with_stand_ins(&env);
+        assert_eq!(env("SET").as_deref(), Some("its own value"));
+        assert!(judge_secret("UNSET", &env).is_ok());
     }
 
     #[test]

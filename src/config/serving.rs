@@ -31,12 +31,7 @@ pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// The block, checked; keys come from `env`.
 pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
     let default = RawApi::default();
-    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let addr = match raw.addr.trim() {
-        "" => default.addr.as_str(),
-        addr => addr,
-    };
-    let addr = report.take("api.addr", listen_address(addr), here);
+    let addr = addr(raw, report);
     let keys = match raw.enable_api_key_auth {
         true => report.take(
             "api.api_key_env",
@@ -85,6 +80,16 @@ pub(super) fn api(raw: &RawApi, env: Env<'_>, report: &mut Report) -> Api {
         report.problem("api.enable_api_key_auth", text);
     }
     api
+}
+
+/// `api.addr` alone, checked.
+pub(super) fn addr(raw: &RawApi, report: &mut Report) -> SocketAddr {
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let addr = match raw.addr.trim() {
+        "" => &RawApi::default().addr,
+        addr => addr,
+    };
+    report.take("api.addr", listen_address(addr), here)
 }
 
 impl Api {

@@ -436,3 +436,25 @@ fn nesting_without_end_is_an_error() {
     let error = Config::from_json(&"[".repeat(100_000), "config.json", &env).unwrap_err();
     assert!(error.to_string().contains("recursion limit"), "{error}");
 }
+
+#[test]
+fn where_the_api_listens_is_known_of_a_file_that_is_wrong_elsewhere() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let addr = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        Config::api_addr(file.path()).map_err(|error| error.to_string())
+    };
+    let of = |text: &str| addr(text).map(|addr| addr.to_string());
+    let keys = r#"{"api": {"addr": ":99", "enable_api_key_auth": true}, "checker": {"x": 1}}"#;
+    assert_eq!(of(keys).as_deref(), Ok("0.0.0.0:99"));
+    assert_eq!(of("{}").as_deref(), Ok("127.0.0.1:8083"));
+    for (text, word) in [
+        ("{", "line 1"),
+        (r#"{"api": {"addr": 8083}}"#, "api.addr"),
+        (r#"{"api": {"addr": "8083"}}"#, "api.addr"),
+        (r#"{"api": 8083}"#, "api"),
+    ] {
+        let error = addr(text).unwrap_err();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+}

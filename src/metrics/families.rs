@@ -52,7 +52,7 @@ families! {
     SCRAPED: "proxies_scraped_total" COUNTER ["source"] "Candidates found in the lists of a source, added up over the lists seen at scrapes.";
     SOURCE_UP: "source_up" GAUGE ["source"] "1 if the last fetch of the source gave a list; absent before the first.";
     SOURCE_CANDIDATES: "source_candidates" GAUGE ["source"] "Candidates in the last good list of the source.";
-    BUILD_INFO: "build_info" GAUGE ["version"] "Always 1; its label names the version that runs.";
+    BUILD_INFO: "build_info" GAUGE ["version", "commit"] "Always 1; its labels name the version that runs, and the commit it was built from.";
 
     // Recorded where they happen.
     API_REQUESTS: "api_requests_total" COUNTER ["method", "endpoint", "status"] "Requests answered by the API, by route.";

@@ -5,6 +5,7 @@ use super::lists::Lists;
 use super::page::Page;
 use crate::lanes::LaneStat;
 use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep, TargetStat};
+use crate::version;
 use proxy_shards::tally::LATENCY_BUCKETS_MS;
 use proxy_shards::{Cause, Protocol, Tally, Verdict};
 use std::time::SystemTime;
@@ -37,7 +38,10 @@ pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: 
         &row::BY_PROTOCOL,
         Protocol::ALL.map(|p| ([p.label()], snapshot.pool.of(p).len() as f64)),
     );
-    page.put(&row::BUILD_INFO, [([env!("CARGO_PKG_VERSION")], 1.0)]);
+    page.put(
+        &row::BUILD_INFO,
+        [([version::NUMBER, version::COMMIT], 1.0)],
+    );
 }
 
 fn put_probes(page: &mut Page, probes: &Tally) {

@@ -2,8 +2,9 @@
 
 use super::{StoreError, io_error};
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Held as long as the store is open.
@@ -33,6 +34,59 @@ impl Lock {
     }
 }
 
+/// Whether another process has the store at `path` open, and which, if the kernel says so. Nothing is
+/// made or changed.
+pub(super) fn held_by(path: &Path) -> Option<Holder> {
+    let file = File::open(beside(path, "lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let inode = file.metadata().map(|meta| meta.ino());
+            let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+            Some(Holder {
+                path: path.to_owned(),
+                pid: inode.ok().and_then(|inode| holder(&locks, inode)),
+            })
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// The process that has a store open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Where the store is.
+    pub path: PathBuf,
+    /// Its number; unknown if it is in another container, for instance.
+    pub pid: Option<u32>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(pid) = self.pid else {
+            return f.write_str("another process");
+        };
+        write!(f, "process {pid}")?;
+        match fs::read_to_string(format!("/proc/{pid}/comm")) {
+            Ok(name) => write!(f, " ({})", name.trim().escape_debug()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Who holds a lock on `inode`, by the lines of `/proc/locks` (proc_locks(5)):
+/// `1: FLOCK  ADVISORY  WRITE 4242 08:02:131 0 EOF`.
+fn holder(locks: &str, inode: u64) -> Option<u32> {
+    let holds = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let (kind, _, _, pid) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let place = words.next()?.rsplit(':').next()?;
+        // 0 is a process that cannot be seen from here.
+        let pid = pid.parse().ok().filter(|&pid| pid != 0);
+        pid.filter(|_| kind == "FLOCK" && place.parse() == Ok(inode))
+    };
+    locks.lines().find_map(holds)
+}
+
 /// `path` with a further extension.
 pub(super) fn beside(path: &Path, extension: &str) -> PathBuf {
     let mut name = OsString::from(path);
@@ -46,5 +100,35 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_store_open_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        assert_eq!(held_by(&store), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let lock = Lock::take(&store).unwrap();
+        let holder = held_by(&store).unwrap();
+        // Where /proc/locks is hidden, nobody knows.
+        assert!(holder.pid.is_none_or(|pid| pid == std::process::id()));
+        drop(lock);
+        assert_eq!(held_by(&store), None, "the file of the lock stays");
+    }
+
+    #[test]
+    fn a_lock_of_another_kind_or_file_or_nobody_is_not_taken_for_it() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 08:02:131 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 22 08:02:1310 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 0 08:02:131 0 EOF\n\
+                     nonsense\n\
+                     4: FLOCK  ADVISORY  WRITE 44 00:2f:131 0 EOF\n";
+        assert_eq!(holder(locks, 131), Some(44));
+        assert_eq!(holder(locks, 13), None);
     }
 }

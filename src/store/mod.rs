@@ -26,6 +26,7 @@ mod contract;
 
 pub use aside::Recovered;
 pub use entries::Entries;
+pub use lock::Holder;
 pub use merge::Merged;
 
 use crate::config::Backend;
@@ -132,6 +133,11 @@ pub trait Store: Send {
     fn recovered(&mut self) -> Option<Recovered> {
         None
     }
+}
+
+/// The process of this host that has the store open, if the store is on this host and there is one.
+pub fn holder(backend: &Backend) -> Option<Holder> {
+    backend.path().and_then(lock::held_by)
 }
 
 /// Opens the store, for this process alone.

@@ -247,6 +247,36 @@ fn a_shard_that_is_held_up_says_by_how_much() {
 }
 
 #[test]
+fn a_deadline_that_passes_while_the_shard_is_held_up_is_no_verdict() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let engine = engine(1, 4, policy(1_000, 0));
+    engine.submit(0, vec![job(0, proxy.local_addr().unwrap())]);
+    let (tell, asked) = unbounded();
+    let answer_the_second_time = move || {
+        let accept = || {
+            let (mut stream, _) = proxy.accept().unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+            stream
+        };
+        let _never_answered = accept();
+        tell.send(()).unwrap();
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        accept().write_all(answer).unwrap();
+    };
+    thread::spawn(answer_the_second_time);
+    asked.recv_timeout(PATIENCE).unwrap();
+    engine.shards[0].tell(Mail::Stall(Duration::from_millis(1_500)));
+    let (mut records, mut late) = (Vec::new(), 0);
+    while records.is_empty() {
+        let report = engine.reports().recv_timeout(PATIENCE).unwrap();
+        late += report.tally.verdicts[Verdict::LocalLate as usize];
+        records = report.records;
+    }
+    let (verdict, attempts) = (records[0].verdict, records[0].attempts);
+    assert_eq!((verdict, attempts, late), (Verdict::Alive, 2, 1));
+}
+
+#[test]
 fn a_new_policy_counts_for_the_jobs_that_wait() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = silent.local_addr().unwrap();

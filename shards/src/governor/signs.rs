@@ -3,12 +3,13 @@
 use crate::tally::Tally;
 use crate::verdict::Verdict;
 
-/// The local verdicts that fewer lanes can end: each lane holds a slot, a port, and memory of the
-/// kernel. No network, no name and no target are trouble of another kind.
-pub const HOST_ERRORS: [Verdict; 3] = [
+/// The local verdicts that fewer lanes can end: each lane holds a slot, a port, memory of the
+/// kernel, and time of a shard. No network, no name and no target are trouble of another kind.
+pub const HOST_ERRORS: [Verdict; 4] = [
     Verdict::LocalDescriptors,
     Verdict::LocalPorts,
     Verdict::LocalMemory,
+    Verdict::LocalLate,
 ];
 
 /// Local errors are trouble from this share of the probes that ended on: one in so many.

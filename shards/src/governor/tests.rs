@@ -206,7 +206,7 @@ fn one_hiccup_and_one_error_among_thousands_change_nothing() {
         ..Signs::default()
     };
     let rare = Signs {
-        errors: [1, 0, 0],
+        errors: [1, 0, 0, 0],
         ended: 10_000,
         cpu_percent: Some(50),
         ..Signs::default()
@@ -239,7 +239,7 @@ fn a_second_without_a_measurement_is_like_the_one_before() {
 fn lanes_that_nobody_waits_for_are_not_raised() {
     let mut governor = governor(1_000);
     let trouble = Signs {
-        errors: [0, 0, 9],
+        errors: [0, 0, 9, 0],
         ended: 9,
         in_flight: 500,
         demand: 1_000,
@@ -271,7 +271,7 @@ fn errors_while_few_lanes_are_asked_for_take_none_away() {
     let mut governor = governor(20_000);
     for look in 1..1_000 {
         let stray = Signs {
-            errors: [0, 0, 1],
+            errors: [0, 0, 1, 0],
             ended: 3,
             in_flight: 10,
             demand: 30,
@@ -286,7 +286,7 @@ fn errors_while_few_lanes_are_asked_for_take_none_away() {
 fn errors_of_before_a_step_are_not_held_against_the_lanes_after_it() {
     let mut governor = governor(1_000);
     let trouble = Signs {
-        errors: [5, 0, 0],
+        errors: [5, 0, 0, 0],
         ended: 5,
         in_flight: 100,
         demand: 1_000,
@@ -309,7 +309,7 @@ fn another_wish_counts_at_once_unless_lanes_are_held_back() {
     governor.set_rule(rule(2_000));
     assert_eq!(governor.lanes(), 2_000);
     let trouble = Signs {
-        errors: [5, 0, 0],
+        errors: [5, 0, 0, 0],
         ended: 5,
         demand: 2_000,
         ..Signs::default()
@@ -343,7 +343,7 @@ fn whatever_is_seen_lanes_stay_between_the_floor_and_the_wish() {
                 _ => 0,
             };
             let signs = Signs {
-                errors: [some(&mut rng), some(&mut rng), some(&mut rng)],
+                errors: HOST_ERRORS.map(|_| some(&mut rng)),
                 ended: rng.u64(0..3_000),
                 in_flight: rng.usize(0..rule.wish * 2),
                 demand: rng.usize(0..rule.wish * 2),

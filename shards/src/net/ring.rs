@@ -7,6 +7,7 @@ use super::enter::enter;
 use super::settle::Look;
 use super::slot::{Given, Slot, Step, Tag};
 use super::wheel::{self, Due, Wheel};
+use crate::lag::{self, Delays};
 use crate::tuning::{TaskRun, Tuning};
 use io_uring::{IoUring, cqueue, opcode, squeue, types};
 use std::cell::{Cell, RefCell, RefMut};
@@ -63,6 +64,8 @@ pub(crate) struct Ring {
     /// Its number.
     pub(super) ticks: Cell<u32>,
     pub(super) now: Cell<Instant>,
+    /// How late ticks were seen: they wait in line with every other completion.
+    pub(crate) delays: Delays,
     pub(super) in_kernel: Cell<usize>,
     cancelled: Cell<bool>,
     pub(super) completions: Cell<u64>,
@@ -105,6 +108,7 @@ impl Ring {
             ticks_at: Cell::new(None),
             ticks: Cell::new(0),
             now: Cell::new(now),
+            delays: Delays::default(),
             in_kernel: Cell::new(0),
             cancelled: Cell::new(false),
             completions: Cell::new(0),
@@ -240,16 +244,18 @@ impl Ring {
         }
     }
 
-    /// Has the ring tick when the first bucket of the wheel comes up. A tick that is under way for a
-    /// later one does not count any more.
+    /// Has the ring tick when the first bucket of the wheel comes up, or sooner, so that it is known
+    /// how late it is. A tick that is under way for a later one does not count any more.
     pub(super) fn push_tick(&self) {
         let due_at = self.wheel.borrow().due_at();
-        self.ticks_at.set(due_at);
-        let Some(at) = due_at else { return };
+        let now = Instant::now();
+        let at = due_at.map(|at| at.min(now + lag::TICK));
+        self.ticks_at.set(at);
+        let Some(at) = at else { return };
         self.ticks.set(self.ticks.get().wrapping_add(1));
         let mut tick = self.tick.borrow_mut();
         // Should the last one not be submitted yet, it comes with this one, which is sooner.
-        **tick = at.saturating_duration_since(Instant::now()).into();
+        **tick = at.saturating_duration_since(now).into();
         let tag = Tag {
             slot: 0,
             turn: self.ticks.get(),

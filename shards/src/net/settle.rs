@@ -26,7 +26,12 @@ impl Ring {
             Step::Close => {}
             Step::Cancel => self.cancel_missed(tag),
             // What is due is looked at behind the round, and only then is it known what is next.
-            Step::Tick if tag.turn == self.ticks.get() => self.ticks_at.set(None),
+            Step::Tick if tag.turn == self.ticks.get() => {
+                if let Some(at) = self.ticks_at.take() {
+                    self.delays
+                        .add(self.now.get().saturating_duration_since(at));
+                }
+            }
             Step::Tick => {}
             Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
                 self.finish(tag, completion)

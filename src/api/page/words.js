@@ -21,6 +21,7 @@ const VERDICTS = {
   local_descriptors: "this host: out of descriptors",
   local_ports: "this host: out of ports",
   local_memory: "this host: out of memory",
+  local_late: "this host: its CPUs were late",
   local_network: "this host: no network towards it",
   local_names: "its name could not be resolved",
   local_target: "the target does not answer without a proxy either",

@@ -1,11 +1,13 @@
 //! A check as its reader sees it: which candidates have their verdict, counted and as rows.
 
 use super::list::List;
+use super::occupation::Occupation;
 use super::progress::{self, Counts};
 use super::rows::Rows;
 use indicatif::ProgressBar;
-use proxy_shards::{Record, Tally, Verdict};
+use proxy_shards::{Record, Report, Verdict};
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// A check under way: what has ended, and where its rows go.
 pub(super) struct Check<'a, W: Write> {
@@ -13,6 +15,7 @@ pub(super) struct Check<'a, W: Write> {
     rows: Rows<W>,
     pub(super) bar: ProgressBar,
     counts: Counts,
+    occupation: Occupation,
     /// By index: whether the candidate has its verdict.
     ended: Vec<bool>,
 }
@@ -24,6 +27,7 @@ impl<'a, W: Write> Check<'a, W> {
             rows,
             bar,
             counts: Counts::default(),
+            occupation: Occupation::default(),
             ended: vec![false; list.len()],
         }
     }
@@ -42,9 +46,14 @@ impl<'a, W: Write> Check<'a, W> {
         self.rows.push(self.list, index, record)
     }
 
-    /// Lanes were held by the probes that were counted there.
-    pub(super) fn held(&mut self, tally: &Tally) {
-        self.counts.add_held(tally.latency_us_sum);
+    /// A shard says what its lanes did.
+    pub(super) fn note(&mut self, report: &Report) {
+        self.occupation.note(report);
+    }
+
+    /// There were so many lanes for `span`.
+    pub(super) fn had(&mut self, lanes: usize, span: Duration) {
+        self.occupation.had(lanes, span);
     }
 
     /// Gives every candidate that has none yet the same verdict, unprobed.
@@ -74,10 +83,10 @@ impl<'a, W: Write> Check<'a, W> {
     }
 
     /// Writes what waited for the end, with the bar out of the way.
-    pub(super) fn finish(self) -> io::Result<Counts> {
+    pub(super) fn finish(self) -> io::Result<(Counts, Occupation)> {
         self.bar.finish_and_clear();
         self.rows.finish(self.list)?;
-        Ok(self.counts)
+        Ok((self.counts, self.occupation))
     }
 
     pub(super) fn complete(&self) -> bool {

@@ -140,6 +140,7 @@ fn meaning(verdict: Verdict) -> &'static str {
         Verdict::LocalDescriptors
         | Verdict::LocalPorts
         | Verdict::LocalMemory
+        | Verdict::LocalLate
         | Verdict::LocalTarget
         | Verdict::LocalCancelled
         | Verdict::LocalFault => "it could not be tried",

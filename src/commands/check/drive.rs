@@ -72,6 +72,7 @@ pub(super) fn drive<W: Write>(
 ) -> io::Result<End> {
     let mut drive = Drive::new(&shards, outside, check, direct);
     let end = drive.probe_all();
+    drive.count_lanes();
     let every_record_counts = !drive.controlled;
     // Also after an error: probes under way end here, not behind our back.
     let rest = shards.stop(Duration::ZERO);
@@ -100,6 +101,8 @@ struct Drive<'d, 'a, 'e, S: Shards, O: Outside, W: Write> {
     addresses: Addresses,
     patience: Patience,
     lanes: Lanes,
+    /// Until when they are counted.
+    counted: Duration,
     meter: Meter,
     err: &'e mut dyn Write,
     feed: Feed,
@@ -129,6 +132,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
             addresses: direct.addresses,
             patience: direct.patience,
             lanes: direct.lanes,
+            counted: outside.now(),
             meter: Meter::start(),
             err: direct.err,
             first_rounds: 0,
@@ -167,7 +171,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
     fn absorb(&mut self, report: Report) -> io::Result<()> {
         self.lanes.note(&report);
         self.feed.ended(report.shard, report.records.len());
-        self.check.held(&report.tally);
+        self.check.note(&report);
         for record in &report.records {
             self.take(record)?;
         }
@@ -189,7 +193,7 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
         let network = record.verdict == Verdict::LocalNetwork;
         match () {
             () if !alive && back.began_ms < self.relearnt_ms => self.void(record),
-            () if self.is_passing(record) => self.again(back.index, Again::HostShort, record),
+            () if let Some(reason) = self.passing(record) => self.again(back.index, reason, record),
             () if self.control.is_proof(record, Protocols::NONE)
                 && !(network && self.controlled) =>
             {

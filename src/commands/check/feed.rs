@@ -14,6 +14,10 @@ const TARGET_DOWN_MAX: u8 = 3;
 /// the shard's own retries last 750 ms each time, so that the host has most of a minute.
 const HOST_SHORT_MAX: u8 = 60;
 
+/// How often because this host's CPUs were late, while there come to be fewer lanes: each time the
+/// shard has made the probe four times, so that it may take as many timeouts.
+const HOST_LATE_MAX: u8 = 10;
+
 /// Why a candidate is probed again.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Again {
@@ -21,6 +25,8 @@ pub(super) enum Again {
     TargetDown,
     /// This host had no ports or memory for more.
     HostShort,
+    /// This host's CPUs were late.
+    HostLate,
 }
 
 impl Again {
@@ -28,6 +34,7 @@ impl Again {
         match self {
             Again::TargetDown => TARGET_DOWN_MAX,
             Again::HostShort => HOST_SHORT_MAX,
+            Again::HostLate => HOST_LATE_MAX,
         }
     }
 }
@@ -56,7 +63,7 @@ pub(super) struct Feed {
     dispatch: Dispatch,
     stands: Vec<Stand>,
     /// How often each was probed again, for each reason; few ever are.
-    again: HashMap<u32, [u8; 2]>,
+    again: HashMap<u32, [u8; 3]>,
 }
 
 impl Feed {

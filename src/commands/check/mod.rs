@@ -9,6 +9,7 @@ mod feed;
 mod interrupts;
 mod list;
 pub(super) mod names;
+mod occupation;
 mod outside;
 mod progress;
 mod rows;
@@ -31,6 +32,7 @@ use direct::Addresses;
 use drive::{Direct, End, Patience};
 use interrupts::Watch;
 use list::List;
+use occupation::Occupation;
 use outside::Outdoors;
 use progress::Counts;
 use proxy_shards::{Candidate, Engine, EngineOptions, Record, Tuning, Verdict};
@@ -40,7 +42,7 @@ use std::io::{self, ErrorKind, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Checks what `args` name: rows to `out`, the rest to `err`. Returns the exit status: 0 if it ran,
 /// also when the reader of `out` went away, 130 if it was interrupted.
@@ -52,9 +54,9 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
     for warning in &probing.warnings {
         warn(err, warning);
     }
-    let addresses = args.lists.addresses.policy();
+    let addresses = args.lists.addresses.over(&probing.addresses);
     let watch = Watch::start().map_err(|e| failed("cannot watch for signals", e))?;
-    let mut list = read(args, err)?;
+    let mut list = read(args, &addresses, err)?;
     let interrupts = watch.lists_read();
     let started = Instant::now();
     let goals = Goals::new(&probing.policy);
@@ -64,7 +66,6 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
         names.sort_unstable();
         names.dedup();
     }
-    let mut lanes_at_work = None;
     let end = match names::resolve(names, names::system, &interrupts) {
         Some(found) => {
             let targets = Addresses::new(&probing.policy, &found);
@@ -78,13 +79,8 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
                 lanes,
                 err,
             };
-            let lanes = engine.lanes_per_shard() * engine.shards();
             print(args, &list, goals, out, |check| {
-                let began = Instant::now();
-                let end = drive::drive(engine, check, direct, &Outdoors::new(&interrupts));
-                // Where they are governed there were not always as many.
-                lanes_at_work = (!args.adaptive).then(|| (lanes, began.elapsed()));
-                end
+                drive::drive(engine, check, direct, &Outdoors::new(&interrupts))
             })
         }
         None => print(args, &list, goals, out, |check| {
@@ -92,13 +88,12 @@ pub fn run(args: &CheckArgs, out: impl Write, err: &mut dyn Write) -> Result<u8,
             Ok(End::Interrupted)
         }),
     };
-    conclude(end, started, lanes_at_work, err)
+    conclude(end, started, err)
 }
 
 /// Reads every input; what an earlier one has is a duplicate in the next.
-fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
-    let mut reader = Inputs::new(args.lists.reading(), Limits::default());
-    let addresses = args.lists.addresses.policy();
+fn read(args: &CheckArgs, addresses: &AddressPolicy, err: &mut dyn Write) -> Result<List, Failure> {
+    let mut reader = Inputs::new(args.lists.reading(addresses.clone()), Limits::default());
     let read = |input: &Input, candidates: &mut Vec<Candidate>| {
         let mut take = |mut found| {
             candidates.append(&mut found);
@@ -106,7 +101,7 @@ fn read(args: &CheckArgs, err: &mut dyn Write) -> Result<List, Failure> {
         };
         let held = reader.read(input, &mut take);
         held.map(drop)
-            .map_err(|error| unreadable(input, &error, &addresses))
+            .map_err(|error| unreadable(input, &error, addresses))
     };
     List::gather(&args.lists.inputs()?, read, err)
 }
@@ -187,7 +182,7 @@ fn print<W: Write>(
     goals: Goals,
     out: W,
     work: impl FnOnce(&mut Check<'_, progress::Beside<W>>) -> io::Result<End>,
-) -> io::Result<(End, Counts)> {
+) -> io::Result<(End, Counts, Occupation)> {
     let bar = progress::bar(list.len());
     let beside = progress::Beside {
         bar: bar.clone(),
@@ -196,17 +191,17 @@ fn print<W: Write>(
     let rows = Rows::new(args.format, args.all, goals, beside)?;
     let mut check = Check::new(list, rows, bar);
     let end = work(&mut check)?;
-    Ok((end, check.finish()?))
+    let (counts, occupation) = check.finish()?;
+    Ok((end, counts, occupation))
 }
 
 /// Says how it ended, and finds the exit status for it.
 fn conclude(
-    end: io::Result<(End, Counts)>,
+    end: io::Result<(End, Counts, Occupation)>,
     started: Instant,
-    lanes_at_work: Option<(usize, Duration)>,
     err: &mut dyn Write,
 ) -> Result<u8, Failure> {
-    let (end, counts) = match end {
+    let (end, counts, occupation) = match end {
         Ok(ended) => ended,
         // The reader has what it wanted, as in `| head`.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
@@ -225,10 +220,11 @@ fn conclude(
     };
     // Without stderr there is nobody to tell.
     let _ = writeln!(err, "proxy-checker: {interrupted}{summary}");
-    let occupation =
-        lanes_at_work.and_then(|(lanes, took)| progress::occupation(&counts, lanes, took));
-    if let Some(occupation) = occupation {
-        let _ = writeln!(err, "proxy-checker: {occupation}");
+    if let Some(line) = occupation.line() {
+        let _ = writeln!(err, "proxy-checker: {line}");
+    }
+    if let Some(warning) = occupation.warning(counts.of(Verdict::LocalLate)) {
+        warn(err, &warning);
     }
     if let Some(hint) = progress::hint(&counts) {
         warn(err, hint);

@@ -6,8 +6,6 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::time::Duration;
 
-/// Of a shorter check it says nothing how busy its lanes were.
-const OCCUPATION_MIN: Duration = Duration::from_secs(1);
 /// Redraws a second.
 const REDRAW_HZ: u8 = 8;
 
@@ -18,8 +16,6 @@ pub(super) struct Counts {
     verdicts: [u64; Verdict::COUNT],
     /// The alive by what they speak, `protocol as usize`; one that speaks several is in each.
     protocols: [u64; Protocol::ALL.len()],
-    /// Time that lanes were held, summed over all probes, in microseconds.
-    held_us: u64,
 }
 
 impl Counts {
@@ -31,11 +27,6 @@ impl Counts {
         for protocol in Protocol::ALL {
             self.protocols[protocol as usize] += u64::from(works.contains(protocol));
         }
-    }
-
-    /// Probes held lanes for so long, in microseconds.
-    pub(super) fn add_held(&mut self, us: u64) {
-        self.held_us += us;
     }
 
     pub(super) fn of(&self, verdict: Verdict) -> u64 {
@@ -128,16 +119,6 @@ pub(super) fn summary(counts: &Counts, took: Duration) -> impl fmt::Display {
     line
 }
 
-/// How much of the time the lanes were at work: if that was nearly all of it, more of them would have
-/// ended the check sooner. Nothing of a check that was over in a moment.
-pub(super) fn occupation(counts: &Counts, lanes: usize, took: Duration) -> Option<String> {
-    let busy_s = counts.held_us as f64 / 1e6;
-    let percent = (100.0 * busy_s / (lanes as f64 * took.as_secs_f64())).min(100.0);
-    (took >= OCCUPATION_MIN).then(|| {
-        format!("{lanes} lanes were busy {percent:.0} % of the time, {busy_s:.0} s in all")
-    })
-}
-
 /// ` (http 3, socks5 2)`; nothing if no protocol is known.
 fn by_protocol(counts: &Counts) -> String {
     let of = |protocol: Protocol| counts.protocols[protocol as usize];
@@ -210,20 +191,6 @@ mod tests {
         assert!(hint(&counts).is_some_and(|hint| hint.contains("--ca-file")));
         counts.add(Verdict::Alive);
         assert_eq!(hint(&counts), None);
-    }
-
-    #[test]
-    fn lanes_that_were_busy_all_the_time_are_too_few() {
-        let said = |held_us, lanes, took_s| {
-            let mut counts = Counts::default();
-            counts.add_held(held_us);
-            occupation(&counts, lanes, Duration::from_secs(took_s))
-        };
-        let full = "10 lanes were busy 97 % of the time, 194 s in all";
-        assert_eq!(said(194_000_000, 10, 20).as_deref(), Some(full));
-        let idle = "1000 lanes were busy 2 % of the time, 15 s in all";
-        assert_eq!(said(15_000_000, 1_000, 1).as_deref(), Some(idle));
-        assert_eq!(said(900_000, 1, 0), None, "a moment is no time");
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn check(
         &Outdoors::new(interrupts),
     )
     .unwrap();
-    let counts = check.finish().unwrap();
+    let (counts, _) = check.finish().unwrap();
     (end, counts, String::from_utf8(out).unwrap())
 }
 
@@ -151,13 +151,51 @@ fn what_failed_for_want_of_ports_is_probed_again_where_lanes_are_governed() {
             ..direct(policy(), None, &mut err)
         };
         let end = drive(shards, &mut check, direct, &Outdoors::new(&never())).unwrap();
-        let counts = check.finish().unwrap();
+        let (counts, _) = check.finish().unwrap();
         let verdicts = verdicts(&String::from_utf8(out).unwrap());
         assert_eq!((end, counts.total()), (End::Complete, 300));
         assert_eq!(verdicts["http://192.0.2.1:1"], "local_fault");
         for port in 2..=300 {
             assert_eq!(verdicts[&format!("http://192.0.2.1:{port}")], expected);
         }
+    }
+}
+
+#[test]
+fn proxies_of_a_late_host_are_probed_again_where_lanes_are_governed_and_never_dead() {
+    let within = Shares {
+        cpu: 95,
+        descriptors: 100,
+    };
+    for (within, late_times, expected) in [
+        (Some(within), 5, "alive"),
+        (Some(within), 1_000, "local_late"),
+        (None, 1, "local_late"),
+    ] {
+        let list = list(urls(30));
+        let tried = RefCell::new(vec![0; 30]);
+        let shards = Simulated::new(2, |job: &Job| {
+            let times = &mut tried.borrow_mut()[job.id as usize];
+            *times += 1;
+            match *times > late_times {
+                true => Some(Verdict::Alive),
+                false => Some(Verdict::LocalLate),
+            }
+        });
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let rows = Rows::new(Format::Jsonl, true, Goals::new(&policy()), &mut out).unwrap();
+        let mut check = Check::new(&list, rows, ProgressBar::hidden());
+        let direct = Direct {
+            lanes: lanes(within),
+            ..direct(policy(), None, &mut err)
+        };
+        let end = drive(shards, &mut check, direct, &Outdoors::new(&never())).unwrap();
+        let (counts, occupation) = check.finish().unwrap();
+        let unjudged = counts.of(Verdict::LocalLate);
+        assert!(occupation.warning(unjudged).is_some());
+        let verdicts = verdicts(&String::from_utf8(out).unwrap());
+        assert_eq!((end, verdicts.len()), (End::Complete, 30));
+        assert!(verdicts.values().all(|verdict| verdict == expected));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::{Aggregator, Backend, RedisPlace};
 use crate::redis_link;
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
 use crossbeam_channel::never;
-use proxy_shards::{ProbePolicy, Verdict};
+use proxy_shards::{ProbePolicy, Target, Verdict};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,8 +129,36 @@ fn source(url: &str, result: Result<Fetched, FetchError>, all_failed: bool) -> F
     }
 }
 
-/// Reaches every target without a proxy, as the control probes do.
-pub(super) fn targets(policy: &Arc<ProbePolicy>) -> Vec<Finding> {
+/// Reaches the targets without a proxy, as the control probes do, but for those of whom it cannot be
+/// told whether they answer rightly.
+pub(super) fn targets(
+    policy: &Arc<ProbePolicy>,
+    is_untold: impl Fn(&Target) -> bool,
+) -> Vec<Finding> {
+    let (untold, told): (Vec<Target>, Vec<Target>) =
+        policy.targets.iter().cloned().partition(is_untold);
+    let mut findings: Vec<Finding> = untold
+        .iter()
+        .map(|target| {
+            let url = direct::url(target);
+            Finding::unknown(
+                "target",
+                format!("{url}: not asked, for want of its secret"),
+            )
+        })
+        .collect();
+    if !told.is_empty() {
+        let policy = ProbePolicy {
+            targets: told.into(),
+            ..(**policy).clone()
+        };
+        findings.extend(reached(&Arc::new(policy)));
+    }
+    findings
+}
+
+/// Whether each target is reached.
+fn reached(policy: &Arc<ProbePolicy>) -> Vec<Finding> {
     // Nobody interrupts it but by ending the process.
     let found = names::resolve(direct::host_names(policy), names::system, &never());
     let addresses = Addresses::new(policy, &found.unwrap_or_default());

@@ -1,9 +1,11 @@
 //! What happened in one attempt, in order, with its time: on the wire, and inside TLS as the
 //! conversation notes it. Bounded, whatever a peer sends.
 
+use super::fields;
 use super::mask::KEPT_BYTES_MAX;
-use proxy_shards::conversation::{Note, Watch};
+use proxy_shards::conversation::{Note, Watch, Way};
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// Most entries of one attempt; a peer that sends byte by byte makes many.
@@ -43,6 +45,8 @@ pub(super) enum What {
         /// The first of them.
         kept: Vec<u8>,
         total: usize,
+        /// Those of them that are our credentials.
+        hidden: Vec<Range<usize>>,
     },
     /// TLS stands.
     Tls(String),
@@ -66,6 +70,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Diary {
     began: Cell<Instant>,
+    /// How the target is reached: it says where credentials stand.
+    way: Cell<Way>,
     entries: RefCell<Vec<Entry>>,
     /// Bytes on the wire that found no room, and whether each side speaks TLS.
     speaks_tls: Cell<[bool; 2]>,
@@ -75,15 +81,17 @@ impl Diary {
     pub(super) fn new() -> Diary {
         Diary {
             began: Cell::new(Instant::now()),
+            way: Cell::new(Way::Direct),
             entries: RefCell::default(),
             speaks_tls: Cell::default(),
         }
     }
 
     /// Begins another attempt, now.
-    pub(super) fn begin(&self) -> Instant {
+    pub(super) fn begin(&self, way: Way) -> Instant {
         let now = Instant::now();
         self.began.set(now);
+        self.way.set(way);
         self.entries.take();
         self.speaks_tls.take();
         now
@@ -131,6 +139,12 @@ impl Diary {
 
     /// Adds to the last entry if the same side goes on speaking.
     fn said(&self, by: Speaker, layer: Layer, bytes: &[u8]) {
+        let secret = match (by, layer) {
+            (Speaker::Us, Layer::Wire | Layer::Inside) => {
+                fields::credentials(self.way.get(), bytes)
+            }
+            (Speaker::Peer, _) | (_, Layer::Records) => None,
+        };
         let mut entries = self.entries.borrow_mut();
         let same = |entry: &&mut Entry| match &entry.what {
             What::Said {
@@ -141,12 +155,19 @@ impl Diary {
             _ => false,
         };
         if let Some(Entry {
-            what: What::Said { kept, total, .. },
+            what:
+                What::Said {
+                    kept,
+                    total,
+                    hidden,
+                    ..
+                },
             ..
         }) = entries.last_mut().filter(same)
         {
             let room = KEPT_BYTES_MAX.saturating_sub(kept.len());
             kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            hidden.extend(secret.map(|secret| *total + secret.start..*total + secret.end));
             *total += bytes.len();
             return;
         }
@@ -156,6 +177,7 @@ impl Diary {
             layer,
             kept: bytes[..bytes.len().min(KEPT_BYTES_MAX)].to_vec(),
             total: bytes.len(),
+            hidden: secret.into_iter().collect(),
         });
     }
 }
@@ -174,6 +196,7 @@ impl Watch for Diary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proxy_shards::Protocol;
 
     fn whats(diary: &Diary) -> Vec<What> {
         diary.take().into_iter().map(|entry| entry.what).collect()
@@ -185,13 +208,14 @@ mod tests {
             layer,
             kept: bytes.to_vec(),
             total: bytes.len(),
+            hidden: Vec::new(),
         }
     }
 
     #[test]
     fn notes_of_a_conversation_stand_between_what_went_over_the_wire() {
         let diary = Diary::new();
-        diary.begin();
+        diary.begin(Way::Direct);
         diary.on_wire(Speaker::Us, b"\x16\x03\x01hello");
         diary.on_wire(Speaker::Peer, b"\x16\x03\x03hello");
         diary.note(Note::Tls(&"TLS 1.3"));
@@ -223,6 +247,24 @@ mod tests {
             whats(&diary)[1],
             said(Speaker::Peer, Layer::Wire, b"HTTP/1.1 400")
         );
+    }
+
+    #[test]
+    fn credentials_are_marked_where_they_were_said_on_the_wire_and_inside_tls() {
+        let head = b"GET / HTTP/1.1\r\nProxy-Authorization: Basic YTpi\r\n\r\n";
+        let diary = Diary::new();
+        diary.begin(Way::Proxy(Protocol::Https));
+        diary.on_wire(Speaker::Us, b"\x16\x03\x01hello");
+        diary.note(Note::Sent(b"GET"));
+        diary.note(Note::Sent(head));
+        let whats = whats(&diary);
+        let [_, What::Said { kept, hidden, .. }] = &whats[..] else {
+            panic!("two entries: {whats:?}");
+        };
+        let [field] = &hidden[..] else {
+            panic!("one field: {hidden:?}");
+        };
+        assert_eq!(&kept[field.clone()], b"YTpi");
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Inquiry {
     /// A target whose name has no address cannot be tried.
     fn unresolved(&self, target: &Target, told: &mut Vec<Attempt>) -> Ended {
         let ended = Ended::unprobed(Verdict::LocalNames);
-        self.diary.begin();
+        self.diary.begin(Way::Direct);
         let rule = What::Rule(format!("{} has no address", target.host));
         self.diary.write(rule);
         self.tell(told, Way::Direct, target, "not found".into(), &ended);

@@ -2,7 +2,7 @@
 //! of the proxy. The names of the fields are the keys of the JSON object.
 
 use super::diary::{Entry, Layer, Speaker, What};
-use super::mask::{Mask, Shown};
+use super::mask::{self, Mask, Shown};
 use crate::commands::check::direct::url;
 use proxy_shards::conversation::Way;
 use proxy_shards::{Ended, Protocol, Target, Timing};
@@ -137,8 +137,17 @@ impl Told {
                 bytes: Some(total),
                 ..told
             },
-            What::Said { kept, total, .. } => {
-                let Shown { text, more } = mask.shown(&kept, total);
+            What::Said {
+                by,
+                kept,
+                total,
+                hidden,
+                ..
+            } => {
+                let Shown { text, more } = match by {
+                    Speaker::Us => mask::said(&kept, total, &hidden),
+                    Speaker::Peer => mask.heard(&kept, total),
+                };
                 Told {
                     bytes: Some(total),
                     text: Some(text),

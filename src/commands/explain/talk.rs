@@ -28,7 +28,7 @@ impl Talk<'_> {
     /// Does it, over TCP. The diary begins anew.
     pub(super) fn over_tcp(&self, diary: &Diary) -> Ended {
         let policy = self.plan.policy();
-        let began = diary.begin();
+        let began = diary.begin(self.way);
         let mut laps = Laps::start(began);
         diary.write(What::Connecting(self.address.to_string()));
         let connect_deadline = began + policy.connect_timeout.min(policy.timeout);

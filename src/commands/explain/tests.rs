@@ -70,6 +70,7 @@ fn inquire_by(url: &str, address: SocketAddr, policy: ProbePolicy) -> (bool, Sto
     inquiry.story(Probing {
         policy,
         control: None,
+        addresses: AddressPolicy::default(),
         warnings: Vec::new(),
     })
 }
@@ -125,6 +126,48 @@ fn the_credentials_of_socks_are_hidden_too() {
     assert!(alive, "{text}");
     assert!(!text.contains("u3r") && !text.contains("p4ss"), "{text}");
     assert!(text.contains("handshake "), "{text}");
+}
+
+/// What is told of a proxy that works, when the user is `a` and the password `b`.
+fn short_credentials(scheme: &str, script: &'static [&'static [u8]]) -> String {
+    let address = peer(script);
+    let (alive, story) = inquire(&format!("{scheme}://a:b@"), address, &[NO_CONTENT]);
+    let text = story.to_string();
+    assert!(
+        alive && text.ends_with(&format!("verdict: alive, as {scheme}\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("{scheme}://***@{address}\n")),
+        "{text}"
+    );
+    text
+}
+
+#[test]
+fn credentials_of_one_letter_neither_wreck_the_text_nor_show_themselves() {
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\nX: a b YTpi\r\n\r\n";
+    let text = short_credentials("http", &[ANSWER]);
+    for word in [
+        r"Cache-Control: no-cache\r\n",
+        r"Proxy-Authorization: Basic ***\r\n",
+        // It is the proxy that says these, and base64 is too long to be there by chance.
+        r"X: a b ***\r\n",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("YTpi"), "{text}");
+    let text = short_credentials("socks4", &[b"\0\x5a\0\0\0\0\0\0", ANSWER]);
+    assert!(
+        text.contains(r"\x04\x01\x00P\x00\x00\x00\x01***\x00target.test\x00"),
+        "{text}"
+    );
+    const GRANTED: &[u8] = b"\x05\0\0\x01\0\0\0\0\0\0";
+    let text = short_credentials("socks5", &[b"\x05\x02", b"\x01\0", GRANTED, ANSWER]);
+    assert!(
+        text.contains("sent, 5 bytes\n                    \\x01***\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -223,6 +266,7 @@ fn a_target_without_an_address_makes_a_failure_local() {
     let (alive, story) = inquiry.story(Probing {
         policy,
         control: Some(Duration::from_secs(5)),
+        addresses: AddressPolicy::default(),
         warnings: Vec::new(),
     });
     assert_eq!((alive, story.verdict), (false, "local_target"));

@@ -45,7 +45,10 @@ Examples:
   curl 'http://127.0.0.1:8090/?nonce=00112233445566778899aabbccddeeff'
       What it says.
 
-The checker needs the same secret and a target with \"judge\": true; see docs/judge.md.";
+The checker needs the same secret and a target with \"judge\": true; see docs/judge.md.
+
+Exit status: 0 SIGTERM or Ctrl-C ended it in good order; 1 it could not start; 2 wrong usage; \
+130 a second Ctrl-C ended it at once; 143 a second SIGTERM did.";
 
 impl JudgeArgs {
     /// Whose `X-Forwarded-For` is believed.

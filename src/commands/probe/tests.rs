@@ -46,12 +46,15 @@ fn durations_have_units_and_a_bare_number_is_seconds() {
     check("7", 7_000);
     check("1.5", 1_500);
     check("60m", 3_600_000);
+    check("1h", 3_600_000);
+    check("0.5h", 1_800_000);
 }
 
 #[test]
 fn what_is_no_duration_is_refused() {
     for text in [
-        "", "s", "-1", "+1", "1h", "0", "0ms", "1e9", "inf", "NaN", "1 s", "61m", "ms5", "1.2.3s",
+        "", "s", "-1", "+1", "1d", "1.1h", "0", "0ms", "1e9", "inf", "NaN", "1 s", "61m", "ms5",
+        "1.2.3s",
     ] {
         assert!(duration(text).is_err(), "{text}");
     }
@@ -60,7 +63,7 @@ fn what_is_no_duration_is_refused() {
 #[test]
 fn a_time_out_of_bounds_names_them() {
     for text in ["0", "61m", "99999999999999999999"] {
-        let expected = Err("allowed is 1ms to 60m".into());
+        let expected = Err("allowed is 1ms to 1h".into());
         assert_eq!(duration(text), expected, "{text}");
     }
 }
@@ -220,6 +223,23 @@ fn a_configuration_file_gives_what_no_option_says_and_needs_no_key() {
     assert_eq!((policy.retries, policy.timeout.as_secs()), (5, 3));
     assert_eq!(policy.connect_timeout.as_secs(), 3);
     refuses(&[&config[..], &["--tunnel"]].concat(), "--config");
+}
+
+#[test]
+fn a_configuration_file_says_which_addresses_are_dialled() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = r#"{"aggregator": {"allow_private": true, "deny_networks": ["10.1.0.0/16"],
+        "deny_ports": [8080], "allow_networks": ["169.254.169.254"]}}"#;
+    std::fs::write(file.path(), text).unwrap();
+    let config = ["--config", file.path().to_str().unwrap()];
+    let addresses = probing(&config).unwrap().addresses;
+    let allows = |ip: &str| addresses.allows(ip.parse().unwrap());
+    assert!(allows("10.2.0.1") && allows("169.254.169.254"));
+    assert!(!allows("10.1.0.1") && !addresses.allows_port(8080));
+    assert_eq!(probing(&[]).unwrap().addresses, AddressPolicy::default());
+    std::fs::write(file.path(), r#"{"aggregator": {"deny_networks": ["x"]}}"#).unwrap();
+    let failure = probing(&config).unwrap_err().to_string();
+    assert!(failure.contains("aggregator.deny_networks[0]"), "{failure}");
 }
 
 #[test]

@@ -3,26 +3,26 @@
 use proxy_shards::target::Field;
 use std::time::Duration;
 
-/// Reads `15s`, `500ms`, `1m` or a bare number of seconds; decimals are allowed.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+/// How a time is written.
+const TIME: &str = "write 500ms, 15s, 1m, 1h, or a number of seconds";
+
+/// Reads `15s`, `500ms`, `1m`, `1h` or a bare number of seconds; decimals are allowed.
+pub(in crate::commands) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit_s = match &text[digits.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" => 60.0,
-        _ => return Err("write 500ms, 15s, 1m, or a number of seconds".into()),
+        "h" => 3_600.0,
+        _ => return Err(TIME.into()),
     };
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let number: f64 = digits
-        .parse()
-        .ok()
-        .filter(|_| plain)
-        .ok_or("write 500ms, 15s, 1m, or a number of seconds")?;
+    let number: f64 = digits.parse().ok().filter(|_| plain).ok_or(TIME)?;
     let allowed = Duration::from_millis(1)..=Duration::from_secs(3_600);
     Duration::try_from_secs_f64(number * unit_s)
         .ok()
         .filter(|span| allowed.contains(span))
-        .ok_or_else(|| "allowed is 1ms to 60m".into())
+        .ok_or_else(|| "allowed is 1ms to 1h".into())
 }
 
 /// Reads 64 hexadecimal digits.

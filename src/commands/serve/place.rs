@@ -1,10 +1,17 @@
 //! Where the configuration comes from: the file that is named, `config.json`, or built in.
 
 use crate::config::{Config, ConfigError, Warning};
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The file that is read if none is named and it is there.
 const USUAL: &str = "config.json";
+
+/// The environment of this process.
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 /// Where the configuration comes from, decided once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +54,25 @@ impl Place {
 
     /// Reads and validates.
     pub(super) fn load(&self) -> Result<(Config, Vec<Warning>), ConfigError> {
+        self.load_with(&environment)
+    }
+
+    /// The same with another environment.
+    pub(super) fn load_with(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Config, Vec<Warning>), ConfigError> {
         match self {
-            Place::File(path) => Config::load(path, &|name| std::env::var(name).ok()),
+            Place::File(path) => Config::load(path, env),
             Place::BuiltIn => Ok((Config::embedded(), Vec::new())),
+        }
+    }
+
+    /// Reads where the API listens, and nothing else.
+    pub(super) fn api_addr(&self) -> Result<SocketAddr, ConfigError> {
+        match self {
+            Place::File(path) => Config::api_addr(path),
+            Place::BuiltIn => Ok(Config::embedded().api.addr),
         }
     }
 
@@ -65,6 +88,15 @@ impl Place {
                 "there is no {USUAL} here: running with built-in defaults, for this machine only; \
                  copy config.example.json to {USUAL} to change them"
             ),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path) => path.display().fmt(f),
+            Place::BuiltIn => f.write_str("built-in defaults"),
         }
     }
 }

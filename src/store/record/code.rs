@@ -75,6 +75,7 @@ pub(super) const fn verdict(verdict: Verdict) -> u8 {
         Verdict::LocalCancelled => 23,
         Verdict::LocalFault => 24,
         Verdict::LocalTarget => 25,
+        Verdict::LocalLate => 26,
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     /// The codes as they are in stores out there, each beside its label: a row is never changed.
-    const STORED: [(u8, &str); 25] = [
+    const STORED: [(u8, &str); 26] = [
         (1, "alive"),
         (2, "refused"),
         (3, "unreachable"),
@@ -113,6 +114,7 @@ mod tests {
         (23, "local_cancelled"),
         (24, "local_fault"),
         (25, "local_target"),
+        (26, "local_late"),
     ];
 
     #[test]
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_code_that_stands_for_nothing_is_nothing() {
-        for code in [0, 26, u8::MAX] {
+        for code in [0, 27, u8::MAX] {
             assert_eq!(verdict_of(code), None);
             assert_eq!((scheme_of(code), anonymity_of(code)), (None, None));
         }

@@ -70,11 +70,15 @@ pub(super) fn tell(
     records: Vec<Record>,
     controls: Vec<ControlRecord>,
 ) {
+    let mut tally = Tally::default();
+    for record in &records {
+        tally.record(record.verdict, record.timing.total_us);
+    }
     let report = Report {
         shard,
         records,
         controls,
-        tally: Tally::default(),
+        tally,
         in_flight: 0,
         queued: 0,
         lag_us: 0,

@@ -75,7 +75,7 @@ fn sweep_us(count: u32, shards: usize, lanes: usize, fate: Fate) -> u64 {
     let mut err = io::sink();
     let direct = direct(policy(), Some(Duration::from_secs(5)), &mut err);
     let end = drive(sim.clone(), &mut check, direct, &sim).unwrap();
-    let counts = check.finish().unwrap();
+    let (counts, _) = check.finish().unwrap();
     assert_eq!((end, counts.total()), (End::Complete, u64::from(count)));
     sim.world.borrow().now_us
 }
