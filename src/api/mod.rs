@@ -26,6 +26,7 @@ mod query;
 mod questions;
 mod rates;
 mod refusal;
+mod refused;
 mod routes;
 mod select;
 mod server;

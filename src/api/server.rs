@@ -11,6 +11,7 @@ use super::forwarded;
 use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
+use super::refused::{Refusals, Refused};
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
 use axum::http::Request;
@@ -44,6 +45,7 @@ pub(super) async fn serve(
     tokio::select! {
         () = serve_from(listener, server, shutdown) => {}
         () = desk.desk.shelf.tidy(&desk.desk.state.snapshots) => {}
+        () = desk.refusals.tell() => {}
     }
     Ok(())
 }
@@ -100,6 +102,7 @@ struct Server {
     limits: Limits,
     slots: Slots,
     crowd: Arc<Crowd>,
+    refusals: Refusals,
 }
 
 impl Server {
@@ -108,6 +111,7 @@ impl Server {
             slots: Slots::new(limits.connections_max),
             crowd: Crowd::new(Arc::clone(&state.metrics)),
             desk: Desk::new(state, &limits),
+            refusals: Refusals::default(),
             limits,
         })
     }
@@ -202,6 +206,16 @@ impl Server {
         let seconds = started.elapsed().as_secs_f64();
         self.desk.tally.count(endpoint, method, status, seconds);
         let endpoint = Endpoint::label(endpoint);
+        if status.is_client_error() || status.is_server_error() {
+            let client = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
+            let refused = Refused {
+                status,
+                method,
+                endpoint,
+                client,
+            };
+            self.refusals.note(refused, Instant::now());
+        }
         tracing::debug!(method, endpoint, status = status.as_u16(), "answered");
         response
     }

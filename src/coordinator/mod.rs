@@ -16,6 +16,7 @@ mod reload;
 mod reserve;
 mod rounds;
 mod sources;
+mod sweeps;
 
 mod answer;
 mod fresh;

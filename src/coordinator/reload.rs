@@ -2,7 +2,8 @@
 
 use super::event::{Action, Now};
 use super::rounds::{doors, every};
-use super::state::{State, begun, quota, rules};
+use super::state::{State, quota, rules};
+use super::sweeps::begun;
 use crate::config::Config;
 use crate::lanes::Wish;
 use crate::ledger::moved;
@@ -55,7 +56,9 @@ impl State {
         self.forget_over();
         let ledger = &self.ledger;
         (self.schedule).sweep(now.clock_ms, |index| turn_ms(ledger.verdict(index)));
+        self.tell_of_end_before_time();
         self.sweep = begun(reload, now);
+        self.tell_of_begin();
         self.publisher.note_pool();
     }
 

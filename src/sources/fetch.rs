@@ -17,7 +17,7 @@ use body::Body;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -74,10 +74,15 @@ impl Fetcher {
             addresses: self.addresses.clone(),
         });
         let body = Body::new(parser, self.bytes_max);
-        match &source.location {
+        let began = Instant::now();
+        let mut fetched = match &source.location {
             Location::Web(url) => self.fetch_web(source, url, body).await,
             Location::File(path) => self.fetch_file(path, body).await,
+        };
+        if let Ok(Fetched::List(parsed)) = &mut fetched {
+            parsed.took = began.elapsed();
         }
+        fetched
     }
 
     /// Fetches all `sources` side by side and sends each result, with its place in `sources`, as soon
