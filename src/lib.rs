@@ -19,10 +19,12 @@ pub mod ledger;
 pub mod schedule;
 pub mod snapshot;
 
+pub mod alerts;
 pub mod api;
 pub mod metrics;
 pub mod store;
 
+mod ident;
 pub mod io;
 pub mod logging;
 pub mod redis_link;

@@ -11,6 +11,7 @@ mod tests;
 
 pub use error::ServeError;
 
+use crate::alerts;
 use crate::api::{self, ApiState, Settings};
 use crate::config::{Config, ConfigError};
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
@@ -129,14 +130,23 @@ impl Service {
         };
         let (api, api_runtime) =
             api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
+        let (rules, rules_from) = watch::channel(config.alerts.clone());
+        let node = config.cluster.as_ref().map(|cluster| cluster.node.clone());
+        let alerts = alerts::Start {
+            rules: rules_from,
+            published: published.clone(),
+            metrics: metrics.clone(),
+            node: node.unwrap_or_else(alerts::host_name),
+        };
         let start = crate::io::Start {
             watched: place.file().map(Path::to_owned),
-            reload: Arc::new(Reloader::new(place, config, settings, metrics)),
+            reload: Arc::new(Reloader::new(place, config, settings, metrics, rules)),
             plan,
             allowed: |config, ip| config.aggregator.addresses.allows(ip),
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
+            beside: Box::pin(alerts::watch(alerts)),
         };
         let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![

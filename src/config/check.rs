@@ -4,8 +4,9 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, serving, source};
+use super::{Backend, Config, Logging, SnapshotLife, Storage, alerts, checker, serving, source};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +33,7 @@ pub(super) fn config(
         cluster: None,
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
+        alerts: Arc::new(alerts::alerts(&raw.alerts, env, report)),
         aggregator,
         checker: checker?,
     };

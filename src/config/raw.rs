@@ -35,6 +35,7 @@ block! {
         storage: RawStorage = RawStorage::default(),
         metrics: RawMetrics = RawMetrics::default(),
         logging: RawLogging = RawLogging::default(),
+        alerts: RawAlerts = RawAlerts::default(),
     }
 }
 
@@ -163,6 +164,24 @@ block! {
     }
 }
 
+block! {
+    /// `alerts`
+    RawAlerts {
+        alive_below: u64 = 0,
+        source_failures: u64 = 5,
+        webhooks: Vec<RawWebhook> = Vec::new(),
+    }
+}
+
+block! {
+    /// One of `alerts.webhooks`
+    RawWebhook {
+        url: String = String::new(),
+        events: Vec<String> = Vec::new(),
+        secret_env: String = String::new(),
+    }
+}
+
 impl RawConfig {
     /// Every key with its default; each list holds one element, to show its form.
     pub(super) fn template() -> RawConfig {
@@ -173,6 +192,10 @@ impl RawConfig {
         template.aggregator.deny_networks.push(String::new());
         template.api.trusted_proxies.push(String::new());
         template.api.cors_origins.push(String::new());
+        template.alerts.webhooks.push(RawWebhook {
+            events: vec![String::new()],
+            ..RawWebhook::default()
+        });
         template
     }
 }

@@ -85,6 +85,8 @@ pub struct Start {
     pub lookups: mpsc::UnboundedReceiver<Lookup>,
     /// The coordinator.
     pub events: Sender<Event>,
+    /// What goes on beside it on the same runtime, and never ends by itself.
+    pub beside: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Starts the `io` thread, which ends when `shutdown` is ready.
@@ -100,6 +102,9 @@ pub fn spawn(
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
     thread::Builder::new().name("io".into()).spawn(move || {
+        let mut start = start;
+        let beside = std::mem::replace(&mut start.beside, Box::pin(async {}));
+        runtime.spawn(beside);
         runtime.block_on(Io::new(start).run(shutdown));
         // A lookup that hangs must not hold up the end.
         runtime.shutdown_background();

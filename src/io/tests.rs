@@ -59,6 +59,7 @@ impl Bench {
             requests: requests_from,
             lookups: lookups_from,
             events: events_to,
+            beside: Box::pin(async {}),
         };
         let shutdown = async move { drop(stopped.changed().await) };
         Bench {

@@ -64,6 +64,8 @@ families! {
     PROXY_REPORTS: "proxy_reports_total" COUNTER ["outcome"] "Reports of clients about proxies that were taken, by outcome.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
+    WEBHOOKS_SENT: "webhooks_sent_total" COUNTER ["event"] "Notices that a webhook took, by event.";
+    WEBHOOKS_FAILED: "webhooks_failed_total" COUNTER [] "Notices to a webhook that were given up.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";
     SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
 }

@@ -8,6 +8,7 @@ mod lists;
 mod page;
 mod snapshot;
 
+use crate::alerts::Alarm;
 use crate::ledger::Experience;
 use crate::snapshot::Snapshot;
 use families::Family;
@@ -19,6 +20,7 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
     Registry,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +39,9 @@ pub struct Metrics {
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
+    storage_failing: AtomicBool,
+    webhooks_sent: IntCounterVec,
+    webhooks_failed: IntCounterVec,
     saved_at: GaugeVec,
     lists: Mutex<Lists>,
 }
@@ -78,10 +83,15 @@ impl Metrics {
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
+            storage_failing: AtomicBool::new(false),
+            webhooks_sent: counter(&families::WEBHOOKS_SENT)?,
+            webhooks_failed: counter(&families::WEBHOOKS_FAILED)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 11] = [
+        let recorded: [Box<dyn Collector>; 13] = [
+            Box::new(metrics.webhooks_sent.clone()),
+            Box::new(metrics.webhooks_failed.clone()),
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
             Box::new(metrics.api_rate_limited.clone()),
@@ -101,6 +111,10 @@ impl Metrics {
             .process
             .register(Box::new(ProcessCollector::for_self()))?;
         metrics.storage_errors.with_label_values(&NO_LABELS);
+        metrics.webhooks_failed.with_label_values(&NO_LABELS);
+        for alarm in Alarm::ALL {
+            metrics.webhooks_sent.with_label_values(&[alarm.label()]);
+        }
         metrics.api_connections.with_label_values(&NO_LABELS);
         metrics
             .api_connections_refused
@@ -187,11 +201,28 @@ impl Metrics {
 
     /// A save or a load of the ledger failed.
     pub fn storage_failed(&self) {
+        self.storage_failing.store(true, Ordering::Relaxed);
         self.storage_errors.with_label_values(&NO_LABELS).inc();
+    }
+
+    /// Whether the last save failed.
+    pub fn storage_is_failing(&self) -> bool {
+        self.storage_failing.load(Ordering::Relaxed)
+    }
+
+    /// A webhook took a notice; `event` is the label of an [`Alarm`].
+    pub fn webhook_sent(&self, event: &'static str) {
+        self.webhooks_sent.with_label_values(&[event]).inc();
+    }
+
+    /// A notice to a webhook was given up.
+    pub fn webhook_failed(&self) {
+        self.webhooks_failed.with_label_values(&NO_LABELS).inc();
     }
 
     /// The ledger was saved.
     pub fn saved(&self, at: SystemTime) {
+        self.storage_failing.store(false, Ordering::Relaxed);
         self.saved_at
             .with_label_values(&NO_LABELS)
             .set(unix_seconds(at));

@@ -4,7 +4,7 @@
 use super::notify;
 use super::place::Place;
 use crate::api::Settings;
-use crate::config::{Config, Source};
+use crate::config::{Alerts, Config, Source};
 use crate::io::{FetchAll, Outcome, Plan, Reload};
 use crate::logging;
 use crate::metrics::Metrics;
@@ -50,6 +50,7 @@ pub(super) struct Reloader {
     started: Arc<Config>,
     settings: watch::Sender<Arc<Settings>>,
     metrics: Arc<Metrics>,
+    alerts: watch::Sender<Arc<Alerts>>,
 }
 
 impl Reloader {
@@ -58,12 +59,14 @@ impl Reloader {
         started: Arc<Config>,
         settings: watch::Sender<Arc<Settings>>,
         metrics: Arc<Metrics>,
+        alerts: watch::Sender<Arc<Alerts>>,
     ) -> Reloader {
         Reloader {
             place,
             started,
             settings,
             metrics,
+            alerts,
         }
     }
 
@@ -109,6 +112,7 @@ impl Reload for Reloader {
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
+        self.alerts.send_replace(config.alerts.clone());
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");
