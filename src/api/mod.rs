@@ -27,6 +27,7 @@ mod questions;
 mod rates;
 mod refusal;
 mod refused;
+mod request_id;
 mod routes;
 mod select;
 mod server;

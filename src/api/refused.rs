@@ -26,11 +26,12 @@ const KINDS: [(u16, &str); 12] = [
 
 /// One refused request, in words that are ours or were checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Refused {
+pub(super) struct Refused<'r> {
     pub(super) status: StatusCode,
     pub(super) method: &'static str,
     pub(super) endpoint: &'static str,
     pub(super) client: std::net::IpAddr,
+    pub(super) request_id: &'r str,
 }
 
 /// The refusals of the last seconds.
@@ -67,7 +68,7 @@ impl Row {
 
 impl Refusals {
     /// Notes a request that was refused, and says so if that is due.
-    pub(super) fn note(&self, refused: Refused, now: Instant) {
+    pub(super) fn note(&self, refused: Refused<'_>, now: Instant) {
         let place = kind(refused.status);
         let due = self.rows.lock().unwrap_or_else(PoisonError::into_inner)[place].count(now);
         let Some(count) = due else {
@@ -78,12 +79,13 @@ impl Refusals {
             method,
             endpoint,
             client,
+            request_id,
             ..
         } = refused;
         if is_notable(status) {
-            tracing::warn!(kind, status, count, method, endpoint, %client, "requests were refused");
+            tracing::warn!(kind, status, count, method, endpoint, %client, request_id, "requests were refused");
         } else {
-            tracing::info!(kind, status, count, method, endpoint, %client, "requests were refused");
+            tracing::info!(kind, status, count, method, endpoint, %client, request_id, "requests were refused");
         }
     }
 

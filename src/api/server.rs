@@ -12,8 +12,10 @@ use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
 use super::refused::{Refusals, Refused};
+use super::request_id::{self, X_REQUEST_ID};
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
+use crate::ident::Idents;
 use axum::http::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -103,6 +105,7 @@ struct Server {
     slots: Slots,
     crowd: Arc<Crowd>,
     refusals: Refusals,
+    idents: Idents,
 }
 
 impl Server {
@@ -112,6 +115,7 @@ impl Server {
             crowd: Crowd::new(Arc::clone(&state.metrics)),
             desk: Desk::new(state, &limits),
             refusals: Refusals::default(),
+            idents: Idents::new(fastrand::u64(..)),
             limits,
         })
     }
@@ -206,6 +210,8 @@ impl Server {
         let seconds = started.elapsed().as_secs_f64();
         self.desk.tally.count(endpoint, method, status, seconds);
         let endpoint = Endpoint::label(endpoint);
+        let request_id = request_id::of(&head.headers, &self.idents);
+        let id = request_id.to_str().unwrap_or_default();
         if status.is_client_error() || status.is_server_error() {
             let client = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
             let refused = Refused {
@@ -213,10 +219,18 @@ impl Server {
                 method,
                 endpoint,
                 client,
+                request_id: id,
             };
             self.refusals.note(refused, Instant::now());
         }
-        tracing::debug!(method, endpoint, status = status.as_u16(), "answered");
+        tracing::debug!(
+            method,
+            endpoint,
+            status = status.as_u16(),
+            request_id = id,
+            "answered"
+        );
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
         response
     }
 
