@@ -253,7 +253,10 @@ fn a_reload_changes_who_is_told() {
     let stage = Stage::of(&[dead_address]);
     stage.rules.send_replace(Arc::new(rules(&[good_address])));
     stage.metrics.storage_failed();
-    assert_eq!(good.recv_timeout(PATIENCE).unwrap().json()["state"], "firing");
+    assert_eq!(
+        good.recv_timeout(PATIENCE).unwrap().json()["state"],
+        "firing"
+    );
 }
 
 #[test]

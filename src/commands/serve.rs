@@ -53,6 +53,7 @@ const REQUESTS_MAX: usize = 16;
 pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let place = Place::find(config_path);
     let (config, warnings) = place.load()?;
+    let _flush = logging::FlushAtEnd;
     logging::init(&config.logging)?;
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -61,7 +62,10 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let plan = reload::plan(config)?;
     let (orders_to, orders) = unbounded();
     let _signals = shutdown::listen(move |order| match order {
-        Order::Exit(status) => std::process::exit(status),
+        Order::Exit(status) => {
+            logging::flush();
+            std::process::exit(status)
+        }
         // The receiver lives as long as the service.
         order => drop(orders_to.send(order)),
     })

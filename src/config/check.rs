@@ -4,7 +4,9 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, SnapshotLife, Storage, alerts, checker, serving, source};
+use super::{
+    Backend, Config, LogPlace, Logging, SnapshotLife, Storage, alerts, checker, serving, source,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +90,29 @@ fn logging(raw: &RawLogging, report: &mut Report) -> Logging {
     Logging {
         level: report.take("logging.level", level(&raw.level), "info".into()),
         json: report.take("logging.format", json, true),
+        file: log_file(raw, report),
     }
+}
+
+fn log_file(raw: &RawLogging, report: &mut Report) -> Option<LogPlace> {
+    let default = RawLogging::default();
+    let bytes_max = report.number(
+        "logging.file_max_bytes",
+        raw.file_max_bytes,
+        default.file_max_bytes,
+        4_096..=1 << 40,
+    );
+    let keep = report.number(
+        "logging.file_keep",
+        raw.file_keep,
+        default.file_keep,
+        1..=1_000,
+    );
+    (!raw.file.is_empty()).then(|| LogPlace {
+        path: PathBuf::from(&raw.file),
+        bytes_max,
+        keep: u32::try_from(keep).unwrap_or(u32::MAX),
+    })
 }
 
 /// A level, or a filter by module. The names that the old service had for its levels are kept.

@@ -225,6 +225,19 @@ pub struct Logging {
     pub level: Box<str>,
     /// JSON lines instead of text.
     pub json: bool,
+    /// The file that lines go to; absent: standard error.
+    pub file: Option<LogPlace>,
+}
+
+/// A log file that is rotated by its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Longest file, in bytes; a line that would make it longer begins the next one.
+    pub bytes_max: u64,
+    /// Files that are kept beside the one that is written.
+    pub keep: u32,
 }
 
 /// What an operator is told of, and where.

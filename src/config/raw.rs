@@ -161,6 +161,9 @@ block! {
     RawLogging {
         level: String = "info".to_owned(),
         format: String = "json".to_owned(),
+        file: String = String::new(),
+        file_max_bytes: u64 = 104_857_600,
+        file_keep: u64 = 7,
     }
 }
 

@@ -1,51 +1,95 @@
-//! One logging set-up: lines on stderr, as text or as JSON.
+//! One logging set-up: lines as text or as JSON, on standard error or in a file, and nobody waits for
+//! either.
+
+mod file;
+mod lines;
 
 use crate::config::Logging;
+use file::LogFile;
+use lines::Lines;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
+use std::time::Duration;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
+/// Longest wait for lines on their way at the end of the process.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why logging could not be set up; the text names the key.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "logging.level: {0}; write a level (error, warn, info, debug, trace) or `level,module=level`"
-)]
-pub struct LoggingError(#[from] ParseError);
+pub enum LoggingError {
+    /// `logging.level` is neither a level nor a filter.
+    #[error(
+        "logging.level: {0}; write a level (error, warn, info, debug, trace) or `level,module=level`"
+    )]
+    Level(#[from] ParseError),
+    /// There is no thread for it.
+    #[error("the log has no thread of its own: {0}; raise the limit of processes")]
+    Thread(#[from] io::Error),
+}
 
-/// The filter of the set-up that was made.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// The set-up that was made.
+static SET_UP: OnceLock<SetUp> = OnceLock::new();
+
+struct SetUp {
+    filter: reload::Handle<EnvFilter, Registry>,
+    lines: Lines,
+}
 
 /// Sets logging up for the whole process. The first call decides how lines look; later ones change
-/// the level only.
+/// the level and the file only. Each opens the file anew, so that it may have been moved away.
 ///
 /// # Errors
-/// `logging.level` is neither a level nor a filter.
+/// [`LoggingError`]. A file that cannot be written is none: lines go to standard error meanwhile.
 pub fn init(logging: &Logging) -> Result<(), LoggingError> {
     let filter = EnvFilter::try_new(&logging.level)?;
-    if let Some(handle) = FILTER.get() {
+    let file = logging.file.clone().map(LogFile::new);
+    if let Some(set_up) = SET_UP.get() {
         // An error says that the set-up is gone: the process ends.
-        let _ = handle.reload(filter);
+        let _ = set_up.filter.reload(filter);
+        set_up.lines.go_to(file);
         return Ok(());
     }
+    let ansi = file.is_none() && io::stderr().is_terminal();
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let lines = if logging.json {
-        lines.json().flatten_event(true).boxed()
+    let lines = Lines::start(file)?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone());
+    let layer = if logging.json {
+        layer.json().flatten_event(true).boxed()
     } else {
-        lines.with_ansi(io::stderr().is_terminal()).boxed()
+        layer.with_ansi(ansi).boxed()
     };
-    if Registry::default()
-        .with(filter)
-        .with(lines)
-        .try_init()
-        .is_ok()
-    {
-        let _ = FILTER.set(handle);
+    let made = Registry::default().with(filter).with(layer).try_init();
+    if made.is_ok() {
+        let filter = handle;
+        let _ = SET_UP.set(SetUp { filter, lines });
     }
     Ok(())
+}
+
+/// Lines that were dropped because more came than could be written.
+pub fn dropped() -> u64 {
+    SET_UP.get().map_or(0, |set_up| set_up.lines.dropped())
+}
+
+/// Waits until every line so far is written, for at most a second.
+pub fn flush() {
+    if let Some(set_up) = SET_UP.get() {
+        set_up.lines.flush(END_WITHIN);
+    }
+}
+
+/// Calls [`flush`] when it is dropped, so at the end of the process, however that comes.
+#[derive(Debug)]
+pub struct FlushAtEnd;
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        flush();
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +101,7 @@ mod tests {
         Logging {
             level: level.into(),
             json,
+            file: None,
         }
     }
 

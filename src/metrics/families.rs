@@ -66,6 +66,7 @@ families! {
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
     WEBHOOKS_SENT: "webhooks_sent_total" COUNTER ["event"] "Notices that a webhook took, by event.";
     WEBHOOKS_FAILED: "webhooks_failed_total" COUNTER [] "Notices to a webhook that were given up.";
+    LOG_LINES_DROPPED: "log_lines_dropped_total" COUNTER [] "Log lines that were dropped because more came than could be written.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and loads of the ledger that failed.";
     SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
 }

@@ -245,6 +245,10 @@ impl Metrics {
             lists.look_at(&snapshot.stat.sources);
             snapshot::put_all(&mut page, snapshot, &lists, now);
         }
+        page.put_one(
+            &families::LOG_LINES_DROPPED,
+            crate::logging::dropped() as f64,
+        );
         page.prefix(namespace);
         page.extend(self.process.gather());
         page.text()

@@ -63,6 +63,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
         logging: Logging {
             level: "info".into(),
             json: false,
+            file: None,
         },
         alerts: Arc::default(),
     }
