@@ -5,9 +5,11 @@ mod support;
 use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions};
 use serde_json::{Value, json};
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
-use support::{Running, ask, start_with};
+use support::{PATIENCE, Running, ask, eventually, start_with};
 
 /// How many proxies of each kind the good list has.
 const ALIVE: u32 = 3;
@@ -242,4 +244,74 @@ fn no_line_is_written_for_each_probe() {
         }
     }
     assert!(looked >= 3, "{looked}");
+}
+
+#[test]
+fn the_log_file_is_opened_anew_at_a_reload_and_no_line_is_lost() {
+    let mut stage = Stage::new();
+    stage.config["logging"]["file"] = json!("logs/log.jsonl");
+    stage.write(&stage.config.to_string());
+    let path = stage.path();
+    let arguments = ["serve", "--config", path.to_str().unwrap()];
+    let running = start_with(&[], &arguments, "", Some(stage.folder.path()));
+    let log = stage.folder.path().join("logs/log.jsonl");
+    let has = |path: &Path, text: &str| {
+        eventually(PATIENCE, text, || {
+            let read = fs::read_to_string(path).unwrap_or_default();
+            read.contains(text).then_some(())
+        });
+    };
+    has(&log, "the sweep is complete");
+    let moved = stage.folder.path().join("logs/moved");
+    fs::rename(&log, &moved).unwrap();
+    running.signal("HUP");
+    has(&log, "\"sweep\":2");
+    running.signal("TERM");
+    let ran = running.end(Duration::from_secs(10));
+    assert_eq!(ran.err, "", "all of it is in the file");
+    let [first, second] = [moved, log].map(|path| lines(&fs::read_to_string(path).unwrap()));
+    for message in ["the API listens", "the store is open"] {
+        one(&first, message);
+    }
+    assert_eq!(one(&second, "the sweep is complete")["sweep"], 2);
+    assert_eq!(second.last().unwrap()["message"], "stopped");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_answers_nor_the_end() {
+    let mut stage = Stage::new();
+    let pipe = stage.folder.path().join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    stage.config["logging"]["file"] = json!(pipe);
+    stage.config["api"]["addr"] = json!(free_address());
+    stage.config["metrics"] = json!({"enabled": true});
+    stage.write(&stage.config.to_string());
+    let address = stage.config["api"]["addr"].as_str().unwrap().to_owned();
+    let path = stage.path();
+    let arguments = ["serve", "--config", path.to_str().unwrap()];
+    let running = start_with(&[], &arguments, "", Some(stage.folder.path()));
+    eventually(PATIENCE, "it answers", || TcpStream::connect(&address).ok());
+    eventually(PATIENCE, "all are alive", || {
+        let (status, body) = ask(&address, "GET", "/get-proxy?all=1");
+        (status == 200 && body.lines().count() == ALIVE as usize).then_some(())
+    });
+    let (_, metrics) = ask(&address, "GET", "/metrics");
+    assert!(
+        metrics.contains("proxychecker_log_lines_dropped_total 0"),
+        "there is room for thousands"
+    );
+    running.signal("TERM");
+    assert_eq!(running.end(Duration::from_secs(10)).status, Some(0));
+}
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
