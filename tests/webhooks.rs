@@ -82,7 +82,7 @@ fn a_dead_source_is_told_signed_and_neither_secret_nor_token_is_in_the_log() {
     let receiver = listener.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let config = json!({
-        "aggregator": {"sources": [{"url": "gone.txt", "enabled": true}]},
+        "aggregator": {"allow_private": true, "sources": [{"url": "gone.txt", "enabled": true}]},
         "checker": {"control_probe": false, "concurrency_total": 64, "shards": 1},
         "api": {"addr": "127.0.0.1:0"},
         "storage": {"type": "file", "path": "ledger.json"},
@@ -121,7 +121,7 @@ fn a_dead_source_is_told_signed_and_neither_secret_nor_token_is_in_the_log() {
         "an old one is not taken"
     );
 
-    fs::write(folder.path().join("gone.txt"), "1.2.3.4:80\n").unwrap();
+    fs::write(folder.path().join("gone.txt"), "127.0.0.1:9\n").unwrap();
     running.signal("HUP");
     let (_, body) = receive(&listener);
     assert!(body.contains("\"state\":\"resolved\""), "{body}");
