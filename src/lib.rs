@@ -29,4 +29,5 @@ pub mod io;
 pub mod logging;
 pub mod redis_link;
 pub mod shutdown;
+pub mod traces;
 pub mod usage;

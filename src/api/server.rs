@@ -16,6 +16,7 @@ use super::request_id::{self, X_REQUEST_ID};
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
 use crate::ident::Idents;
+use crate::traces;
 use axum::http::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -230,6 +231,14 @@ impl Server {
             request_id = id,
             "answered"
         );
+        traces::answered(traces::Request {
+            method,
+            endpoint,
+            status: status.as_u16(),
+            took: started.elapsed(),
+            request_id: id,
+            headers: &head.headers,
+        });
         response.headers_mut().insert(X_REQUEST_ID, request_id);
         response
     }

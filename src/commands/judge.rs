@@ -44,6 +44,7 @@ pub fn run(args: &JudgeArgs, err: &mut dyn Write) -> Result<u8, Failure> {
         level: "info".into(),
         json: false,
         file: None,
+        otlp: None,
     })
     .map_err(|e| failed("cannot log", e))?;
     let limits = Limits {

@@ -22,6 +22,7 @@ use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
 use crate::store::keeper::{self, Kept};
 use crate::store::{self, Image, Store};
+use crate::traces;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
 use notify::Notify;
@@ -55,6 +56,8 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let (config, warnings) = place.load()?;
     let _flush = logging::FlushAtEnd;
     logging::init(&config.logging)?;
+    let _traces = traces::EndOfTraces;
+    traces::begin(config.logging.otlp.as_ref(), &node_of(&config))?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -135,12 +138,11 @@ impl Service {
         let (api, api_runtime) =
             api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
         let (rules, rules_from) = watch::channel(config.alerts.clone());
-        let node = config.cluster.as_ref().map(|cluster| cluster.node.clone());
         let alerts = alerts::Start {
             rules: rules_from,
             published: published.clone(),
             metrics: metrics.clone(),
-            node: node.unwrap_or_else(alerts::host_name),
+            node: node_of(&config),
         };
         let start = crate::io::Start {
             watched: place.file().map(Path::to_owned),
@@ -228,6 +230,12 @@ impl Service {
         }
         tracing::info!("stopped");
     }
+}
+
+/// The name of this node: in a cluster its own, else that of the host.
+fn node_of(config: &Config) -> Box<str> {
+    let node = config.cluster.as_ref().map(|cluster| cluster.node.clone());
+    node.unwrap_or_else(alerts::host_name)
 }
 
 /// One line for `systemctl status`.

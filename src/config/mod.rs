@@ -227,6 +227,17 @@ pub struct Logging {
     pub json: bool,
     /// The file that lines go to; absent: standard error.
     pub file: Option<LogPlace>,
+    /// Where spans go, if anywhere.
+    pub otlp: Option<Otlp>,
+}
+
+/// A collector of spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otlp {
+    /// The URL that spans are posted to.
+    pub endpoint: Box<str>,
+    /// Share of the API's requests that have a span, 1..=100.
+    pub sample_percent: u8,
 }
 
 /// A log file that is rotated by its size.

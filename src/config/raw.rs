@@ -164,6 +164,8 @@ block! {
         file: String = String::new(),
         file_max_bytes: u64 = 104_857_600,
         file_keep: u64 = 7,
+        otlp_endpoint: String = String::new(),
+        otlp_sample_percent: u64 = 1,
     }
 }
 

@@ -137,7 +137,7 @@ fn the_documentation_says_what_takes_a_restart() {
         "api": {"addr": "127.0.0.1:1"},
         "storage": {"type": "file", "path": "x", "persist_interval_seconds": 7},
         "metrics": {"endpoint": "/m", "namespace": "n"},
-        "logging": {"format": "text"}
+        "logging": {"format": "text", "otlp_endpoint": "http://c:4318"}
     }"#;
     let mut restart = checked("{}").0.diff_needs_restart(&checked(other).0);
     restart.sort_unstable();

@@ -3,6 +3,7 @@
 use super::event::Now;
 use super::state::State;
 use crate::snapshot::Sweep;
+use crate::traces;
 use proxy_shards::Verdict;
 use std::fmt::Write;
 
@@ -36,6 +37,7 @@ impl State {
             sources = self.origins.all.len(),
             "a sweep has begun"
         );
+        traces::sweep_began(self.sweep.id, self.ledger.len());
     }
 
     /// Verdicts are the last ones of all that is known.
@@ -49,6 +51,7 @@ impl State {
             verdicts = words(self.ledger.verdicts()),
             "the sweep is complete"
         );
+        traces::sweep_ended(self.sweep.total, self.ledger.total_alive(), true);
     }
 
     /// For a reload that comes before the sweep is complete.
@@ -60,6 +63,7 @@ impl State {
                 done = self.sweep.done,
                 "a reload has ended the sweep before it was complete"
             );
+            traces::sweep_ended(self.sweep.total, self.ledger.total_alive(), false);
         }
     }
 }

@@ -102,6 +102,7 @@ mod tests {
             level: level.into(),
             json,
             file: None,
+            otlp: None,
         }
     }
 

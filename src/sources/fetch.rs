@@ -13,6 +13,7 @@ pub use error::FetchError;
 use super::address::AddressPolicy;
 use super::parse::{Parsed, Parser, Reading};
 use crate::config::{Aggregator, Location, Source};
+use crate::traces;
 use body::Body;
 use std::collections::HashMap;
 use std::path::Path;
@@ -79,8 +80,12 @@ impl Fetcher {
             Location::Web(url) => self.fetch_web(source, url, body).await,
             Location::File(path) => self.fetch_file(path, body).await,
         };
+        let took = began.elapsed();
         if let Ok(Fetched::List(parsed)) = &mut fetched {
-            parsed.took = began.elapsed();
+            parsed.took = took;
+        }
+        if traces::is_on() {
+            traces::source_fetched(&source.url, took, figures(&fetched));
         }
         fetched
     }
@@ -136,6 +141,15 @@ impl Fetcher {
     async fn fetch_file(&self, path: &Path, body: Body) -> Result<Fetched, FetchError> {
         let body = file::read(path, body, self.timeout).await?;
         Ok(Fetched::List(body.finish()?))
+    }
+}
+
+/// Candidates and bytes of a list; none if it has not changed.
+fn figures(fetched: &Result<Fetched, FetchError>) -> Result<(u64, u64), String> {
+    match fetched {
+        Ok(Fetched::List(parsed)) => Ok((parsed.candidates.len() as u64, parsed.bytes)),
+        Ok(Fetched::NotModified) => Ok((0, 0)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

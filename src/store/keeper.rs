@@ -1,10 +1,12 @@
 //! The `store` thread: saves what it is given, on nobody's critical path.
 
 use super::{Image, Store};
+use crate::traces;
 use crossbeam_channel::Receiver;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// How a save ended: when it was begun, in milliseconds since the Unix epoch, or why it failed.
 pub type Kept = Result<u64, String>;
@@ -35,7 +37,12 @@ fn keep(
     mut kept: impl FnMut(Kept),
 ) {
     for image in images {
+        let began = Instant::now();
         let outcome = save(&image).map(|()| image.saved_at_ms);
+        traces::saved(
+            began.elapsed(),
+            outcome.as_ref().err().map(|error| &**error),
+        );
         if let Err(error) = &outcome {
             tracing::error!(%error, "what is known was not saved; the next interval tries again");
         }

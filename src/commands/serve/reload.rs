@@ -9,6 +9,7 @@ use crate::io::{FetchAll, Outcome, Plan, Reload};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
+use crate::traces;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -112,6 +113,7 @@ impl Reload for Reloader {
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
+        traces::resample(config.logging.otlp.as_ref());
         self.alerts.send_replace(config.alerts.clone());
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();

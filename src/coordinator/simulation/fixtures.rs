@@ -64,6 +64,7 @@ pub(crate) fn config(names: &[&str]) -> Config {
             level: "info".into(),
             json: false,
             file: None,
+            otlp: None,
         },
         alerts: Arc::default(),
     }
