@@ -265,7 +265,7 @@ fn the_log_file_is_opened_anew_at_a_reload_and_no_line_is_lost() {
     let moved = stage.folder.path().join("logs/moved");
     fs::rename(&log, &moved).unwrap();
     running.signal("HUP");
-    has(&log, "\"sweep\":2");
+    has(&log, "the sweep is complete");
     running.signal("TERM");
     let ran = running.end(Duration::from_secs(10));
     assert_eq!(ran.err, "", "all of it is in the file");
