@@ -152,9 +152,9 @@ impl Service {
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
-            beside: Box::pin(alerts::watch(alerts)),
         };
-        let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
+        let io = crate::io::spawn(start, alerts::watch(alerts), stopped(&stop))
+            .map_err(thread_error("io"))?;
         let threads = vec![
             ("coordinator", coordinator),
             ("store", keeper),

@@ -85,16 +85,16 @@ pub struct Start {
     pub lookups: mpsc::UnboundedReceiver<Lookup>,
     /// The coordinator.
     pub events: Sender<Event>,
-    /// What goes on beside it on the same runtime, and never ends by itself.
-    pub beside: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// Starts the `io` thread, which ends when `shutdown` is ready.
+/// Starts the `io` thread, which ends when `shutdown` is ready. `beside` goes on beside it, on the same
+/// runtime, and ends with it.
 ///
 /// # Errors
 /// The runtime or the thread cannot be made.
 pub fn spawn(
     start: Start,
+    beside: impl Future<Output = ()> + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,8 +102,6 @@ pub fn spawn(
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
     thread::Builder::new().name("io".into()).spawn(move || {
-        let mut start = start;
-        let beside = std::mem::replace(&mut start.beside, Box::pin(async {}));
         runtime.spawn(beside);
         runtime.block_on(Io::new(start).run(shutdown));
         // A lookup that hangs must not hold up the end.

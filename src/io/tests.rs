@@ -59,7 +59,6 @@ impl Bench {
             requests: requests_from,
             lookups: lookups_from,
             events: events_to,
-            beside: Box::pin(async {}),
         };
         let shutdown = async move { drop(stopped.changed().await) };
         Bench {
@@ -68,7 +67,7 @@ impl Bench {
             requests,
             lookups,
             stop: Some(stop),
-            thread: Some(spawn(start, shutdown).unwrap()),
+            thread: Some(spawn(start, async {}, shutdown).unwrap()),
         }
     }
 

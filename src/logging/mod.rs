@@ -15,8 +15,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
-/// Longest wait for lines on their way at the end of the process.
-const END_WITHIN: Duration = Duration::from_secs(1);
+/// Longest wait for lines on their way at the end of the process: all of it may take five seconds.
+const END_WITHIN: Duration = Duration::from_millis(200);
 
 /// Why logging could not be set up; the text names the key.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub fn dropped() -> u64 {
     SET_UP.get().map_or(0, |set_up| set_up.lines.dropped())
 }
 
-/// Waits until every line so far is written, for at most a second.
+/// Waits until every line so far is written, for a moment.
 pub fn flush() {
     if let Some(set_up) = SET_UP.get() {
         set_up.lines.flush(END_WITHIN);

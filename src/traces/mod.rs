@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime};
 
 /// A publication that took longer has a span also if no sweep has just ended.
 const LONG_PUBLICATION: Duration = Duration::from_millis(10);
-/// Longest wait for spans on their way at the end of the process.
-const END_WITHIN: Duration = Duration::from_secs(1);
+/// Longest wait for spans on their way at the end of the process: all of it may take five seconds.
+const END_WITHIN: Duration = Duration::from_millis(300);
 
 static TRACES: OnceLock<Traces> = OnceLock::new();
 
@@ -91,7 +91,7 @@ pub fn resample(otlp: Option<&Otlp>) {
     }
 }
 
-/// Exports what waits, for at most a second.
+/// Exports what waits, for a moment.
 pub fn end() {
     if let Some(traces) = TRACES.get() {
         // A collector that does not answer has been complained of.
