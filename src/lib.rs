@@ -19,14 +19,17 @@ pub mod ledger;
 pub mod schedule;
 pub mod snapshot;
 
+pub mod alerts;
 pub mod api;
 pub mod metrics;
 pub mod operator;
 pub mod store;
 
+mod ident;
 pub mod io;
 pub mod logging;
 pub mod redis_link;
 pub mod shutdown;
+pub mod traces;
 pub mod usage;
 pub mod version;

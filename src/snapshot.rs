@@ -96,6 +96,8 @@ pub struct SourceStat {
     pub skipped: u64,
     /// Why the last fetch failed; empty if it did not.
     pub error: Box<str>,
+    /// Fetches that failed since the last good one.
+    pub failures: u32,
     /// When the last good list was fetched.
     pub fetched_at: Option<SystemTime>,
 }

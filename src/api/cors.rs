@@ -14,9 +14,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 /// What a page may read beside the body.
 const EXPOSED: &str = "ETag, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, \
                        RateLimit-Policy, X-Lease-Id, X-Lease-Expires, X-Snapshot-Generation, X-Snapshot-Age, \
-                       X-Snapshot-Stale, X-Snapshot-Stale-Reason";
+                       X-Snapshot-Stale, X-Snapshot-Stale-Reason, X-Request-Id";
 /// What a page may send beside what every page may.
-const ACCEPTED: &str = "X-Api-Key, Content-Type, If-None-Match";
+const ACCEPTED: &str = "X-Api-Key, Content-Type, If-None-Match, X-Request-Id";
 /// How long a browser remembers the answer to a preflight, in seconds.
 const REMEMBERED_SECONDS: &str = "600";
 

@@ -28,6 +28,8 @@ mod query;
 mod questions;
 mod rates;
 mod refusal;
+mod refused;
+mod request_id;
 mod routes;
 mod select;
 mod server;

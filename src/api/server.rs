@@ -12,8 +12,12 @@ use super::host;
 use super::limits::Limits;
 use super::patience::Patient;
 use super::refusal::Refusal;
+use super::refused::{Refusals, Refused};
+use super::request_id::{self, X_REQUEST_ID};
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
+use crate::ident::Idents;
+use crate::traces;
 use axum::http::Request;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -47,6 +51,7 @@ pub(super) async fn serve(
     tokio::select! {
         () = serve_from(listener, server, shutdown) => {}
         () = desk.desk.shelf.tidy(&desk.desk.state.snapshots) => {}
+        () = desk.refusals.tell() => {}
     }
     Ok(())
 }
@@ -103,6 +108,8 @@ struct Server {
     limits: Limits,
     slots: Slots,
     crowd: Arc<Crowd>,
+    refusals: Refusals,
+    idents: Idents,
 }
 
 impl Server {
@@ -111,6 +118,8 @@ impl Server {
             slots: Slots::new(limits.connections_max),
             crowd: Crowd::new(Arc::clone(&state.metrics)),
             desk: Desk::new(state, &limits),
+            refusals: Refusals::default(),
+            idents: Idents::new(fastrand::u64(..)),
             limits,
         })
     }
@@ -207,7 +216,35 @@ impl Server {
         let seconds = started.elapsed().as_secs_f64();
         self.desk.tally.count(endpoint, method, status, seconds);
         let endpoint = Endpoint::label(endpoint);
-        tracing::debug!(method, endpoint, status = status.as_u16(), "answered");
+        let request_id = request_id::of(&head.headers, &self.idents);
+        let id = request_id.to_str().unwrap_or_default();
+        if status.is_client_error() || status.is_server_error() {
+            let client = forwarded::client(peer, &head.headers, &settings.trusted_proxies);
+            let refused = Refused {
+                status,
+                method,
+                endpoint,
+                client,
+                request_id: id,
+            };
+            self.refusals.note(refused, Instant::now());
+        }
+        tracing::debug!(
+            method,
+            endpoint,
+            status = status.as_u16(),
+            request_id = id,
+            "answered"
+        );
+        traces::answered(traces::Request {
+            method,
+            endpoint,
+            status: status.as_u16(),
+            took: started.elapsed(),
+            request_id: id,
+            headers: &head.headers,
+        });
+        response.headers_mut().insert(X_REQUEST_ID, request_id);
         response
     }
 

@@ -39,9 +39,12 @@ pub fn run(args: &JudgeArgs, err: &mut dyn Write) -> Result<u8, Failure> {
     let env = |name: &str| std::env::var(name).ok();
     let secret = config::judge_secret(&args.secret_env, &env)
         .map_err(|text| Failure::Failed(format!("--secret-env: {text}")))?;
+    let _flush = logging::FlushAtEnd;
     logging::init(&Logging {
         level: "info".into(),
         json: false,
+        file: None,
+        otlp: None,
     })
     .map_err(|e| failed("cannot log", e))?;
     let limits = Limits {
@@ -56,7 +59,10 @@ pub fn run(args: &JudgeArgs, err: &mut dyn Write) -> Result<u8, Failure> {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut stop = Some(stop);
     let _signals = shutdown::listen(move |order| match order {
-        Order::Exit(status) => std::process::exit(status),
+        Order::Exit(status) => {
+            logging::flush();
+            std::process::exit(status)
+        }
         Order::Stop => drop(stop.take()),
         // There is no configuration to be read again.
         Order::Reload => {}

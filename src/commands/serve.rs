@@ -12,6 +12,7 @@ mod tests;
 
 pub use error::ServeError;
 
+use crate::alerts;
 use crate::api::{self, ApiState, Settings};
 use crate::config::{Config, ConfigError, Problem, Warning, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets};
@@ -24,6 +25,7 @@ use crate::snapshot::{Published, Snapshot};
 use crate::store::backup::Backups;
 use crate::store::keeper;
 use crate::store::{self, Image, Store};
+use crate::traces;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
 use notify::Notify;
@@ -60,7 +62,10 @@ const REQUESTS_MAX: usize = 16;
 pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let place = Place::find(config_path);
     let (config, warnings) = place.load()?;
+    let _flush = logging::FlushAtEnd;
     logging::init(&config.logging)?;
+    let _traces = traces::EndOfTraces;
+    traces::begin(config.logging.otlp.as_ref(), &node_of(&config))?;
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -68,7 +73,10 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let plan = reload::plan(config)?;
     let (orders_to, orders) = unbounded();
     let _signals = shutdown::listen(move |order| match order {
-        Order::Exit(status) => std::process::exit(status),
+        Order::Exit(status) => {
+            logging::flush();
+            std::process::exit(status)
+        }
         // The receiver lives as long as the service.
         order => drop(orders_to.send(order)),
     })
@@ -187,9 +195,16 @@ impl Service {
         };
         let (api, api_runtime) =
             api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
+        let (rules, rules_from) = watch::channel(config.alerts.clone());
+        let alerts = alerts::Start {
+            rules: rules_from,
+            published: published.clone(),
+            metrics: metrics.clone(),
+            node: node_of(&config),
+        };
         let start = crate::io::Start {
             watched: place.file().map(Path::to_owned),
-            reload: Arc::new(Reloader::new(place, config, settings, metrics)),
+            reload: Arc::new(Reloader::new(place, config, settings, metrics, rules)),
             plan,
             allowed: |config, ip| config.aggregator.addresses.allows(ip),
             requests: requests_from,
@@ -197,7 +212,8 @@ impl Service {
             events: events.clone(),
             operator,
         };
-        let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
+        let io = crate::io::spawn(start, alerts::watch(alerts), stopped(&stop))
+            .map_err(thread_error("io"))?;
         let threads = vec![
             ("coordinator", coordinator),
             ("store", keeper),
@@ -273,6 +289,12 @@ impl Service {
         }
         tracing::info!("stopped");
     }
+}
+
+/// The name of this node: in a cluster its own, else that of the host.
+fn node_of(config: &Config) -> Box<str> {
+    let node = config.cluster.as_ref().map(|cluster| cluster.node.clone());
+    node.unwrap_or_else(alerts::host_name)
 }
 
 /// One line for `systemctl status`.

@@ -35,10 +35,16 @@ impl Config {
                 self.metrics.namespace != new.metrics.namespace,
             ),
             ("logging.format", self.logging.json != new.logging.json),
+            ("logging.otlp_endpoint", endpoint(self) != endpoint(new)),
         ];
         let changed = changes.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(key, _)| key).collect()
     }
+}
+
+/// Where spans go.
+fn endpoint(config: &Config) -> Option<&str> {
+    config.logging.otlp.as_ref().map(|otlp| &*otlp.endpoint)
 }
 
 /// What a store is opened with, key by key.

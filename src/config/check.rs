@@ -3,10 +3,14 @@
 use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot};
 use super::serving::Env;
-use super::{Config, Logging, SnapshotLife, checker, serving, source, storage};
-use std::path::Path;
+use super::{
+    Config, LogPlace, Logging, Otlp, SnapshotLife, alerts, checker, serving, source, storage,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 /// Longest time that a stale snapshot may be served, in seconds: a week.
 const STALE_SECONDS_MAX: u64 = 604_800;
@@ -31,6 +35,7 @@ pub(super) fn config(
         cluster: None,
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
+        alerts: Arc::new(alerts::alerts(&raw.alerts, env, report)),
         aggregator,
         checker: checker?,
     };
@@ -61,6 +66,64 @@ fn logging(raw: &RawLogging, report: &mut Report) -> Logging {
     Logging {
         level: report.take("logging.level", level(&raw.level), "info".into()),
         json: report.take("logging.format", json, true),
+        file: log_file(raw, report),
+        otlp: otlp(raw, report),
+    }
+}
+
+fn log_file(raw: &RawLogging, report: &mut Report) -> Option<LogPlace> {
+    let default = RawLogging::default();
+    let bytes_max = report.number(
+        "logging.file_max_bytes",
+        raw.file_max_bytes,
+        default.file_max_bytes,
+        4_096..=1 << 40,
+    );
+    let keep = report.number(
+        "logging.file_keep",
+        raw.file_keep,
+        default.file_keep,
+        1..=1_000,
+    );
+    (!raw.file.is_empty()).then(|| LogPlace {
+        path: PathBuf::from(&raw.file),
+        bytes_max,
+        keep: u32::try_from(keep).unwrap_or(u32::MAX),
+    })
+}
+
+fn otlp(raw: &RawLogging, report: &mut Report) -> Option<Otlp> {
+    let sample_percent = report.number(
+        "logging.otlp_sample_percent",
+        raw.otlp_sample_percent,
+        RawLogging::default().otlp_sample_percent,
+        1..=100,
+    );
+    let endpoint = match raw.otlp_endpoint.trim() {
+        "" => Ok(None),
+        text => otlp_endpoint(text).map(Some),
+    };
+    let endpoint = report.take("logging.otlp_endpoint", endpoint, None)?;
+    Some(Otlp {
+        endpoint,
+        sample_percent: u8::try_from(sample_percent).unwrap_or(100),
+    })
+}
+
+/// The URL for traces: of a collector without a path the usual one (OTLP 1.x, "OTLP/HTTP Request").
+fn otlp_endpoint(text: &str) -> Result<Box<str>, String> {
+    const FORM: &str = "give http://HOST:4318";
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error}); {FORM}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("{} cannot be posted to; {FORM}", quoted(text)));
+    }
+    // It stands in warnings.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("carries a user name or password; use a URL without".to_owned());
+    }
+    match url.path() {
+        "/" => Ok(format!("{}v1/traces", url.as_str()).into()),
+        _ => Ok(url.as_str().into()),
     }
 }
 

@@ -8,6 +8,7 @@ mod json;
 mod raw;
 mod shape;
 
+mod alerts;
 mod backup;
 mod check;
 mod checker;
@@ -34,9 +35,10 @@ pub use load::EXAMPLE;
 pub use problem::{ConfigError, Problem, Warning};
 pub use redis::RedisPlace;
 pub use schema::schema;
-pub use secret::{JUDGE_SECRET_ENV, judge_secret, with_stand_ins};
+pub use secret::{JUDGE_SECRET_ENV, WebhookSecret, judge_secret, with_stand_ins};
 pub use serving::{API_PATHS, listen_address};
 
+use crate::alerts::Wanted;
 use crate::network::Network;
 use crate::sources::address::AddressPolicy;
 use crate::sources::parse::Format;
@@ -67,6 +69,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// What the log says.
     pub logging: Logging,
+    /// What an operator is told of, and where.
+    pub alerts: Arc<Alerts>,
 }
 
 /// Where lists come from and when.
@@ -261,4 +265,73 @@ pub struct Logging {
     pub level: Box<str>,
     /// JSON lines instead of text.
     pub json: bool,
+    /// The file that lines go to; absent: standard error.
+    pub file: Option<LogPlace>,
+    /// Where spans go, if anywhere.
+    pub otlp: Option<Otlp>,
+}
+
+/// A collector of spans.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otlp {
+    /// The URL that spans are posted to.
+    pub endpoint: Box<str>,
+    /// Share of the API's requests that have a span, 1..=100.
+    pub sample_percent: u8,
+}
+
+/// A log file that is rotated by its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Longest file, in bytes; a line that would make it longer begins the next one.
+    pub bytes_max: u64,
+    /// Files that are kept beside the one that is written.
+    pub keep: u32,
+}
+
+/// What an operator is told of, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alerts {
+    /// Fewer alive proxies than this are an alarm; 0: never.
+    pub alive_below: u64,
+    /// A source that failed so often in a row is dead.
+    pub source_failures: u32,
+    /// Who is told.
+    pub webhooks: Vec<Webhook>,
+}
+
+impl Default for Alerts {
+    fn default() -> Alerts {
+        Alerts {
+            alive_below: 0,
+            source_failures: 5,
+            webhooks: Vec::new(),
+        }
+    }
+}
+
+/// A place that is told of alarms.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// `http://` or `https://`; its path may hold a token.
+    pub url: Url,
+    /// What it is told of.
+    pub wanted: Wanted,
+    /// Signs what it is sent; absent: nothing is signed.
+    pub secret: Option<WebhookSecret>,
+}
+
+impl Webhook {
+    /// Its name in logs: where it is, without what may be secret.
+    pub fn shown(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook({})", self.shown())
+    }
 }

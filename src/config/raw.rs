@@ -35,6 +35,7 @@ block! {
         storage: RawStorage = RawStorage::default(),
         metrics: RawMetrics = RawMetrics::default(),
         logging: RawLogging = RawLogging::default(),
+        alerts: RawAlerts = RawAlerts::default(),
     }
 }
 
@@ -173,6 +174,29 @@ block! {
     RawLogging {
         level: String = "info".to_owned(),
         format: String = "json".to_owned(),
+        file: String = String::new(),
+        file_max_bytes: u64 = 104_857_600,
+        file_keep: u64 = 7,
+        otlp_endpoint: String = String::new(),
+        otlp_sample_percent: u64 = 1,
+    }
+}
+
+block! {
+    /// `alerts`
+    RawAlerts {
+        alive_below: u64 = 0,
+        source_failures: u64 = 5,
+        webhooks: Vec<RawWebhook> = Vec::new(),
+    }
+}
+
+block! {
+    /// One of `alerts.webhooks`
+    RawWebhook {
+        url: String = String::new(),
+        events: Vec<String> = Vec::new(),
+        secret_env: String = String::new(),
     }
 }
 
@@ -186,6 +210,10 @@ impl RawConfig {
         template.aggregator.deny_networks.push(String::new());
         template.api.trusted_proxies.push(String::new());
         template.api.cors_origins.push(String::new());
+        template.alerts.webhooks.push(RawWebhook {
+            events: vec![String::new()],
+            ..RawWebhook::default()
+        });
         template
     }
 }

@@ -2,6 +2,7 @@
 //! both.
 
 use proxy_shards::target::Secret;
+use std::sync::Arc;
 
 /// The variable that holds the secret, unless another one is named.
 pub const JUDGE_SECRET_ENV: &str = "PROXY_CHECKER_JUDGE_SECRET";
@@ -42,6 +43,56 @@ pub fn with_stand_ins(env: &dyn Fn(&str) -> Option<String>) -> impl Fn(&str) -> 
         let value = env(name).filter(|value| !value.trim().is_empty());
         Some(value.unwrap_or_else(|| STAND_IN.to_owned()))
     }
+}
+
+/// What notices to a webhook are signed with, at least 16 bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecret(Arc<str>);
+
+impl WebhookSecret {
+    /// A secret, if it is long enough.
+    pub fn new(text: &str) -> Option<WebhookSecret> {
+        (text.len() >= Secret::BYTES_MIN).then(|| WebhookSecret(text.into()))
+    }
+
+    /// The bytes, for the signature only.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl std::fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebhookSecret(***)")
+    }
+}
+
+/// The secret of a webhook in the variable `name`, which `env` looks up. White space around it does
+/// not count.
+///
+/// # Errors
+/// There is none, or it is too short. The text never repeats the value.
+pub(super) fn webhook_secret(
+    name: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<WebhookSecret, String> {
+    const MAKE_ONE: &str = "make one with `openssl rand -hex 32` and give the receiver the same";
+    // Someone may have put the secret where its variable's name belongs: then it is not repeated.
+    if !is_variable_name(name) {
+        return Err(
+            "is not the name of an environment variable; put the secret into a variable and its name here"
+                .to_owned(),
+        );
+    }
+    let value = env(name).unwrap_or_default();
+    let value = value.trim();
+    WebhookSecret::new(value).ok_or_else(|| match value.len() {
+        0 => format!("the environment variable {name} is empty or not set; {MAKE_ONE}"),
+        length => {
+            let least = Secret::BYTES_MIN;
+            format!("the secret in the environment variable {name} has {length} bytes, fewer than {least}; {MAKE_ONE}")
+        }
+    })
 }
 
 /// The form of a name that a shell can set.

@@ -75,6 +75,7 @@ fn known_keys() -> BTreeMap<String, Value> {
     ] {
         template[block][list] = Value::Array(Vec::new());
     }
+    template["alerts"]["webhooks"][0]["events"] = Value::Array(Vec::new());
     let mut known = BTreeMap::new();
     leaves(&template, "", &mut known);
     assert!(known.len() >= 40, "{}", known.len());
@@ -95,9 +96,14 @@ fn documented_keys() -> BTreeMap<String, (String, String)> {
 /// The list of targets in docs/configuration.md. The example has none, so that a test_url which is
 /// written into a copy of it counts.
 fn targets_sample() -> &'static str {
+    samples()[0]
+}
+
+/// The blocks of JSON in docs/configuration.md: targets, and webhooks.
+fn samples() -> Vec<&'static str> {
     let page = include_str!("../../docs/configuration.md");
-    let (_, sample) = page.split_once("```json\n").unwrap();
-    sample.split_once("```").unwrap().0
+    let blocks = page.split("```json\n").skip(1);
+    blocks.map(|b| b.split_once("```").unwrap().0).collect()
 }
 
 #[test]
@@ -110,6 +116,9 @@ fn the_example_holds_every_key_and_the_documentation_those_of_a_target() {
     let targets = &sample["checker"]["targets"];
     leaves(targets, "checker.targets", &mut target);
     given.append(&mut target);
+    assert_eq!(given.remove("alerts.webhooks"), Some(Value::from([(); 0])));
+    let sample: Value = serde_json::from_str(samples()[1]).unwrap();
+    leaves(&sample["alerts"]["webhooks"], "alerts.webhooks", &mut given);
     assert!(given.keys().eq(known_keys().keys()), "{given:?}");
 }
 
@@ -130,7 +139,7 @@ fn the_documentation_says_what_takes_a_restart() {
             "ca_file": "config.example.json", "prefix": "p", "persist_interval_seconds": 7,
             "backup": {"every_seconds": 60, "keep": 3, "folder": "y"}},
         "metrics": {"endpoint": "/m", "namespace": "n"},
-        "logging": {"format": "text"}
+        "logging": {"format": "text", "otlp_endpoint": "http://c:4318"}
     }"#;
     let mut restart = checked("{}").0.diff_needs_restart(&checked(other).0);
     restart.sort_unstable();

@@ -20,6 +20,7 @@ mod reserve;
 mod restore;
 mod rounds;
 mod sources;
+mod sweeps;
 
 mod answer;
 mod fresh;
@@ -43,6 +44,7 @@ pub use state::{LOOKUPS_MAX, Route, Start, State};
 use crate::dispatch::Shards;
 use crate::snapshot::Published;
 use crate::store::Image;
+use crate::traces;
 use crate::usage::Meter;
 use crossbeam_channel::{Receiver, Sender, select, tick};
 use std::sync::Arc;
@@ -101,8 +103,14 @@ pub fn run<S: Shards>(
     let mut state = State::new(start, clock.now(), &|address| shards.shard_of(address));
     let handle = |event, state: &mut State| {
         let now = clock.now();
+        let began = traces::is_on().then(Instant::now);
         let actions = state.handle(event, now, &|address| shards.shard_of(address));
+        let publishes = |action: &Action| matches!(action, Action::Publish { .. });
+        let began = began.filter(|_| actions.iter().any(publishes));
         perform(actions, state, &shards, outlets, now);
+        if let Some(began) = began {
+            traces::published(began.elapsed());
+        }
         state.wake_at(now).saturating_sub(clock.now().clock_ms)
     };
     let mut wake_ms = handle(Event::Tick, &mut state);

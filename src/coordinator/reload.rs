@@ -3,7 +3,8 @@
 use super::asked;
 use super::event::{Action, Now};
 use super::rounds::{doors, every};
-use super::state::{State, begun, quota, rules};
+use super::state::{State, quota, rules};
+use super::sweeps::begun;
 use crate::config::Config;
 use crate::lanes::Wish;
 use crate::ledger::moved;
@@ -55,9 +56,11 @@ impl State {
         self.forget_over();
         let ledger = &self.ledger;
         (self.schedule).sweep(now.clock_ms, |index| turn_ms(ledger.verdict(index)));
+        self.tell_of_end_before_time();
         self.sweep = begun(reload, now);
         self.asked = asked::now(&self.config, now);
         self.saves.unsaved = true;
+        self.tell_of_begin();
         self.publisher.note_pool();
     }
 

@@ -9,6 +9,7 @@ use crate::snapshot::{SourceStat, Sweep};
 use crate::sources::fetch::Fetched;
 use crate::sources::parse::Parsed;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Candidates taken in before reports have their turn again.
 const PIECE: usize = 10_000;
@@ -29,6 +30,27 @@ struct Intake {
     candidates: candidates::IntoIter,
     indexes: Vec<u32>,
     in_sweep: bool,
+    /// Of its candidates, those that no list had before.
+    new: u64,
+    /// What the log says of it at its end.
+    skipped: u64,
+    bytes: u64,
+    took: Duration,
+}
+
+impl Intake {
+    /// The one line for a list that has been taken in; `url` names its source without credentials.
+    fn tell(&self, url: &str) {
+        tracing::info!(
+            source = url,
+            found = self.indexes.len(),
+            new = self.new,
+            skipped = self.skipped,
+            bytes = self.bytes,
+            ms = self.took.as_millis() as u64,
+            "a source was read"
+        );
+    }
 }
 
 /// The sources of the configuration in force, and the lists that wait to be taken in.
@@ -76,6 +98,10 @@ impl Origins {
             candidates: parsed.candidates.into_iter(),
             // A sweep that was over before the process began stays so.
             in_sweep: !origin.heard && sweep.finished.is_none(),
+            new: 0,
+            skipped: origin.stat.skipped,
+            bytes: parsed.bytes,
+            took: parsed.took,
         });
         origin.stat.fetched_at = Some(now.system());
     }
@@ -97,6 +123,7 @@ impl State {
         match outcome {
             Ok(fetched) => {
                 origin.stat.error = Box::default();
+                origin.stat.failures = 0;
                 match fetched {
                     Fetched::List(parsed) => {
                         self.ledger.expect(parsed.candidates.len());
@@ -104,10 +131,16 @@ impl State {
                         self.origins
                             .take_list(source as u16, parsed, &self.sweep, now);
                     }
-                    Fetched::NotModified => origin.stat.fetched_at = Some(now.system()),
+                    Fetched::NotModified => {
+                        tracing::debug!(source = %origin.stat.url, "a source has not changed");
+                        origin.stat.fetched_at = Some(now.system());
+                    }
                 }
             }
-            Err(text) => origin.stat.error = text,
+            Err(text) => {
+                origin.stat.error = text;
+                origin.stat.failures = origin.stat.failures.saturating_add(1);
+            }
         }
         self.origins.all[source].heard = true;
         self.publisher.note_figures();
@@ -128,6 +161,7 @@ impl State {
                 }
                 let index = match self.ledger.admit(candidate, intake.source) {
                     Ok(new) => {
+                        intake.new += 1;
                         self.begin(new, intake.in_sweep, now, route);
                         new
                     }
@@ -136,6 +170,7 @@ impl State {
                 intake.indexes.push(index);
             }
             if intake.candidates.len() == 0 {
+                intake.tell(&self.origins.all[usize::from(intake.source)].stat.url);
                 self.ledger.set_list(intake.source, intake.indexes);
                 self.publisher.note_pool();
                 self.forget_over();

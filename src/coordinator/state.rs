@@ -14,6 +14,7 @@ use super::reserve::Reserve;
 use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
+use super::sweeps::begun;
 use crate::config::{Backend, Config};
 use crate::control::Control;
 use crate::dispatch::Dispatch;
@@ -140,6 +141,7 @@ impl State {
         };
         state.restore(&start.restored, now, route);
         state.ledger.set_quorum(state.config.api.report_quorum);
+        state.tell_of_begin();
         state
     }
 
@@ -265,19 +267,6 @@ impl State {
         self.dispatch.shards()
     }
 
-    fn note_sweep(&mut self, now: Now) {
-        let progress = self.schedule.progress();
-        (self.sweep.total, self.sweep.done) = (progress.total, progress.done);
-        let complete = progress.done == progress.total && self.origins.are_complete();
-        if complete && self.sweep.finished.is_none() {
-            self.sweep.finished = Some(now.system());
-            self.asked.over_ms = now.unix_ms;
-            self.saves.unsaved = true;
-            self.saves.sweep_ended();
-            self.publisher.note_figures();
-        }
-    }
-
     fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
         let due = self.saves.due_at(self.persist_ms());
         if due.is_some_and(|due| due <= now.clock_ms) {
@@ -326,14 +315,6 @@ pub(super) fn rules(config: &Config) -> Rules {
     Rules {
         interval_ms: to_ms(config.aggregator.interval),
         backoff_max_ms: to_ms(config.checker.backoff_max),
-    }
-}
-
-pub(super) fn begun(id: u64, now: Now) -> Sweep {
-    Sweep {
-        id,
-        started: Some(now.system()),
-        ..Sweep::default()
     }
 }
 

@@ -93,12 +93,14 @@ pub struct Start {
     pub operator: Option<Socket>,
 }
 
-/// Starts the `io` thread, which ends when `shutdown` is ready.
+/// Starts the `io` thread, which ends when `shutdown` is ready. `beside` goes on beside it, on the same
+/// runtime, and ends with it.
 ///
 /// # Errors
 /// The runtime or the thread cannot be made.
 pub fn spawn(
     start: Start,
+    beside: impl Future<Output = ()> + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -110,6 +112,7 @@ pub fn spawn(
         if let Some(socket) = start.operator.take() {
             runtime.spawn(socket.serve(start.events.clone()));
         }
+        runtime.spawn(beside);
         runtime.block_on(Io::new(start).run(shutdown));
         // A lookup that hangs must not hold up the end.
         runtime.shutdown_background();

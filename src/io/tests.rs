@@ -68,7 +68,7 @@ impl Bench {
             requests,
             lookups,
             stop: Some(stop),
-            thread: Some(spawn(start, shutdown).unwrap()),
+            thread: Some(spawn(start, async {}, shutdown).unwrap()),
         }
     }
 

@@ -67,6 +67,9 @@ families! {
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and backups of the ledger that failed.";
     STORAGE_RECOVERED: "storage_recovered_total" COUNTER [] "Times that what was stored could not be read and was moved aside.";
     BACKED_UP_AT: "backup_last_success_timestamp_seconds" GAUGE [] "Unix time of the last good backup of the ledger; absent before the first.";
+    WEBHOOKS_SENT: "webhooks_sent_total" COUNTER ["event"] "Notices that a webhook took, by event.";
+    WEBHOOKS_FAILED: "webhooks_failed_total" COUNTER [] "Notices to a webhook that were given up.";
+    LOG_LINES_DROPPED: "log_lines_dropped_total" COUNTER [] "Log lines that were dropped because more came than could be written.";
     SAVED_AT: "storage_last_save_timestamp_seconds" GAUGE [] "Unix time of the last good save of the ledger; absent before the first.";
 }
 

@@ -8,6 +8,7 @@ mod lists;
 mod page;
 mod snapshot;
 
+use crate::alerts::Alarm;
 use crate::ledger::Experience;
 use crate::snapshot::Snapshot;
 use families::Family;
@@ -19,6 +20,7 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
     Registry,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -38,6 +40,9 @@ pub struct Metrics {
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
     storage_recovered: IntCounterVec,
+    storage_failing: AtomicBool,
+    webhooks_sent: IntCounterVec,
+    webhooks_failed: IntCounterVec,
     saved_at: GaugeVec,
     backed_up_at: GaugeVec,
     lists: Mutex<Lists>,
@@ -85,10 +90,15 @@ impl Metrics {
                 opts(&families::BACKED_UP_AT),
                 families::BACKED_UP_AT.labels,
             )?,
+            storage_failing: AtomicBool::new(false),
+            webhooks_sent: counter(&families::WEBHOOKS_SENT)?,
+            webhooks_failed: counter(&families::WEBHOOKS_FAILED)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 13] = [
+        let recorded: [Box<dyn Collector>; 15] = [
+            Box::new(metrics.webhooks_sent.clone()),
+            Box::new(metrics.webhooks_failed.clone()),
             Box::new(metrics.api_requests.clone()),
             Box::new(metrics.api_duration.clone()),
             Box::new(metrics.api_rate_limited.clone()),
@@ -111,6 +121,10 @@ impl Metrics {
             .register(Box::new(ProcessCollector::for_self()))?;
         metrics.storage_errors.with_label_values(&NO_LABELS);
         metrics.storage_recovered.with_label_values(&NO_LABELS);
+        metrics.webhooks_failed.with_label_values(&NO_LABELS);
+        for alarm in Alarm::ALL {
+            metrics.webhooks_sent.with_label_values(&[alarm.label()]);
+        }
         metrics.api_connections.with_label_values(&NO_LABELS);
         metrics
             .api_connections_refused
@@ -197,11 +211,28 @@ impl Metrics {
 
     /// A save or a backup of the ledger failed.
     pub fn storage_failed(&self) {
+        self.storage_failing.store(true, Ordering::Relaxed);
         self.storage_errors.with_label_values(&NO_LABELS).inc();
+    }
+
+    /// Whether the last save failed.
+    pub fn storage_is_failing(&self) -> bool {
+        self.storage_failing.load(Ordering::Relaxed)
+    }
+
+    /// A webhook took a notice; `event` is the label of an [`Alarm`].
+    pub fn webhook_sent(&self, event: &'static str) {
+        self.webhooks_sent.with_label_values(&[event]).inc();
+    }
+
+    /// A notice to a webhook was given up.
+    pub fn webhook_failed(&self) {
+        self.webhooks_failed.with_label_values(&NO_LABELS).inc();
     }
 
     /// The ledger was saved.
     pub fn saved(&self, at: SystemTime) {
+        self.storage_failing.store(false, Ordering::Relaxed);
         self.saved_at
             .with_label_values(&NO_LABELS)
             .set(unix_seconds(at));
@@ -236,6 +267,10 @@ impl Metrics {
             lists.look_at(&snapshot.stat.sources);
             snapshot::put_all(&mut page, snapshot, &lists, now);
         }
+        page.put_one(
+            &families::LOG_LINES_DROPPED,
+            crate::logging::dropped() as f64,
+        );
         page.prefix(namespace);
         page.extend(self.process.gather());
         page.text()

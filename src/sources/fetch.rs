@@ -13,11 +13,12 @@ pub use error::FetchError;
 use super::address::AddressPolicy;
 use super::parse::{Parsed, Parser, Reading};
 use crate::config::{Aggregator, Location, Source};
+use crate::traces;
 use body::Body;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -74,10 +75,19 @@ impl Fetcher {
             addresses: self.addresses.clone(),
         });
         let body = Body::new(parser, self.bytes_max);
-        match &source.location {
+        let began = Instant::now();
+        let mut fetched = match &source.location {
             Location::Web(url) => self.fetch_web(source, url, body).await,
             Location::File(path) => self.fetch_file(path, body).await,
+        };
+        let took = began.elapsed();
+        if let Ok(Fetched::List(parsed)) = &mut fetched {
+            parsed.took = took;
         }
+        if traces::is_on() {
+            traces::source_fetched(&source.url, took, figures(&fetched));
+        }
+        fetched
     }
 
     /// Fetches all `sources` side by side and sends each result, with its place in `sources`, as soon
@@ -131,6 +141,15 @@ impl Fetcher {
     async fn fetch_file(&self, path: &Path, body: Body) -> Result<Fetched, FetchError> {
         let body = file::read(path, body, self.timeout).await?;
         Ok(Fetched::List(body.finish()?))
+    }
+}
+
+/// Candidates and bytes of a list; none if it has not changed.
+fn figures(fetched: &Result<Fetched, FetchError>) -> Result<(u64, u64), String> {
+    match fetched {
+        Ok(Fetched::List(parsed)) => Ok((parsed.candidates.len() as u64, parsed.bytes)),
+        Ok(Fetched::NotModified) => Ok((0, 0)),
+        Err(error) => Err(error.to_string()),
     }
 }
 

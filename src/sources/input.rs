@@ -187,6 +187,7 @@ pub fn read(input: &Input, reading: Reading, limits: &Limits) -> Result<Parsed, 
     Ok(Parsed {
         candidates,
         skipped,
+        ..Parsed::default()
     })
 }
 

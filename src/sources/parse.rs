@@ -34,6 +34,7 @@ use list::List;
 use markup::{Markup, Passed};
 use proxy_shards::{Candidate, Scheme};
 use row::Origin;
+use std::time::Duration;
 use token::Tokens;
 
 /// Longest run of bytes without a separator that is looked at. A proxy with credentials of the
@@ -58,6 +59,10 @@ pub struct Parsed {
     pub candidates: Candidates,
     /// What was skipped, by `skip as usize`.
     pub skipped: Skipped,
+    /// Bytes of the text, as far as whoever read it has counted them.
+    pub bytes: u64,
+    /// How long it took to come in; zero where nobody has measured it.
+    pub took: Duration,
 }
 
 /// Reads a whole list that is in memory.
@@ -168,6 +173,7 @@ impl Parser {
         Parsed {
             candidates,
             skipped,
+            ..Parsed::default()
         }
     }
 

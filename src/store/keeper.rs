@@ -2,10 +2,12 @@
 
 use super::backup::Backups;
 use super::{Image, Recovered, Store};
+use crate::traces;
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// What the thread has to tell.
 #[derive(Debug)]
@@ -52,7 +54,10 @@ impl<T: FnMut(Kept)> Keeper<T> {
     }
 
     fn save(&mut self, image: &Image) {
+        let began = Instant::now();
         let saved = guarded(|| self.store.save(image));
+        let failure = saved.as_ref().err().map(|error| &**error);
+        traces::saved(began.elapsed(), failure);
         if let Err(error) = &saved {
             tracing::error!(%error, "what is known was not saved; the next interval tries again");
         }

@@ -4,6 +4,7 @@ use crate::config::ConfigError;
 use crate::logging::LoggingError;
 use crate::sources::fetch::FetchError;
 use crate::store::StoreError;
+use crate::traces::TracesError;
 use proxy_shards::engine::StartError;
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +18,9 @@ pub enum ServeError {
     /// The log filter is not valid.
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    /// Spans cannot be exported.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The API's address cannot be bound.
     #[error(
         "api.addr: cannot listen on {addr}: {error}; stop what uses the port, or choose another address"

@@ -4,11 +4,12 @@
 use super::notify;
 use super::place::Place;
 use crate::api::Settings;
-use crate::config::{Config, ConfigError, Problem, Source};
+use crate::config::{Alerts, Config, ConfigError, Problem, Source};
 use crate::io::{FetchAll, Outcome, Plan, Reload};
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
+use crate::traces;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
@@ -50,6 +51,7 @@ pub(super) struct Reloader {
     started: Arc<Config>,
     settings: watch::Sender<Arc<Settings>>,
     metrics: Arc<Metrics>,
+    alerts: watch::Sender<Arc<Alerts>>,
 }
 
 impl Reloader {
@@ -58,12 +60,14 @@ impl Reloader {
         started: Arc<Config>,
         settings: watch::Sender<Arc<Settings>>,
         metrics: Arc<Metrics>,
+        alerts: watch::Sender<Arc<Alerts>>,
     ) -> Reloader {
         Reloader {
             place,
             started,
             settings,
             metrics,
+            alerts,
         }
     }
 
@@ -133,6 +137,8 @@ impl Reload for Reloader {
         if let Err(error) = logging::init(&config.logging) {
             tracing::warn!(%error, "the log level stays as it was");
         }
+        traces::resample(config.logging.otlp.as_ref());
+        self.alerts.send_replace(config.alerts.clone());
         self.metrics.reload_succeeded();
         let sources = config.aggregator.sources.len();
         tracing::info!(reload = id, sources, "the configuration is in force");

@@ -64,7 +64,10 @@ pub(crate) fn config(names: &[&str]) -> Config {
         logging: Logging {
             level: "info".into(),
             json: false,
+            file: None,
+            otlp: None,
         },
+        alerts: Arc::default(),
     }
 }
 

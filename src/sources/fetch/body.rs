@@ -57,7 +57,8 @@ impl Body {
 
     /// The list is complete.
     pub(super) fn finish(self) -> Result<Parsed, FetchError> {
-        let parsed = self.parser.finish();
+        let mut parsed = self.parser.finish();
+        parsed.bytes = self.bytes;
         if parsed.candidates.is_empty() {
             debug_assert_eq!(parsed.skipped[Skip::Duplicate as usize], 0);
             return Err(FetchError::NothingFound {

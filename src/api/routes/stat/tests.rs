@@ -30,6 +30,7 @@ fn stat() -> Stat {
                 skipped: 3,
                 alive: 2,
                 error: "".into(),
+                failures: 0,
                 fetched_at: Some(at(0)),
             },
             SourceStat {

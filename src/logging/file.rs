@@ -1,0 +1,225 @@
+//! A log file that is rotated by its size: `log`, `log.1` … `log.N`, the newest first.
+
+use crate::config::LogPlace;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+/// Who may read a log: its owner, and the group of those who ship logs.
+const MODE: u32 = 0o640;
+
+/// A file that lines are appended to. It is opened at the first line, and again after a failure.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    place: LogPlace,
+    open: Option<Open>,
+    /// Whether the last line was written in part.
+    torn: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    bytes: u64,
+}
+
+impl LogFile {
+    pub(super) fn new(place: LogPlace) -> LogFile {
+        LogFile {
+            place,
+            open: None,
+            torn: false,
+        }
+    }
+
+    /// Its path, as configured.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.place.path
+    }
+
+    /// Appends a line, in a new file if this one would become too long.
+    ///
+    /// # Errors
+    /// The line is not there, or in part.
+    pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.open()?,
+        };
+        let longer = open.bytes + line.len() as u64;
+        if open.bytes > 0 && longer > self.place.bytes_max {
+            drop(open);
+            self.rotate()?;
+            open = self.open()?;
+        }
+        if self.torn {
+            open.bytes += self.append(&mut open.file, b"\n")?;
+        }
+        open.bytes += self.append(&mut open.file, line)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<u64> {
+        let mut left = bytes;
+        while !left.is_empty() {
+            match file.write(left) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(written) if written > 0 => {
+                    left = &left[written..];
+                    self.torn = !left.is_empty();
+                }
+                Ok(_) => return Err(ErrorKind::WriteZero.into()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(bytes.len() as u64)
+    }
+
+    fn open(&self) -> io::Result<Open> {
+        let path = &self.place.path;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let is_new = !path.exists();
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create(true).mode(MODE).open(path)?;
+        if is_new {
+            // Whatever the umask says: a log that nobody can ship is of no use.
+            file.set_permissions(Permissions::from_mode(MODE))?;
+        }
+        let bytes = file.metadata()?.len();
+        Ok(Open { file, bytes })
+    }
+
+    /// Renames each file to the next number; what is beyond the last one to be kept goes.
+    fn rotate(&self) -> io::Result<()> {
+        let keep = self.place.keep;
+        for number in (1..keep).rev() {
+            rename(&self.numbered(number), &self.numbered(number + 1))?;
+        }
+        rename(&self.place.path, &self.numbered(1))?;
+        // More were kept before.
+        let beyond = (keep + 1..).map(|number| self.numbered(number));
+        for path in beyond {
+            if fs::remove_file(path).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        let mut name = OsString::from(&self.place.path);
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+/// Renames what is there.
+fn rename(from: &PathBuf, to: &PathBuf) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &tempfile::TempDir, bytes_max: u64, keep: u32) -> LogFile {
+        LogFile::new(LogPlace {
+            path: folder.path().join("logs/log"),
+            bytes_max,
+            keep,
+        })
+    }
+
+    /// What the files hold, by name.
+    fn held(folder: &tempfile::TempDir) -> Vec<(String, String)> {
+        let files = fs::read_dir(folder.path().join("logs")).unwrap();
+        let mut held: Vec<_> = files
+            .map(|file| {
+                let file = file.unwrap();
+                let name = file.file_name().into_string().unwrap();
+                (name, fs::read_to_string(file.path()).unwrap())
+            })
+            .collect();
+        held.sort();
+        held
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn a_file_is_rotated_before_it_is_too_long_and_so_many_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = file(&folder, 8, 2);
+        for n in 0..9 {
+            log.write(format!("l{n}\n").as_bytes()).unwrap();
+        }
+        let expected = [
+            ("log", "l8\n"),
+            ("log.1", "l6\nl7\n"),
+            ("log.2", "l4\nl5\n"),
+        ];
+        assert_eq!(held(&folder), pairs(&expected));
+        log.write(b"longer than the limit\n").unwrap();
+        let expected = [
+            ("log", "longer than the limit\n"),
+            ("log.1", "l8\n"),
+            ("log.2", "l6\nl7\n"),
+        ];
+        assert_eq!(held(&folder), pairs(&expected));
+        // Fewer are kept from now on.
+        let mut log = file(&folder, 8, 1);
+        log.write(b"x\n").unwrap();
+        let expected = [("log", "x\n"), ("log.1", "longer than the limit\n")];
+        assert_eq!(held(&folder), pairs(&expected));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_gone_on_with_and_its_owner_and_group_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        file(&folder, 100, 7).write(b"a\n").unwrap();
+        file(&folder, 100, 7).write(b"b\n").unwrap();
+        assert_eq!(held(&folder), pairs(&[("log", "a\nb\n")]));
+        let mode = fs::metadata(folder.path().join("logs/log"))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_and_the_next_line_is_tried_again() {
+        let mut log = LogFile::new(LogPlace {
+            path: "/dev/full".into(),
+            bytes_max: 100,
+            keep: 7,
+        });
+        for _ in 0..2 {
+            let error = log.write(b"a\n").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StorageFull);
+        }
+    }
+
+    #[test]
+    fn after_half_a_line_the_next_one_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = file(&folder, 100, 7);
+        log.write(b"a\n").unwrap();
+        log.open.as_mut().unwrap().file.write_all(b"half").unwrap();
+        log.torn = true;
+        log.open = None;
+        log.write(b"b\n").unwrap();
+        assert_eq!(held(&folder), pairs(&[("log", "a\nhalf\nb\n")]));
+    }
+}
