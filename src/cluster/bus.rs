@@ -19,7 +19,7 @@ pub(super) mod link;
 pub(super) mod policy;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::jobs::HandingOut;
 use super::jobs::take::Taking;
@@ -202,6 +202,7 @@ pub fn start(
             credit: parts.credit.clone(),
             stat: parts.stat.clone(),
             hub: parts.hub.clone(),
+            fingerprint: parts.fingerprint.clone(),
         },
         handle: Handle {
             stop,

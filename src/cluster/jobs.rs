@@ -66,7 +66,7 @@ impl HandingOut {
                 Err(_) => {}
             }
         }
-        self.line.recovered();
+        self.line.rested();
         false
     }
 }

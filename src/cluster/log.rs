@@ -154,7 +154,7 @@ impl<K: FnMut(Kept)> Writing<K> {
                 Err(_) => {}
             }
         }
-        self.line.recovered();
+        self.line.rested();
         false
     }
 
@@ -218,6 +218,6 @@ impl<K: FnMut(Kept)> Writing<K> {
                 return;
             }
         }
-        self.line.recovered();
+        self.line.rested();
     }
 }

@@ -60,6 +60,7 @@ impl Reading {
             let leads = self.reign.leads(Instant::now());
             let busy = self.backlog.load(Ordering::Relaxed) > BACKLOG_MAX;
             let Some(token) = leads.filter(|_| !busy) else {
+                self.line.rested();
                 if self.stop.wait(LOOK) {
                     return;
                 }

@@ -23,7 +23,7 @@ pub(super) const JOBS_MAX: usize = 64;
 
 /// The id of an entry of the jobs or of the log: who wrote it, and which of its entries it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id {
+pub(crate) struct Id {
     /// The token of its leader.
     pub token: u64,
     /// Its number under that token, from 1.
@@ -48,7 +48,7 @@ impl fmt::Display for Id {
 
 /// Not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoId;
+pub(crate) struct NoId;
 
 impl FromStr for Id {
     type Err = NoId;

@@ -101,7 +101,7 @@ impl Line {
         match ask(&mut connection) {
             Ok(answer) => {
                 self.connection = Some(connection);
-                self.recovered();
+                self.rested();
                 Ok(answer)
             }
             Err(error) => {
@@ -129,8 +129,9 @@ impl Line {
         self.stop.wait(pause)
     }
 
-    /// What failed is not wanted any more.
-    pub(crate) fn recovered(&mut self) {
+    /// Nothing is asked for now, or what failed is not wanted any more: there is nothing to complain
+    /// of.
+    pub(crate) fn rested(&mut self) {
         self.pause = PAUSE_MIN;
         if std::mem::take(&mut self.is_down) {
             self.tell(None);

@@ -23,15 +23,15 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// An entry that this node owns.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// Which.
     pub(crate) id: Id,
     /// All its jobs, by their places.
     pub(crate) jobs: Vec<Job>,
     /// Bits of those that were reported before, by whoever had the entry.
     pub(crate) done: u64,
-    /// Whether this node's policy is not the one that they are to be probed by.
-    pub(crate) is_foreign: bool,
+    /// The fingerprint of the policy that they are to be probed by.
+    pub(crate) policy: u64,
 }
 
 /// What the thread works with.
@@ -60,6 +60,7 @@ impl Taking {
         while !self.stop.is_now() {
             let entries = self.room().div_ceil(JOBS_MAX as u64).min(ENTRIES_MAX);
             if entries == 0 || !self.suits() {
+                self.line.rested();
                 if self.credit.wait(LOOK, &self.stop) {
                     return;
                 }
@@ -155,7 +156,7 @@ impl Taking {
         let taken = Taken {
             id: entry.id,
             done,
-            is_foreign: fingerprint != Some(self.fingerprint.get()),
+            policy: fingerprint.unwrap_or(0),
             jobs,
         };
         self.credit.took(taken.jobs.len() as u64);

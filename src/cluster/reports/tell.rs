@@ -160,6 +160,9 @@ impl Telling {
             return;
         }
         let owned = self.owned.all();
+        if owned.is_empty() {
+            self.line.rested();
+        }
         for ids in owned.chunks(PARTS_MAX) {
             let (keys, node) = (&self.keys, &self.node);
             let lost: Result<Vec<String>, RedisError> = self.line.ask(|redis| {

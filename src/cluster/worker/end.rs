@@ -2,6 +2,7 @@
 
 use crate::cluster::bus::hub::Inner;
 use crate::cluster::bus::link::Stop;
+use crate::cluster::bus::policy::Fingerprint;
 use crate::cluster::jobs::take::Taken;
 use crate::cluster::wire::Id;
 use crate::cluster::wire::report::Head;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// What the bus gives the worker.
 #[derive(Clone, Debug)]
-pub enum Task {
+pub(crate) enum Task {
     /// An entry was taken.
     Taken(Taken),
     /// These entries are not ours any more: what comes of them is of no use.
@@ -26,7 +27,7 @@ pub enum Task {
 
 /// Some of the jobs of one entry ended.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     pub(crate) id: Id,
     /// Their bits.
     pub(crate) bits: u64,
@@ -37,7 +38,7 @@ pub struct Part {
 
 /// What the worker reports.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub(crate) struct Said {
     pub(crate) head: Head,
     pub(crate) parts: Vec<Part>,
 }
@@ -49,6 +50,7 @@ pub struct WorkerEnd {
     pub(crate) credit: Arc<Credit>,
     pub(crate) stat: Arc<WorkerStat>,
     pub(crate) hub: Sender<Inner>,
+    pub(crate) fingerprint: Arc<Fingerprint>,
 }
 
 impl WorkerEnd {
@@ -124,7 +126,7 @@ pub(crate) struct Figures {
     /// Why it takes none.
     pub(crate) idle_because: Option<Box<str>>,
     /// Whether its policy is not the leader's, which the bus finds out.
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
 }
 
 const FOREIGN: &str = "its configuration probes otherwise than the leader's: give all nodes the same targets, expectations and mode";

@@ -2,6 +2,7 @@
 //! what it is told to.
 
 use super::redis::{cluster, wait_for};
+use crate::cluster::bus::policy::fingerprint;
 use crate::cluster::bus::{self, Handle};
 use crate::cluster::jobs::take::Taken;
 use crate::cluster::wire::Id;
@@ -207,8 +208,10 @@ impl Work {
         self.has.len()
     }
 
-    pub(super) fn is_foreign(&self) -> bool {
-        self.has.values().any(|taken| taken.is_foreign)
+    /// Whether all that it has is to be probed by this policy.
+    pub(super) fn suits(&self, policy: &ProbePolicy) -> bool {
+        let own = fingerprint(policy);
+        self.has.values().all(|taken| taken.policy == own)
     }
 
     /// Reports the jobs of every entry for whose places `which` holds.

@@ -133,7 +133,8 @@ fn a_node_that_probes_otherwise_takes_no_jobs_and_says_why() {
         leads.work.take(100);
         leads.work.has() == 2
     });
-    assert!(!idle(&leads) && !leads.work.is_foreign());
+    let own = super::node::policy("http://a.test/");
+    assert!(!idle(&leads) && leads.work.suits(&own));
     let said = |heard: &super::node::Heard| heard.nodes.iter().any(|n| n.idle_because.is_some());
     wait_for("all know why", || leads.heard(said));
     other
