@@ -31,7 +31,7 @@ use super::nodes::Nodes;
 use super::reports::Reading;
 use super::reports::tell::{Owned, Telling};
 use super::wire::Id;
-use super::worker::end::{Credit, Task, WorkerEnd, WorkerStat};
+use super::worker::end::{Credit, Said, Task, WorkerEnd, WorkerStat};
 use super::{Figures, News, Order};
 use crate::config::Cluster;
 use crate::store::keeper::Kept;
@@ -68,7 +68,7 @@ pub struct Bus {
 /// The threads of a bus.
 pub struct Handle {
     stop: Sender<Infallible>,
-    /// Those that end by themselves when there are no more orders.
+    /// Those that end by themselves when there are no more orders, and no worker.
     writers: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
     fingerprint: Arc<Fingerprint>,
@@ -191,8 +191,9 @@ pub fn start(
         spawn("cluster-hub", move || hub.run())?,
         spawn_handing(&parts, jobs_from)?,
         spawn_writing(&parts, writes_from, kept)?,
+        spawn_telling(&parts, said_from, tasks.clone())?,
     ];
-    let others = start_others(&parts, tasks, said_from)?;
+    let others = start_others(&parts, tasks)?;
     Ok(Bus {
         orders,
         news: news_from,
@@ -251,12 +252,26 @@ fn spawn_writing(
     spawn("cluster-log", move || writing.run())
 }
 
-/// The threads that end when the bus stops.
-fn start_others(
+fn spawn_telling(
     parts: &Parts<'_>,
+    said: Receiver<Said>,
     tasks: Sender<Task>,
-    said: Receiver<super::worker::end::Said>,
-) -> io::Result<Vec<JoinHandle<()>>> {
+) -> io::Result<JoinHandle<()>> {
+    let telling = Telling {
+        keys: parts.keys.clone(),
+        node: parts.cluster.node.clone(),
+        lease: parts.cluster.lease,
+        owned: parts.owned.clone(),
+        said,
+        tasks,
+        line: parts.line(Who::Tell),
+        stop: parts.stop.clone(),
+    };
+    spawn("cluster-tell", move || telling.run())
+}
+
+/// The threads that end when the bus stops.
+fn start_others(parts: &Parts<'_>, tasks: Sender<Task>) -> io::Result<Vec<JoinHandle<()>>> {
     let lease = Lease {
         keys: parts.keys.clone(),
         node: parts.cluster.node.clone(),
@@ -314,18 +329,8 @@ fn start_others(
         credit: parts.credit.clone(),
         stat: parts.stat.clone(),
         owned: parts.owned.clone(),
-        tasks: tasks.clone(),
-        line: parts.line(Who::Take),
-        stop: parts.stop.clone(),
-    };
-    let telling = Telling {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        owned: parts.owned.clone(),
-        said,
         tasks,
-        line: parts.line(Who::Tell),
+        line: parts.line(Who::Take),
         stop: parts.stop.clone(),
     };
     Ok(vec![
@@ -334,6 +339,5 @@ fn start_others(
         spawn("cluster-reports", move || reading.run())?,
         spawn("cluster-nodes", move || nodes.run())?,
         spawn("cluster-take", move || taking.run())?,
-        spawn("cluster-tell", move || telling.run())?,
     ])
 }

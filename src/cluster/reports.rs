@@ -31,6 +31,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// News that wait for the coordinator; with more nothing is read.
 const BACKLOG_MAX: usize = 1_024;
 
+/// A node that has reported nothing for so long does nothing.
+const SILENT: Duration = Duration::from_secs(5);
+
+type Heads = HashMap<Box<str>, (Head, Instant)>;
+
 /// What the thread works with.
 pub(super) struct Reading {
     pub(super) keys: Keys,
@@ -48,8 +53,8 @@ struct Place {
     token: u64,
     reports: Id,
     words: Id,
-    /// The last heads, by node: a report tells the figures of all together.
-    heads: HashMap<Box<str>, Head>,
+    /// The last heads, by node, and when they came: a report tells the figures of all together.
+    heads: Heads,
 }
 
 impl Reading {
@@ -128,15 +133,17 @@ fn word(entry: &Entry) -> Option<News> {
     }
 }
 
-fn report(entry: &Entry, heads: &mut HashMap<Box<str>, Head>) -> Option<News> {
+fn report(entry: &Entry, heads: &mut Heads) -> Option<News> {
     let head = unpack_head(entry.field("h")?)?;
     let mut records = Vec::new();
     for packed in entry.all("r") {
         records.append(&mut unpack_records(packed)?);
     }
     let (tally, lag_us) = (head.tally.clone(), head.lag_us);
-    heads.insert(head.node.clone(), head);
-    let sum = |of: fn(&Head) -> u64| heads.values().map(of).sum::<u64>();
+    let now = Instant::now();
+    heads.retain(|_, (_, at)| now.duration_since(*at) < SILENT);
+    heads.insert(head.node.clone(), (head, now));
+    let sum = |of: fn(&Head) -> u64| heads.values().map(|(head, _)| of(head)).sum::<u64>();
     Some(News::Report(Box::new(Report {
         shard: 0,
         records,

@@ -263,3 +263,6 @@ fn only(controls: Vec<ControlRecord>) -> Report {
         restarts: 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

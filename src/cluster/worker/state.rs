@@ -276,34 +276,34 @@ impl State {
 
     /// Hands the shards what they have room for, and allows the bus to take what they have left.
     fn top_up(&mut self, shards: &impl Shards, now_ms: u64) {
-        let may_probe = self.targets.control.allows_probes();
         if let Some(quota) = &mut self.quota {
             quota.pass(now_ms);
         }
         let mut room = 0;
-        for shard in 0..self.waiting.len() {
-            while may_probe {
-                let count = self.room(shard).min(self.waiting[shard].len());
-                let jobs: Vec<Job> = self.waiting[shard].drain(..count).collect();
-                if jobs.is_empty() {
-                    break;
-                }
-                self.book.begin(&jobs, now_ms);
-                self.dispatch.took(shard, count);
-                if let Some(quota) = &mut self.quota {
-                    quota.take(shard, count);
-                }
-                shards.submit(shard, jobs);
+        if self.targets.control.allows_probes() {
+            for shard in 0..self.waiting.len() {
+                while self.hand_over(shards, shard, now_ms) > 0 {}
+                room += self.room(shard);
             }
-            room += self.room(shard);
+            let waiting: usize = self.waiting.iter().map(VecDeque::len).sum();
+            room = room.saturating_sub(waiting);
         }
-        let waiting: usize = self.waiting.iter().map(VecDeque::len).sum();
-        let room = if may_probe {
-            room.saturating_sub(waiting)
-        } else {
-            0
-        };
         self.end.credit.allow(self.received, room as u64);
+    }
+
+    /// Hands one batch over; how many jobs that were.
+    fn hand_over(&mut self, shards: &impl Shards, shard: usize, now_ms: u64) -> usize {
+        let count = self.room(shard).min(self.waiting[shard].len());
+        if count > 0 {
+            let jobs: Vec<Job> = self.waiting[shard].drain(..count).collect();
+            self.book.begin(&jobs, now_ms);
+            self.dispatch.took(shard, count);
+            if let Some(quota) = &mut self.quota {
+                quota.take(shard, count);
+            }
+            shards.submit(shard, jobs);
+        }
+        count
     }
 
     fn room(&self, shard: usize) -> usize {

@@ -3,11 +3,13 @@
 
 use super::end::{Credit, Said, Task, WorkerEnd, WorkerStat};
 use super::{Settings, Worker, start};
+use crate::cluster::bus;
 use crate::cluster::bus::hub::Inner;
 use crate::cluster::bus::policy::{Fingerprint, fingerprint};
-use crate::cluster::bus::tests::redis::wait_for;
+use crate::cluster::bus::tests::redis::{Redis, cluster, wait_for};
 use crate::cluster::jobs::take::Taken;
 use crate::cluster::wire::Id;
+use crate::cluster::{Figures, News, Order};
 use crate::dispatch::Shards;
 use crate::lanes::Wish;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -366,4 +368,84 @@ fn what_the_coordinator_asks_of_the_targets_comes_back_under_its_number() {
     };
     assert_eq!((controls.len(), controls[0].id), (1, 0x1_00));
     bench.worker.stop();
+}
+
+/// The worker, the bus and a real Redis: two nodes, one of which leads.
+#[test]
+fn two_workers_share_the_jobs_of_a_leader() {
+    let redis = Redis::start();
+    let nodes = ["a", "b"].map(|name| {
+        let world = Arc::<World>::default();
+        let policy = settings(TARGET);
+        let cluster = cluster(redis.address(), name, 1_000);
+        let figures = Figures {
+            encode: |_| Vec::new(),
+            decode: |_| None,
+        };
+        let bus = bus::start(&cluster, figures, &policy.policy, drop).unwrap();
+        let (tell, reports) = unbounded();
+        let shards = Simulated {
+            world: world.clone(),
+            tell,
+            reports,
+        };
+        let worker = start(shards, bus.worker, policy, 1_000).unwrap();
+        let (news, leads) = (bus.news, Arc::<AtomicBool>::default());
+        let (said, reported) = unbounded();
+        let shared = leads.clone();
+        let reader = std::thread::spawn(move || {
+            for news in news {
+                match news {
+                    News::Leads { .. } => shared.store(true, Ordering::SeqCst),
+                    News::Report(report) => said.send(report.records).unwrap(),
+                    _ => {}
+                }
+            }
+        });
+        (
+            world, bus.orders, bus.handle, worker, leads, reported, reader,
+        )
+    });
+    let leads = || nodes.iter().find(|node| node.4.load(Ordering::SeqCst));
+    wait_for("one leads", || leads().is_some());
+    let (_, orders, _, _, _, reported, _) = leads().unwrap();
+    let job = |id: u64| Job {
+        id,
+        protocols: Protocols::only(Protocol::Http),
+        address: SocketAddr::from(([192, 0, 2, 1], id as u16)),
+        credentials: None,
+    };
+    let mut seen = std::collections::HashMap::new();
+    // A piece at a time, as a coordinator does: as many as there are lanes.
+    for first in (1..2_000).step_by(200) {
+        orders
+            .send(Order::Jobs((first..first + 200).map(job).collect()))
+            .unwrap();
+        while seen.len() < first as usize + 199 {
+            for record in reported
+                .recv_timeout(Duration::from_secs(20))
+                .expect("a report")
+            {
+                assert_eq!(
+                    seen.insert(record.id, record.verdict),
+                    None,
+                    "one ended twice"
+                );
+            }
+        }
+    }
+    let is_right = |(id, verdict): (&u64, &Verdict)| match id % 2 {
+        0 => *verdict == Verdict::Alive,
+        _ => *verdict == Verdict::Refused,
+    };
+    assert!(seen.iter().all(is_right));
+    for (world, orders, handle, worker, _, _, reader) in nodes {
+        assert!(world.submitted.load(Ordering::SeqCst) > 0, "both had some");
+        let began = std::time::Instant::now();
+        worker.stop();
+        drop(orders);
+        handle.stop(Duration::from_secs(2));
+        assert!(began.elapsed() < Duration::from_secs(2));
+        reader.join().unwrap();
+    }
 }

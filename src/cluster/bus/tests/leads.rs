@@ -1,7 +1,7 @@
 //! One leader at a time, and what it does under a lease that is over changes nothing.
 
 use super::node::{Node, entry, image, judged, leader, published};
-use super::redis::{Redis, Way, wait_for};
+use super::redis::{PATIENCE, Redis, Way, wait_for};
 use crate::cluster::Order;
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,77 @@ fn followers_know_what_was_logged_and_what_was_saved() {
 }
 
 #[test]
+fn a_log_with_a_gap_is_made_good_by_the_next_checkpoint() {
+    let redis = Redis::start();
+    let way = Way::to(redis.address());
+    let leads = Node::start(redis.address(), "a", 1_000);
+    wait_for("it leads", || leads.token().is_some());
+    leads.order(Order::Checkpoint(image(1..10, 1)));
+    let follows = Node::start(way.address(), "b", 1_000);
+    wait_for("it has the first", || {
+        follows.heard(|heard| heard.checkpoints == 1)
+    });
+    way.freeze(true);
+    for n in 1..=5 {
+        leads.order(Order::Log(vec![judged(20 + n, 1), published(n.into())]));
+    }
+    wait_for("all is logged", || {
+        redis.ask::<u64>(&["XLEN", "test:log"]) == 5
+    });
+    // As it goes if the log is longer than it may be.
+    let trimmed: u64 = redis.ask(&["XTRIM", "test:log", "MAXLEN", "=", "2"]);
+    assert_eq!(trimmed, 3);
+    way.freeze(false);
+    leads.order(Order::Log(vec![published(6)]));
+    let late = || follows.heard(|heard| (heard.generation, heard.checkpoints));
+    wait_for("it sees the gap", || {
+        redis.ask::<u64>(&["XLEN", "test:log"]) == 3
+    });
+    assert_eq!(late(), (0, 1), "what is behind a gap is not followed");
+    leads.order(Order::Checkpoint(image(1..40, 3)));
+    leads.order(Order::Log(vec![published(7)]));
+    wait_for("it goes on from the next", || late() == (7, 2));
+    assert_eq!(follows.heard(|heard| heard.ledger.len()), 39);
+    leads.stop();
+    follows.stop();
+}
+
+#[test]
+fn a_large_checkpoint_is_read_as_a_whole_while_it_is_replaced_and_logged_beside() {
+    let redis = Redis::start();
+    let leads = Node::start(redis.address(), "a", 3_000);
+    wait_for("it leads", || leads.token().is_some());
+    // Some 170 chunks each, all of whose entries have the number of their checkpoint.
+    for n in 1..=3 {
+        leads.order(Order::Checkpoint(image(1..50_000, n)));
+        leads.order(Order::Log(vec![published(n.into())]));
+    }
+    let follows = Node::start(redis.address(), "b", 3_000);
+    wait_for("it follows to the end", || {
+        follows.heard(|heard| heard.generation == 3)
+    });
+    follows.heard(|heard| {
+        assert_eq!(heard.ledger.len(), 49_999);
+        let first = heard.ledger[&1];
+        assert!(
+            heard.ledger.values().all(|&number| number == first),
+            "a mixture"
+        );
+    });
+    for _ in 0..3 {
+        assert_eq!(leads.kept.recv().unwrap(), Ok(7));
+    }
+    let images = redis.ask::<Vec<String>>(&["KEYS", "test:checkpoint:*"]);
+    assert_eq!(images.len(), 1, "the old ones are gone");
+    assert!(
+        redis.ask::<i64>(&["PTTL", &images[0]]) < 0,
+        "and this one stays"
+    );
+    leads.stop();
+    follows.stop();
+}
+
+#[test]
 fn the_next_leader_knows_all_that_was_logged_before_it_leads() {
     let redis = Redis::start();
     let ways = [0, 1].map(|_| Way::to(redis.address()));
@@ -137,14 +208,17 @@ fn there_is_never_more_than_one_leader() {
     let redis = Redis::start();
     let ways = [0, 1, 2].map(|_| Way::to(redis.address()));
     let nodes = [0, 1, 2].map(|n| Node::start(ways[n].address(), ["a", "b", "c"][n], 1_000));
-    let until = Instant::now() + Duration::from_secs(15);
-    while Instant::now() < until {
-        let way = &ways[rng.usize(..3)];
-        match rng.u8(..4) {
+    let count = |node: &Node| node.heard(|heard| heard.reigns.len());
+    let until = Instant::now() + PATIENCE;
+    while nodes.iter().map(count).sum::<usize>() < 6 && Instant::now() < until {
+        let leads = nodes.iter().position(|node| node.token().is_some());
+        // Mostly who leads: trouble of the others deposes nobody.
+        let at = leads.filter(|_| rng.u8(..4) > 0).unwrap_or(rng.usize(..3));
+        let way = &ways[at];
+        match rng.u8(..3) {
             0 => way.freeze(true),
             1 => way.cut(true),
-            2 => way.delay(rng.u64(..120)),
-            _ => {}
+            _ => way.delay(rng.u64(50..300)),
         }
         let pause = Instant::now() + Duration::from_millis(rng.u64(200..1_400));
         wait_for("some time passes", || Instant::now() >= pause);
