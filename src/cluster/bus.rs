@@ -299,6 +299,7 @@ fn start_others(parts: &Parts<'_>, tasks: Sender<Task>) -> io::Result<Vec<JoinHa
     };
     let reading = Reading {
         keys: parts.keys.clone(),
+        node: parts.cluster.node.clone(),
         block: parts.block,
         reign: parts.reign.clone(),
         hub: parts.hub.clone(),

@@ -2,11 +2,11 @@
 //! other nodes have to say, and trims both to what was not read.
 //!
 //! A report that was read and whose verdicts were not logged is lost with its leader, and nothing else
-//! is: the next leader knows what was logged, and hands out the rest again.
+//! is: the next leader knows what was logged, and hands out the rest again. Trimming is fenced like a
+//! write: a reader that was deposed while it waited has read what is for the next leader.
 
 pub(super) mod tell;
 
-use super::News;
 use super::bus::hub::Inner;
 use super::bus::link::{Line, Stop};
 use super::keys::Keys;
@@ -16,6 +16,7 @@ use super::wire::Id;
 use super::wire::entry::{self, Entry};
 use super::wire::line::unpack_word;
 use super::wire::report::{Head, unpack_head, unpack_records};
+use super::{News, scripts};
 use crossbeam_channel::Sender;
 use proxy_shards::Report;
 use redis::{RedisError, Value};
@@ -39,6 +40,7 @@ type Heads = HashMap<Box<str>, (Head, Instant)>;
 /// What the thread works with.
 pub(super) struct Reading {
     pub(super) keys: Keys,
+    pub(super) node: Box<str>,
     pub(super) block: Duration,
     pub(super) reign: Arc<Reign>,
     pub(super) hub: Sender<Inner>,
@@ -113,13 +115,11 @@ impl Reading {
                 true => place.words = last,
                 false => place.reports = last,
             }
-            self.line.ask(|redis| {
-                let mut command = redis::cmd("XTRIM");
-                command
-                    .arg(stream)
-                    .arg("MINID")
-                    .arg(last.next().to_string());
-                command.query::<i64>(redis)
+            let value = format!("{}|{}", place.token, self.node);
+            let _: i64 = self.line.ask(|redis| {
+                let mut call = scripts::TRIM.key(&keys.leader);
+                call.key(&stream[..]).arg(&value);
+                call.arg(last.next().to_string()).invoke(redis)
             })?;
         }
         Ok(())

@@ -201,6 +201,19 @@ return answer
     )
 });
 
+/// Trims a stream to what its reader, the leader, has not read: a reader that was deposed while it
+/// waited has read what is for the next. Keys: leader, stream. Arguments: `token|node`, first id that
+/// stays. Answer: 1, or 0 if it does not lead.
+pub(super) static TRIM: LazyLock<Script> = LazyLock::new(|| {
+    script(
+        r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('XTRIM', KEYS[2], 'MINID', ARGV[2])
+return 1
+",
+    )
+});
+
 /// Renews what this consumer has taken. Keys: jobs. Arguments: node, entries. Answer: those that are
 /// not its own any more.
 pub(super) static KEEP: LazyLock<Script> = LazyLock::new(|| {
