@@ -32,7 +32,7 @@ use super::reports::Reading;
 use super::reports::tell::{Owned, Telling};
 use super::wire::Id;
 use super::worker::end::{Credit, Said, Task, WorkerEnd, WorkerStat};
-use super::{Figures, News, Order};
+use super::{Form, News, Order};
 use crate::config::Cluster;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -55,7 +55,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
 /// A running bus.
 pub struct Bus {
-    /// What the coordinator wants carried. The bus ends when nobody holds it any more.
+    /// What the coordinator wants carried.
     pub orders: Sender<Order>,
     /// What it is told. It must be read: the bus offers one piece at a time, and holds back the rest.
     pub news: Receiver<News>,
@@ -67,8 +67,9 @@ pub struct Bus {
 
 /// The threads of a bus.
 pub struct Handle {
+    finish: Sender<Infallible>,
     stop: Sender<Infallible>,
-    /// Those that end by themselves when there are no more orders, and no worker.
+    /// Those that end by themselves when all that was ordered and reported is written.
     writers: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
     fingerprint: Arc<Fingerprint>,
@@ -86,11 +87,12 @@ impl Handle {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Ends the bus in good order: what was ordered is written, if Redis answers, then the lease is
-    /// given back. Whoever gave orders has dropped its sender, and the worker has ended. Returns within
-    /// `time`; a thread that Redis keeps longer ends by itself.
+    /// Ends the bus in good order: what was ordered until now is written, if Redis answers, then the
+    /// lease is given back. The worker has ended before. Returns within `time`; a thread that Redis keeps
+    /// longer ends by itself.
     pub fn stop(self, time: Duration) {
         let began = Instant::now();
+        drop(self.finish);
         join(self.writers, began + time / 2);
         drop(self.stop);
         join(self.others, began + time);
@@ -120,7 +122,7 @@ struct Parts<'a> {
     credit: Arc<Credit>,
     stat: Arc<WorkerStat>,
     owned: Arc<Owned>,
-    figures: Figures,
+    form: Form,
     stop: Stop,
 }
 
@@ -144,10 +146,11 @@ impl Parts<'_> {
 /// A thread cannot be made. That Redis cannot be reached is none: it is news.
 pub fn start(
     cluster: &Cluster,
-    figures: Figures,
+    form: Form,
     policy: &ProbePolicy,
     kept: impl FnMut(Kept) + Send + 'static,
 ) -> io::Result<Bus> {
+    let (finish, finished) = bounded(0);
     let (stop, stopped) = bounded(0);
     let (hub_in, inbox) = unbounded();
     let parts = Parts {
@@ -164,7 +167,7 @@ pub fn start(
         credit: Arc::default(),
         stat: Arc::default(),
         owned: Arc::default(),
-        figures,
+        form,
         stop: Stop(stopped),
     };
     parts.fingerprint.set(policy);
@@ -185,7 +188,7 @@ pub fn start(
         tasks: tasks.clone(),
         backlog: parts.backlog.clone(),
         dropped: dropped.clone(),
-        stop: parts.stop.clone(),
+        finish: Stop(finished),
     };
     let writers = vec![
         spawn("cluster-hub", move || hub.run())?,
@@ -206,6 +209,7 @@ pub fn start(
             fingerprint: parts.fingerprint.clone(),
         },
         handle: Handle {
+            finish,
             stop,
             writers,
             others,
@@ -226,7 +230,9 @@ fn spawn_handing(
     let handing = HandingOut {
         keys: parts.keys.clone(),
         node: parts.cluster.node.clone(),
+        lease: parts.cluster.lease,
         reign: parts.reign.clone(),
+        hub: parts.hub.clone(),
         fingerprint: parts.fingerprint.clone(),
         jobs,
         line: parts.line(Who::Jobs),
@@ -242,8 +248,9 @@ fn spawn_writing(
     let writing = Writing {
         keys: parts.keys.clone(),
         node: parts.cluster.node.clone(),
+        lease: parts.cluster.lease,
         reign: parts.reign.clone(),
-        figures: parts.figures,
+        form: parts.form,
         writes,
         hub: parts.hub.clone(),
         kept,
@@ -287,7 +294,7 @@ fn start_others(parts: &Parts<'_>, tasks: Sender<Task>) -> io::Result<Vec<JoinHa
         keys: parts.keys.clone(),
         block: parts.block,
         reign: parts.reign.clone(),
-        figures: parts.figures,
+        form: parts.form,
         hub: parts.hub.clone(),
         backlog: parts.backlog.clone(),
         ready: parts.ready.clone(),

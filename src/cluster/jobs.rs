@@ -2,17 +2,18 @@
 
 pub(super) mod take;
 
+use super::bus::hub::Inner;
 use super::bus::link::Line;
 use super::bus::policy::Fingerprint;
 use super::keys::Keys;
 use super::lease::reign::Reign;
 use super::scripts;
 use super::wire::{JOBS_MAX, pack_jobs};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use proxy_shards::Job;
 use redis::RedisError;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Entries that are written at once: some hundred kilobytes.
 const ENTRIES_MAX: usize = 128;
@@ -21,7 +22,9 @@ const ENTRIES_MAX: usize = 128;
 pub(super) struct HandingOut {
     pub(super) keys: Keys,
     pub(super) node: Box<str>,
+    pub(super) lease: Duration,
     pub(super) reign: Arc<Reign>,
+    pub(super) hub: Sender<Inner>,
     pub(super) fingerprint: Arc<Fingerprint>,
     pub(super) jobs: Receiver<(u64, Vec<Job>)>,
     pub(super) line: Line,
@@ -47,6 +50,7 @@ impl HandingOut {
 
     /// Writes entries from this number on, until they are there or this node leads no more.
     fn hand_out(&mut self, token: u64, number: u64, entries: &[Vec<u8>]) -> bool {
+        let began = Instant::now();
         while self.reign.holds(token, Instant::now()) {
             let (keys, node, fingerprint) = (&self.keys, &self.node, self.fingerprint.get());
             let answer: Result<i64, RedisError> = self.line.ask(|redis| {
@@ -62,6 +66,12 @@ impl HandingOut {
             match answer {
                 Ok(1) => return true,
                 Ok(_) => return false,
+                // As with the log: who cannot hand out does not lead.
+                Err(_) if began.elapsed() > self.lease => {
+                    self.reign.end(token);
+                    // The hub is gone when the bus stops.
+                    let _ = self.hub.send(Inner::Wake);
+                }
                 Err(_) if self.line.rest() => return false,
                 Err(_) => {}
             }

@@ -10,14 +10,14 @@ use super::checkpoint::{Saving, Step};
 use super::keys::Keys;
 use super::lease::reign::Reign;
 use super::wire::Id;
-use super::wire::line::{Figures, pack, pack_word};
+use super::wire::line::{Form, pack, pack_word};
 use super::{Logged, Word, scripts};
 use crate::store::Image;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender};
 use redis::RedisError;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Entries of the log at most, whatever the checkpoints do: 256 MB, for each has 64 KiB.
 const ENTRIES_MAX: usize = 4_096;
@@ -43,8 +43,9 @@ pub(super) enum Write {
 pub(super) struct Writing<K> {
     pub(super) keys: Keys,
     pub(super) node: Box<str>,
+    pub(super) lease: Duration,
     pub(super) reign: Arc<Reign>,
-    pub(super) figures: Figures,
+    pub(super) form: Form,
     pub(super) writes: Receiver<Write>,
     pub(super) hub: Sender<Inner>,
     pub(super) kept: K,
@@ -78,7 +79,7 @@ impl<K: FnMut(Kept)> Writing<K> {
         match write {
             Write::Log(token, lines) => {
                 if self.enter(token, end) {
-                    self.append(&pack(&lines, self.figures), end);
+                    self.append(&pack(&lines, self.form), end);
                 }
             }
             Write::Word(word) => self.say(word.as_ref()),
@@ -133,29 +134,38 @@ impl<K: FnMut(Kept)> Writing<K> {
         }
     }
 
-    /// Has something done that only a leader may, until it is done or this node leads no more.
+    /// Has something done that only a leader may, until it is done or this node leads no more: which it
+    /// does not if it could not write for a lease, as into a Redis without memory, because the log must
+    /// not have a hole, nor what waits for it grow.
     fn insist(
         &mut self,
         token: u64,
         ask: impl Fn(&mut redis::Connection, &Keys, &str) -> Result<i64, RedisError>,
     ) -> bool {
         let value = format!("{token}|{}", self.node);
+        let began = Instant::now();
         while self.reign.holds(token, Instant::now()) {
             let keys = &self.keys;
             match self.line.ask(|redis| ask(redis, keys, &value)) {
                 Ok(1) => return true,
-                Ok(_) => {
-                    self.reign.end(token);
-                    // The hub is gone when the bus stops.
-                    let _ = self.hub.send(Inner::Wake);
-                    return false;
-                }
+                Ok(_) => self.resign(token),
+                Err(_) if began.elapsed() > self.lease => self.resign(token),
                 Err(_) if self.line.rest() => return false,
                 Err(_) => {}
             }
         }
         self.line.rested();
         false
+    }
+
+    fn resign(&self, token: u64) {
+        tracing::warn!(
+            token,
+            "this node cannot write what a leader has to: it follows"
+        );
+        self.reign.end(token);
+        // The hub is gone when the bus stops.
+        let _ = self.hub.send(Inner::Wake);
     }
 
     /// Writes a checkpoint, and between its pieces what else there is to write. What it found instead

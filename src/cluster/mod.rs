@@ -23,7 +23,7 @@ mod nodes;
 mod reports;
 
 pub use bus::Bus;
-pub use wire::line::Figures;
+pub use wire::line::Form;
 
 use crate::ledger::{Entry, Experience};
 use crate::snapshot::Stat;

@@ -58,18 +58,36 @@ impl From<&Checker> for Settings {
     }
 }
 
-/// A running worker. It ends, within two seconds, when this is dropped.
+/// What a worker is told by who started it.
+#[derive(Debug)]
+enum Change {
+    Settings(Settings),
+    Stop,
+}
+
+/// Tells a worker other settings; as many of them as one likes.
+#[derive(Clone, Debug)]
+pub struct Setter(Sender<Change>);
+
+impl Setter {
+    /// These settings are in force from now on.
+    pub fn set(&self, settings: Settings) {
+        // A worker that has ended needs none.
+        let _ = self.0.send(Change::Settings(settings));
+    }
+}
+
+/// A running worker.
 #[derive(Debug)]
 pub struct Worker {
-    settings: Sender<Settings>,
+    changes: Setter,
     thread: JoinHandle<()>,
 }
 
 impl Worker {
-    /// Other settings are in force from now on.
-    pub fn set(&self, settings: Settings) {
-        // The thread ends only after this.
-        let _ = self.settings.send(settings);
+    /// A way to tell it other settings.
+    pub fn setter(&self) -> Setter {
+        self.changes.clone()
     }
 
     /// Whether it has ended though nobody asked it to.
@@ -77,10 +95,10 @@ impl Worker {
         self.thread.is_finished()
     }
 
-    /// Stops the shards and gives back what they had; returns when all of that is on its way to the
-    /// bus, which is to be stopped after it.
+    /// Stops the shards and gives back what they had, within two seconds; returns when all of that is on
+    /// its way to the bus, which is to be stopped after it.
     pub fn stop(self) {
-        drop(self.settings);
+        let _ = self.changes.0.send(Change::Stop);
         // A panic was logged by the thread's own end.
         let _ = self.thread.join();
     }
@@ -100,7 +118,7 @@ pub fn start<S: Shards + Send + 'static>(
     let thread = thread::Builder::new().name("cluster-worker".into());
     let thread = thread.spawn(move || run(shards, end, settings, descriptors, &changes_from))?;
     Ok(Worker {
-        settings: changes,
+        changes: Setter(changes),
         thread,
     })
 }
@@ -110,7 +128,7 @@ fn run<S: Shards>(
     end: WorkerEnd,
     settings: Settings,
     descriptors: u64,
-    changes: &Receiver<Settings>,
+    changes: &Receiver<Change>,
 ) {
     let began = Instant::now();
     let now_ms = || u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -132,9 +150,9 @@ fn run<S: Shards>(
                 // The bus has ended; nothing can be reported any more.
                 Err(_) => break,
             },
-            recv(changes) -> settings => match settings {
-                Ok(settings) => state.set(&shards, settings, now_ms()),
-                Err(_) => break,
+            recv(changes) -> change => match change {
+                Ok(Change::Settings(settings)) => state.set(&shards, settings, now_ms()),
+                Ok(Change::Stop) | Err(_) => break,
             },
             recv(found_from) -> found => {
                 if let Ok(found) = found {

@@ -60,7 +60,8 @@ pub(crate) struct Hub {
     pub(crate) backlog: Arc<AtomicUsize>,
     /// Orders that only a leader may give, and that were dropped.
     pub(crate) dropped: Arc<AtomicU64>,
-    pub(crate) stop: Stop,
+    /// All that was ordered is to be passed on, and then no more.
+    pub(crate) finish: Stop,
 }
 
 /// What changes while it runs.
@@ -79,7 +80,7 @@ impl Hub {
         // A channel that nobody reads, for a select that has nothing to send.
         let (mute, _unread) = bounded(0);
         let (news, inbox, orders) = (self.news.clone(), self.inbox.clone(), self.orders.clone());
-        let stop = self.stop.0.clone();
+        let finish = self.finish.0.clone();
         let mut state = State {
             hub: self,
             role: Role::Follows,
@@ -111,7 +112,10 @@ impl Hub {
                     Err(_) => return,
                 },
                 recv(end) -> _ => {}
-                recv(stop) -> _ => return,
+                recv(finish) -> _ => {
+                    orders.try_iter().for_each(|order| state.obey(order));
+                    return;
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::cluster::lease::millis;
 use crate::cluster::lease::reign::{Hold, Phase, Reign};
 use crate::cluster::wire::Id;
 use crate::cluster::wire::entry::{self, Entry};
-use crate::cluster::wire::line::{Figures, unpack};
+use crate::cluster::wire::line::{Form, unpack};
 use crossbeam_channel::Sender;
 use redis::{RedisError, Value};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -47,7 +47,7 @@ pub(crate) struct Following {
     pub(crate) keys: Keys,
     pub(crate) block: Duration,
     pub(crate) reign: Arc<Reign>,
-    pub(crate) figures: Figures,
+    pub(crate) form: Form,
     pub(crate) hub: Sender<Inner>,
     pub(crate) backlog: Arc<AtomicUsize>,
     pub(crate) ready: Arc<AtomicBool>,
@@ -152,10 +152,7 @@ impl Following {
             }
             at = entry.id;
             self.position.set(Some(at));
-            match entry
-                .field("d")
-                .and_then(|bytes| unpack(bytes, self.figures))
-            {
+            match entry.field("d").and_then(|bytes| unpack(bytes, self.form)) {
                 Some(lines) => self.tell(Inner::News(News::Log(lines))),
                 None => {
                     tracing::warn!(id = %entry.id, "a log entry of another format is left out: another version leads");

@@ -3,18 +3,16 @@
 use super::{FORMAT, opened};
 use crate::cluster::{Logged, Publication, Word};
 use crate::ledger::Experience;
-use crate::snapshot::Stat;
 use crate::store::record::{self, Reader};
 use std::sync::Arc;
 
-/// How the figures of a publication become bytes, and bytes figures: what they are is no affair of the
-/// bus.
+/// How a publication becomes bytes, and bytes a publication: what is in it is no affair of the bus.
 #[derive(Clone, Copy, Debug)]
-pub struct Figures {
-    /// Packs them.
-    pub encode: fn(&Stat) -> Vec<u8>,
-    /// Unpacks them; absent: they are not readable, and nothing is published of them.
-    pub decode: fn(&[u8]) -> Option<Stat>,
+pub struct Form {
+    /// Packs it.
+    pub encode: fn(&Publication) -> Vec<u8>,
+    /// Unpacks it; `None`: it is not readable, and left out.
+    pub decode: fn(&[u8]) -> Option<Publication>,
 }
 
 /// Where an entry of the log is full, in bytes; one publication may be longer.
@@ -28,7 +26,7 @@ const NO_SOURCE: u16 = u16::MAX;
 
 /// Lines of the log as the entries of the stream, none longer than need be. What no list can hold is
 /// left out, as in a store.
-pub(crate) fn pack(lines: &[Logged], figures: Figures) -> Vec<Vec<u8>> {
+pub(crate) fn pack(lines: &[Logged], form: Form) -> Vec<Vec<u8>> {
     let mut entries = vec![vec![FORMAT]];
     for line in lines {
         if entries
@@ -38,14 +36,14 @@ pub(crate) fn pack(lines: &[Logged], figures: Figures) -> Vec<Vec<u8>> {
             entries.push(vec![FORMAT]);
         }
         if let Some(entry) = entries.last_mut() {
-            put(line, figures, entry);
+            put(line, form, entry);
         }
     }
     entries.retain(|entry| entry.len() > 1);
     entries
 }
 
-fn put(line: &Logged, figures: Figures, out: &mut Vec<u8>) {
+fn put(line: &Logged, form: Form, out: &mut Vec<u8>) {
     match line {
         Logged::Judged { entry, source } if record::is_storable(entry) => {
             out.push(JUDGED);
@@ -58,28 +56,25 @@ fn put(line: &Logged, figures: Figures, out: &mut Vec<u8>) {
             record::put_candidate(candidate, out);
         }
         Logged::Published(publication) => {
-            let stat = (figures.encode)(&publication.stat);
+            let packed = (form.encode)(publication);
             out.push(PUBLISHED);
-            out.extend(publication.generation.to_le_bytes());
-            out.extend(publication.at_ms.to_le_bytes());
-            out.push(publication.stale.into());
-            out.extend((stat.len() as u32).to_le_bytes());
-            out.extend(stat);
+            out.extend((packed.len() as u32).to_le_bytes());
+            out.extend(packed);
         }
     }
 }
 
-/// The lines of an entry; a publication whose figures are not readable is left out.
-pub(crate) fn unpack(bytes: &[u8], figures: Figures) -> Option<Vec<Logged>> {
+/// The lines of an entry; a publication that is not readable is left out.
+pub(crate) fn unpack(bytes: &[u8], form: Form) -> Option<Vec<Logged>> {
     let mut reader = opened(bytes)?;
     let mut lines = Vec::new();
     while !reader.is_at_end() {
-        lines.extend(line(&mut reader, figures)?);
+        lines.extend(line(&mut reader, form)?);
     }
     Some(lines)
 }
 
-fn line(reader: &mut Reader<'_>, figures: Figures) -> Option<Option<Logged>> {
+fn line(reader: &mut Reader<'_>, form: Form) -> Option<Option<Logged>> {
     Some(match reader.u8()? {
         JUDGED => {
             let source = Some(reader.u16()?).filter(|&source| source != NO_SOURCE);
@@ -88,18 +83,9 @@ fn line(reader: &mut Reader<'_>, figures: Figures) -> Option<Option<Logged>> {
         }
         FORGOTTEN => Some(Logged::Forgotten(reader.candidate()?)),
         PUBLISHED => {
-            let (generation, at_ms) = (reader.u64()?, reader.u64()?);
-            let stale = reader.u8()? != 0;
             let length = usize::try_from(reader.u32()?).ok()?;
-            let stat = (figures.decode)(reader.take(length)?);
-            stat.map(|stat| {
-                Logged::Published(Arc::new(Publication {
-                    generation,
-                    at_ms,
-                    stat: Arc::new(stat),
-                    stale,
-                }))
-            })
+            let publication = (form.decode)(reader.take(length)?);
+            publication.map(|publication| Logged::Published(Arc::new(publication)))
         }
         _ => return None,
     })

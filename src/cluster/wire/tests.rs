@@ -1,11 +1,10 @@
 //! What is packed comes back, and no bytes do harm.
 
-use super::line::{Figures, pack_word, unpack_word};
+use super::line::{Form, pack_word, unpack_word};
 use super::report::{Head, pack_head, pack_records, unpack_head, unpack_records};
 use super::*;
 use crate::cluster::{Logged, Publication, Word};
 use crate::ledger::{Check, Entry, Experience};
-use crate::snapshot::Stat;
 use proxy_shards::Credentials;
 use proxy_shards::{Anonymity, Exit, Record, Tally, Targets, Timing, Verdict, Works};
 use std::sync::Arc;
@@ -53,14 +52,20 @@ fn records() -> Vec<Record> {
     all.into_iter().chain([alive]).collect()
 }
 
-fn figures() -> Figures {
-    Figures {
-        encode: |stat| stat.total_alive.to_le_bytes().to_vec(),
+fn form() -> Form {
+    Form {
+        encode: |publication| {
+            let mut bytes = publication.generation.to_le_bytes().to_vec();
+            bytes.push(publication.stale.into());
+            bytes
+        },
         decode: |bytes| {
-            let total_alive = u64::from_le_bytes(bytes.try_into().ok()?);
-            Some(Stat {
-                total_alive,
-                ..Stat::default()
+            let (generation, stale) = bytes.split_first_chunk::<8>()?;
+            Some(Publication {
+                generation: u64::from_le_bytes(*generation),
+                at_ms: 4,
+                stat: Arc::default(),
+                stale: *stale.first()? != 0,
             })
         },
     }
@@ -82,14 +87,10 @@ fn lines() -> Vec<Logged> {
         let entry = Box::new(entry);
         lines.push(Logged::Judged { entry, source });
     }
-    let stat = Stat {
-        total_alive: 9,
-        ..Stat::default()
-    };
     lines.push(Logged::Published(Arc::new(Publication {
         generation: 3,
         at_ms: 4,
-        stat: Arc::new(stat),
+        stat: Arc::default(),
         stale: true,
     })));
     lines
@@ -121,15 +122,15 @@ fn the_head_of_a_report_comes_back() {
 
 #[test]
 fn the_log_comes_back_in_pieces_of_bounded_size() {
-    let entries = line::pack(&lines(), figures());
+    let entries = line::pack(&lines(), form());
     assert!(entries.len() > 1 && entries.iter().all(|entry| entry.len() < 66_000));
     let back = entries
         .iter()
-        .flat_map(|entry| line::unpack(entry, figures()).unwrap());
+        .flat_map(|entry| line::unpack(entry, form()).unwrap());
     let back: Vec<String> = back.map(|line| format!("{line:?}")).collect();
     let sent: Vec<String> = lines().iter().map(|line| format!("{line:?}")).collect();
     assert_eq!(back, sent);
-    assert!(line::pack(&[], figures()).is_empty());
+    assert!(line::pack(&[], form()).is_empty());
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn an_id_is_read_as_it_is_written() {
 #[test]
 fn cut_or_foreign_bytes_are_nothing_and_never_a_panic() {
     let mut rng = fastrand::Rng::with_seed(2);
-    let log = line::pack(&lines(), figures()).swap_remove(0);
+    let log = line::pack(&lines(), form()).swap_remove(0);
     let pieces = [pack_jobs(&jobs()), pack_records(&records()), log];
     for piece in &pieces {
         for _ in 0..2_000 {
@@ -176,7 +177,7 @@ fn cut_or_foreign_bytes_are_nothing_and_never_a_panic() {
                 unpack_head(&bytes),
                 unpack_word(&bytes),
             ));
-            drop(line::unpack(&bytes, figures()));
+            drop(line::unpack(&bytes, form()));
         }
         let mut newer = piece.clone();
         newer[0] = FORMAT + 1;

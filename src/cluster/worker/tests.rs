@@ -9,7 +9,7 @@ use crate::cluster::bus::policy::{Fingerprint, fingerprint};
 use crate::cluster::bus::tests::redis::{Redis, cluster, wait_for};
 use crate::cluster::jobs::take::Taken;
 use crate::cluster::wire::Id;
-use crate::cluster::{Figures, News, Order};
+use crate::cluster::{Form, News, Order};
 use crate::dispatch::Shards;
 use crate::lanes::Wish;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -339,7 +339,7 @@ fn jobs_of_another_policy_are_given_back_unprobed() {
     );
     let other = settings("http://192.0.2.81/generate_204");
     bench.policy = fingerprint(&other.policy);
-    bench.worker.set(other);
+    bench.worker.setter().set(other);
     wait_for("it has room under the new one", || bench.credit.room() > 0);
     bench.give(101, 10);
     let verdicts = bench.verdicts(10);
@@ -378,11 +378,11 @@ fn two_workers_share_the_jobs_of_a_leader() {
         let world = Arc::<World>::default();
         let policy = settings(TARGET);
         let cluster = cluster(redis.address(), name, 1_000);
-        let figures = Figures {
+        let form = Form {
             encode: |_| Vec::new(),
             decode: |_| None,
         };
-        let bus = bus::start(&cluster, figures, &policy.policy, drop).unwrap();
+        let bus = bus::start(&cluster, form, &policy.policy, drop).unwrap();
         let (tell, reports) = unbounded();
         let shards = Simulated {
             world: world.clone(),

@@ -40,7 +40,7 @@ fn bench() -> Bench {
         tasks,
         backlog: Arc::default(),
         dropped: dropped.clone(),
-        stop: Stop(stopped),
+        finish: Stop(stopped),
     };
     thread::spawn(move || hub.run());
     Bench {

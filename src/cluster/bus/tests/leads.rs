@@ -79,10 +79,10 @@ fn followers_know_what_was_logged_and_what_was_saved() {
 fn a_log_with_a_gap_is_made_good_by_the_next_checkpoint() {
     let redis = Redis::start();
     let way = Way::to(redis.address());
-    let leads = Node::start(redis.address(), "a", 1_000);
+    let leads = Node::start(redis.address(), "a", 5_000);
     wait_for("it leads", || leads.token().is_some());
     leads.order(Order::Checkpoint(image(1..10, 1)));
-    let follows = Node::start(way.address(), "b", 1_000);
+    let follows = Node::start(way.address(), "b", 5_000);
     wait_for("it has the first", || {
         follows.heard(|heard| heard.checkpoints == 1)
     });
@@ -98,15 +98,21 @@ fn a_log_with_a_gap_is_made_good_by_the_next_checkpoint() {
     assert_eq!(trimmed, 3);
     way.freeze(false);
     leads.order(Order::Log(vec![published(6)]));
-    let late = || follows.heard(|heard| (heard.generation, heard.checkpoints));
-    wait_for("it sees the gap", || {
+    wait_for("it could see the gap", || {
         redis.ask::<u64>(&["XLEN", "test:log"]) == 3
     });
-    assert_eq!(late(), (0, 1), "what is behind a gap is not followed");
+    // The first may have been on its way when the way was closed.
+    let generation = follows.heard(|heard| heard.generation);
+    assert!(
+        generation <= 1,
+        "what is behind a gap is not followed: {generation}"
+    );
     leads.order(Order::Checkpoint(image(1..40, 3)));
     leads.order(Order::Log(vec![published(7)]));
-    wait_for("it goes on from the next", || late() == (7, 2));
-    assert_eq!(follows.heard(|heard| heard.ledger.len()), 39);
+    wait_for("it goes on from the next", || {
+        follows.heard(|heard| heard.generation == 7)
+    });
+    follows.heard(|heard| assert!(heard.ledger.len() == 39 && heard.checkpoints >= 2));
     leads.stop();
     follows.stop();
 }

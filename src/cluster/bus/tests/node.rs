@@ -7,10 +7,9 @@ use crate::cluster::bus::{self, Handle};
 use crate::cluster::jobs::take::Taken;
 use crate::cluster::wire::Id;
 use crate::cluster::worker::end::{Credit, Part, Said, Task, WorkerStat};
-use crate::cluster::{Figures, Logged, News, NodeStat, Order, Publication};
+use crate::cluster::{Form, Logged, News, NodeStat, Order, Publication};
 use crate::config::Cluster;
 use crate::ledger::Entry;
-use crate::snapshot::Stat;
 use crate::store::Image;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -69,14 +68,20 @@ pub(super) fn policy(url: &str) -> ProbePolicy {
     .unwrap()
 }
 
-pub(super) fn figures() -> Figures {
-    Figures {
-        encode: |stat| stat.total_alive.to_le_bytes().to_vec(),
+pub(super) fn form() -> Form {
+    Form {
+        encode: |publication| {
+            let mut bytes = publication.generation.to_le_bytes().to_vec();
+            bytes.push(publication.stale.into());
+            bytes
+        },
         decode: |bytes| {
-            let total_alive = u64::from_le_bytes(bytes.try_into().ok()?);
-            Some(Stat {
-                total_alive,
-                ..Stat::default()
+            let (generation, stale) = bytes.split_first_chunk::<8>()?;
+            Some(Publication {
+                generation: u64::from_le_bytes(*generation),
+                at_ms: 4,
+                stat: Arc::default(),
+                stale: *stale.first()? != 0,
             })
         },
     }
@@ -90,7 +95,7 @@ impl Node {
     pub(super) fn of(cluster: &Cluster, target: &str) -> Node {
         let (tell, kept) = unbounded();
         let tell = move |how| drop(tell.send(how));
-        let bus = bus::start(cluster, figures(), &policy(target), tell).unwrap();
+        let bus = bus::start(cluster, form(), &policy(target), tell).unwrap();
         let heard = Arc::<Mutex<Heard>>::default();
         let (shared, news) = (heard.clone(), bus.news);
         let reader = thread::spawn(move || {
@@ -129,8 +134,11 @@ impl Node {
 
     /// Ends it in good order.
     pub(super) fn stop(self) {
-        drop((self.orders, self.work));
+        // Whoever orders may still hold its end.
+        let orders = self.orders.clone();
+        drop(self.work);
         self.handle.stop(Duration::from_secs(2));
+        drop(orders);
         self.reader.join().unwrap();
     }
 }

@@ -176,3 +176,20 @@ fn a_redis_without_memory_is_said_with_a_remedy() {
     });
     node.stop();
 }
+
+#[test]
+fn a_leader_that_cannot_write_for_a_lease_leads_no_longer() {
+    let redis = Redis::start();
+    let node = Node::start(redis.address(), "a", 1_000);
+    wait_for("it leads", || node.token().is_some());
+    redis.ask::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    node.order(Order::Log(vec![judged(1, 1), published(1)]));
+    wait_for("it follows, though its lease could be renewed", || {
+        node.token().is_none()
+    });
+    redis.ask::<String>(&["CONFIG", "SET", "maxmemory", "0"]);
+    wait_for("it leads as soon as there is room", || {
+        node.token().is_some()
+    });
+    node.stop();
+}
