@@ -17,41 +17,28 @@
 pub(super) mod hub;
 pub(super) mod link;
 pub(super) mod policy;
+mod threads;
 
 #[cfg(test)]
 pub(super) mod tests;
 
-use super::jobs::HandingOut;
-use super::jobs::take::Taking;
 use super::keys::Keys;
-use super::lease::{Lease, reign::Reign};
-use super::log::follow::{Following, Position};
-use super::log::{Write, Writing};
-use super::nodes::Nodes;
-use super::reports::Reading;
-use super::reports::tell::{Owned, Telling};
-use super::wire::Id;
-use super::worker::end::{Credit, Said, Task, WorkerEnd, WorkerStat};
+use super::worker::end::WorkerEnd;
 use super::{Form, News, Order};
 use crate::config::Cluster;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use hub::{Hub, Inner};
-use link::{Line, Stop, Who};
+use hub::Hub;
+use link::Stop;
 use policy::Fingerprint;
 use proxy_shards::ProbePolicy;
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-/// The longest time that a read waits on purpose.
-const BLOCK_MAX: Duration = Duration::from_millis(250);
-/// How long an answer is waited for, by those whose delay ends no lease.
-const PATIENCE_MIN: Duration = Duration::from_millis(500);
-const PATIENCE_MAX: Duration = Duration::from_secs(5);
+use threads::{BLOCK_MAX, Parts};
 
 /// A running bus.
 pub struct Bus {
@@ -107,38 +94,6 @@ fn join(threads: Vec<JoinHandle<()>>, until: Instant) {
     }
 }
 
-/// What all threads have in common.
-struct Parts<'a> {
-    cluster: &'a Cluster,
-    keys: Keys,
-    block: Duration,
-    reign: Arc<Reign>,
-    hub: Sender<Inner>,
-    backlog: Arc<AtomicUsize>,
-    ready: Arc<AtomicBool>,
-    position: Arc<Position>,
-    fingerprint: Arc<Fingerprint>,
-    leaders: Arc<AtomicU64>,
-    credit: Arc<Credit>,
-    stat: Arc<WorkerStat>,
-    owned: Arc<Owned>,
-    form: Form,
-    stop: Stop,
-}
-
-impl Parts<'_> {
-    fn line(&self, who: Who) -> Line {
-        let lease = self.cluster.lease;
-        let times = match who {
-            // Several tries within what is kept in reserve.
-            Who::Lease => (lease / 5, Duration::ZERO),
-            _ => (lease.clamp(PATIENCE_MIN, PATIENCE_MAX), self.block),
-        };
-        let (hub, stop) = (self.hub.clone(), self.stop.clone());
-        Line::new(who, &self.cluster.redis, times, hub, stop)
-    }
-}
-
 /// Starts the bus. `policy` is the one in force, as configured; `kept` is told how each checkpoint
 /// ended.
 ///
@@ -191,12 +146,18 @@ pub fn start(
         finish: Stop(finished),
     };
     let writers = vec![
-        spawn("cluster-hub", move || hub.run())?,
-        spawn_handing(&parts, jobs_from)?,
-        spawn_writing(&parts, writes_from, kept)?,
-        spawn_telling(&parts, said_from, tasks.clone())?,
+        threads::spawn("cluster-hub", move || hub.run())?,
+        threads::spawn_handing(&parts, jobs_from)?,
+        threads::spawn_writing(&parts, writes_from, kept)?,
+        threads::spawn_telling(&parts, said_from, tasks.clone())?,
     ];
-    let others = start_others(&parts, tasks)?;
+    let others = vec![
+        threads::spawn_lease(&parts)?,
+        threads::spawn_following(&parts)?,
+        threads::spawn_reading(&parts)?,
+        threads::spawn_nodes(&parts)?,
+        threads::spawn_taking(&parts, tasks)?,
+    ];
     Ok(Bus {
         orders,
         news: news_from,
@@ -217,135 +178,4 @@ pub fn start(
             dropped,
         },
     })
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.into()).spawn(run)
-}
-
-fn spawn_handing(
-    parts: &Parts<'_>,
-    jobs: Receiver<(u64, Vec<proxy_shards::Job>)>,
-) -> io::Result<JoinHandle<()>> {
-    let handing = HandingOut {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        reign: parts.reign.clone(),
-        hub: parts.hub.clone(),
-        fingerprint: parts.fingerprint.clone(),
-        jobs,
-        line: parts.line(Who::Jobs),
-    };
-    spawn("cluster-jobs", move || handing.run())
-}
-
-fn spawn_writing(
-    parts: &Parts<'_>,
-    writes: Receiver<Write>,
-    kept: impl FnMut(Kept) + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
-    let writing = Writing {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        reign: parts.reign.clone(),
-        form: parts.form,
-        writes,
-        hub: parts.hub.clone(),
-        kept,
-        line: parts.line(Who::Log),
-    };
-    spawn("cluster-log", move || writing.run())
-}
-
-fn spawn_telling(
-    parts: &Parts<'_>,
-    said: Receiver<Said>,
-    tasks: Sender<Task>,
-) -> io::Result<JoinHandle<()>> {
-    let telling = Telling {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        owned: parts.owned.clone(),
-        said,
-        tasks,
-        line: parts.line(Who::Tell),
-        stop: parts.stop.clone(),
-    };
-    spawn("cluster-tell", move || telling.run())
-}
-
-/// The threads that end when the bus stops.
-fn start_others(parts: &Parts<'_>, tasks: Sender<Task>) -> io::Result<Vec<JoinHandle<()>>> {
-    let lease = Lease {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        reign: parts.reign.clone(),
-        hub: parts.hub.clone(),
-        ready: parts.ready.clone(),
-        fingerprint: parts.fingerprint.clone(),
-        line: parts.line(Who::Lease),
-        stop: parts.stop.clone(),
-    };
-    let following = Following {
-        keys: parts.keys.clone(),
-        block: parts.block,
-        reign: parts.reign.clone(),
-        form: parts.form,
-        hub: parts.hub.clone(),
-        backlog: parts.backlog.clone(),
-        ready: parts.ready.clone(),
-        position: parts.position.clone(),
-        loaded: None,
-        useless: None,
-        line: parts.line(Who::Follow),
-        stop: parts.stop.clone(),
-    };
-    let reading = Reading {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        block: parts.block,
-        reign: parts.reign.clone(),
-        hub: parts.hub.clone(),
-        backlog: parts.backlog.clone(),
-        line: parts.line(Who::Reports),
-        stop: parts.stop.clone(),
-    };
-    let nodes = Nodes {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        reign: parts.reign.clone(),
-        position: parts.position.clone(),
-        end: Id::default(),
-        leaders: parts.leaders.clone(),
-        worker: parts.stat.clone(),
-        hub: parts.hub.clone(),
-        line: parts.line(Who::Nodes),
-        stop: parts.stop.clone(),
-    };
-    let taking = Taking {
-        keys: parts.keys.clone(),
-        node: parts.cluster.node.clone(),
-        lease: parts.cluster.lease,
-        block: parts.block,
-        fingerprint: parts.fingerprint.clone(),
-        leaders: parts.leaders.clone(),
-        credit: parts.credit.clone(),
-        stat: parts.stat.clone(),
-        owned: parts.owned.clone(),
-        tasks,
-        line: parts.line(Who::Take),
-        stop: parts.stop.clone(),
-    };
-    Ok(vec![
-        spawn("cluster-lease", move || lease.run())?,
-        spawn("cluster-follow", move || following.run())?,
-        spawn("cluster-reports", move || reading.run())?,
-        spawn("cluster-nodes", move || nodes.run())?,
-        spawn("cluster-take", move || taking.run())?,
-    ])
 }
