@@ -17,6 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// Within this time after the end of a lease the nodes ask for it, each at a moment of its own.
+const AFTER: Duration = Duration::from_millis(20);
+
 /// What the thread works with.
 pub(super) struct Lease {
     pub(super) keys: Keys,
@@ -27,6 +30,8 @@ pub(super) struct Lease {
     /// Whether the log was read, so that this node knows what a leader has to know.
     pub(super) ready: Arc<AtomicBool>,
     pub(super) fingerprint: Arc<Fingerprint>,
+    /// The last token of this node; 0: it had none.
+    pub(super) last: u64,
     pub(super) line: Line,
     pub(super) stop: Stop,
 }
@@ -46,11 +51,15 @@ impl Lease {
                     beat
                 }
                 None => {
+                    let pause = beat.mul_f64(0.5 + jitter.f64());
+                    let mut left = None;
                     if self.ready.load(Ordering::Acquire) {
                         told = self.fingerprint.get();
-                        self.seek(told);
+                        left = self.seek(told);
                     }
-                    beat.mul_f64(0.5 + jitter.f64())
+                    // Who asks as soon as a lease can have ended leads as soon as that.
+                    let end = left.map(|left| left + AFTER.mul_f64(jitter.f64()));
+                    end.map_or(pause, |end| end.min(pause))
                 }
             };
             if self.stop.wait(pause) {
@@ -63,11 +72,11 @@ impl Lease {
         }
     }
 
-    /// Takes the lease, if nobody has it.
-    fn seek(&mut self, fingerprint: u64) {
+    /// Takes the lease, if nobody has it; else, how long it is held at least.
+    fn seek(&mut self, fingerprint: u64) -> Option<Duration> {
         let sent = Instant::now();
         let (keys, node, lease) = (&self.keys, &self.node, self.lease);
-        let answer: Result<(String, String), RedisError> = self.line.ask(|redis| {
+        let answer: Result<(String, String, i64), RedisError> = self.line.ask(|redis| {
             let mut call = scripts::ACQUIRE.key(&keys.leader);
             for key in [&keys.epoch, &keys.policy, &keys.jobs, &keys.done] {
                 call.key(key);
@@ -76,21 +85,29 @@ impl Lease {
             call.arg(&**node).arg(millis(lease)).arg(fingerprint);
             call.invoke(redis)
         });
-        let Ok((token, rest)) = answer else { return };
+        let (token, rest, left_ms) = answer.ok()?;
         let token: u64 = token.parse().unwrap_or(0);
         if token == 0 {
+            if rest == self.value(self.last) {
+                // It ended here before it did in Redis, and nobody acts under it any more.
+                self.release(self.last);
+                return Some(Duration::ZERO);
+            }
             let name = rest.split_once('|').map(|(_, name)| Box::from(name));
-            return self.tell(Inner::Leader(name));
+            self.tell(Inner::Leader(name));
+            return u64::try_from(left_ms).ok().map(Duration::from_millis);
         }
+        self.last = token;
         let until = sent + self.safe();
         if Instant::now() >= until {
             // Redis was slower than a lease lasts.
-            return self.release(token);
+            self.release(token);
+            return None;
         }
         tracing::info!(token, "this node takes the lead of the cluster");
-        self.reign
-            .begin(token, rest.parse().unwrap_or_default(), until);
+        self.reign.begin(token, id(&rest), until);
         self.tell(Inner::Wake);
+        None
     }
 
     fn renew(&mut self, token: u64, told: &mut u64) {

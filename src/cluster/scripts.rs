@@ -36,12 +36,13 @@ fn script(body: &str) -> Script {
 /// out again by the new one.
 ///
 /// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint.
-/// Answer: the token (`0`: somebody leads) and the last id of the log, or who leads.
+/// Answer: the token (`0`: somebody leads); the last id of the log, or who leads; and for how long at
+/// least, in ms.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local held = redis.call('GET', KEYS[1])
-if held then return {'0', held} end
+if held then return {'0', held, redis.call('PTTL', KEYS[1])} end
 local before = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 local token = string.format('%.0f', math.max(before + 1, now_ms()))
 redis.call('SET', KEYS[1], token .. '|' .. ARGV[1], 'PX', ARGV[2])
@@ -49,7 +50,7 @@ redis.call('SET', KEYS[2], token)
 redis.call('SET', KEYS[3], ARGV[3])
 redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[6])
 redis.call('XGROUP', 'CREATE', KEYS[4], 'workers', '0', 'MKSTREAM')
-return {token, last_of(KEYS[7])}
+return {token, last_of(KEYS[7]), 0}
 ",
     )
 });

@@ -178,7 +178,13 @@ impl State {
                     self.queue.push_back(News::Leads { token });
                 }
             }
-            Inner::News(news) => self.queue.push_back(news),
+            Inner::News(news) => {
+                if let News::Nodes(_) = news {
+                    // Only the last are of use to one who comes late.
+                    self.queue.retain(|old| !matches!(old, News::Nodes(_)));
+                }
+                self.queue.push_back(news);
+            }
             Inner::Led(token, news) => {
                 if self.role == Role::Leads(token) {
                     self.queue.push_back(news);

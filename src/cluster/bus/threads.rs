@@ -129,6 +129,7 @@ pub(super) fn spawn_lease(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         hub: parts.hub.clone(),
         ready: parts.ready.clone(),
         fingerprint: parts.fingerprint.clone(),
+        last: 0,
         line: parts.line(Who::Lease),
         stop: parts.stop.clone(),
     };
