@@ -179,6 +179,11 @@ fn what_a_deposed_leader_orders_changes_nothing() {
     let token = nodes[at].token().unwrap();
     nodes[at].order(Order::Checkpoint(image(1..10, 1)));
     assert_eq!(nodes[at].kept.recv().unwrap(), Ok(7));
+    // So that every thread has its connection.
+    nodes[at].order(Order::Jobs(super::node::jobs(0..1)));
+    wait_for("it is handed out", || {
+        redis.ask::<u64>(&["XLEN", "test:jobs"]) == 1
+    });
     ways[at].freeze(true);
     // Said while it still believes that it leads: stuck on the way, and carried out much later.
     nodes[at].order(Order::Log(vec![judged(1, 66), published(66)]));
