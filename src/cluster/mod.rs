@@ -8,6 +8,23 @@
 //!
 //! What is said over the bus stands here; how it is carried is the bus' own affair.
 
+pub mod bus;
+pub mod worker;
+
+mod keys;
+mod scripts;
+mod wire;
+
+mod checkpoint;
+mod jobs;
+mod lease;
+mod log;
+mod nodes;
+mod reports;
+
+pub use bus::Bus;
+pub use wire::line::Form;
+
 use crate::ledger::{Entry, Experience};
 use crate::snapshot::Stat;
 use crate::store::Image;

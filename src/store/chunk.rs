@@ -38,7 +38,7 @@ const CRC_BYTES: usize = 4;
 
 /// What tells a chunk from another one without its bytes: its CRC and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     crc: u32,
     length: usize,
 }
@@ -46,7 +46,7 @@ pub(super) struct Mark {
 impl Mark {
     /// The mark of a packed chunk. Its CRC is the one that it ends with: a CRC over bytes that end
     /// with their own CRC is the same for all.
-    pub(super) fn of(chunk: &[u8]) -> Mark {
+    pub(crate) fn of(chunk: &[u8]) -> Mark {
         let crc = chunk.last_chunk::<4>().copied().unwrap_or_default();
         Mark {
             crc: u32::from_le_bytes(crc),
@@ -57,18 +57,18 @@ impl Mark {
 
 /// What holds the chunks together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Meta {
-    pub(super) saved_at_ms: u64,
-    pub(super) entries: u64,
-    pub(super) chunks: u32,
+pub(crate) struct Meta {
+    pub(crate) saved_at_ms: u64,
+    pub(crate) entries: u64,
+    pub(crate) chunks: u32,
     digest: u32,
-    pub(super) asked: Asked,
-    pub(super) targets: Vec<Box<str>>,
+    pub(crate) asked: Asked,
+    pub(crate) targets: Vec<Box<str>>,
 }
 
 impl Meta {
     /// The meta record of an image whose chunks have these marks.
-    pub(super) fn of(image: &Image, marks: &[Mark]) -> Meta {
+    pub(crate) fn of(image: &Image, marks: &[Mark]) -> Meta {
         let mut digest = crc32fast::Hasher::new();
         for mark in marks {
             digest.update(&mark.crc.to_le_bytes());
@@ -84,7 +84,7 @@ impl Meta {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![META_FORMAT];
         bytes.extend(self.saved_at_ms.to_le_bytes());
         bytes.extend(self.entries.to_le_bytes());
@@ -97,7 +97,7 @@ impl Meta {
         sealed(bytes)
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Meta, String> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Meta, String> {
         let (format, mut reader) =
             opened(bytes, META_FORMAT).map_err(|why| format!("the meta record {why}"))?;
         let read = (|| {
@@ -136,12 +136,12 @@ pub(super) fn records(chunk: &[u8]) -> &[u8] {
 }
 
 /// Whether a chunk is of the format of this version.
-pub(super) fn is_current(chunk: &[u8]) -> bool {
+pub(crate) fn is_current(chunk: &[u8]) -> bool {
     chunk.first() == Some(&FORMAT)
 }
 
 /// Gives `take` the entries of a chunk, of this format or the one before, one by one.
-pub(super) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), String> {
+pub(crate) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), String> {
     let (format, mut reader) = opened(bytes, FORMAT)?;
     let count = reader.u16().ok_or("is too short")?;
     for _ in 0..count {

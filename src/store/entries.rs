@@ -48,12 +48,12 @@ impl Entries {
     }
 
     /// The chunks, as stores write them.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.ends.len()).map(|number| self.chunk(number))
     }
 
     /// One of them.
-    pub(super) fn chunk(&self, number: usize) -> &[u8] {
+    pub(crate) fn chunk(&self, number: usize) -> &[u8] {
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[number]]
     }
@@ -66,7 +66,7 @@ impl Entries {
 
 /// Entries while they come in.
 #[derive(Debug, Default)]
-pub(super) struct Packing {
+pub(crate) struct Packing {
     entries: Entries,
     /// Where the chunk that is not full begins.
     start: usize,
@@ -76,7 +76,7 @@ pub(super) struct Packing {
 
 impl Packing {
     /// Adds an entry behind the others, if a list can hold it.
-    pub(super) fn push(&mut self, entry: &Entry) {
+    pub(crate) fn push(&mut self, entry: &Entry) {
         if !record::is_storable(entry) {
             return;
         }
@@ -98,7 +98,7 @@ impl Packing {
     }
 
     /// Adds a chunk as it was stored, in which there are `count` entries of the format of today.
-    pub(super) fn append(&mut self, chunk: &[u8], count: usize) {
+    pub(crate) fn append(&mut self, chunk: &[u8], count: usize) {
         self.seal();
         self.entries.bytes.extend(chunk);
         self.entries.ends.push(self.entries.bytes.len());
@@ -106,7 +106,7 @@ impl Packing {
     }
 
     /// All that came in.
-    pub(super) fn finish(mut self) -> Entries {
+    pub(crate) fn finish(mut self) -> Entries {
         self.seal();
         self.entries
     }

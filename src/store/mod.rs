@@ -1,11 +1,11 @@
 //! The ledger across restarts: one trait, one backend a file, one contract test for all.
 
-mod chunk;
-mod entries;
-mod record;
+pub(crate) mod chunk;
+pub(crate) mod entries;
+pub(crate) mod record;
 
 mod changes;
-mod reading;
+pub(crate) mod reading;
 
 mod aside;
 mod lock;

@@ -6,7 +6,7 @@ use super::entries::Packing;
 
 /// A meta record, and the chunks that were read of what it holds together.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     meta: Meta,
     packing: Packing,
     marks: Vec<Mark>,
@@ -17,7 +17,7 @@ impl Reading {
     ///
     /// # Errors
     /// It cannot be read; the text says why, as do those of the other functions.
-    pub(super) fn of(meta: &[u8]) -> Result<Reading, String> {
+    pub(crate) fn of(meta: &[u8]) -> Result<Reading, String> {
         Ok(Reading {
             meta: Meta::decode(meta)?,
             packing: Packing::default(),
@@ -26,13 +26,13 @@ impl Reading {
     }
 
     /// How many chunks there must be.
-    pub(super) fn chunks(&self) -> u32 {
+    pub(crate) fn chunks(&self) -> u32 {
         self.meta.chunks
     }
 
     /// Takes the next chunk, in the order of their numbers; `None` if the store has none of that
     /// number.
-    pub(super) fn take(&mut self, chunk: Option<&[u8]>) -> Result<(), String> {
+    pub(crate) fn take(&mut self, chunk: Option<&[u8]>) -> Result<(), String> {
         let damaged = |why: &str| format!("chunk {} {why}", self.marks.len());
         let chunk = chunk.ok_or_else(|| damaged("is missing"))?;
         let (mut older, mut count) = (Vec::new(), 0);
@@ -51,7 +51,7 @@ impl Reading {
     }
 
     /// The image, and the marks of the chunks that are stored.
-    pub(super) fn finish(self) -> Result<(Image, Vec<Mark>), String> {
+    pub(crate) fn finish(self) -> Result<(Image, Vec<Mark>), String> {
         let Reading {
             meta,
             packing,

@@ -30,7 +30,7 @@ pub(super) fn put_targets(names: &[Box<str>], out: &mut Vec<u8>) {
 }
 
 /// Whether an entry comes back as it is: true for all that a list can hold.
-pub(super) fn is_storable(entry: &Entry) -> bool {
+pub(crate) fn is_storable(entry: &Entry) -> bool {
     let candidate = &entry.candidate;
     let host_ok = match &candidate.host {
         Host::Name(name) => name.len() <= 253 && is_host_name(name),
@@ -48,12 +48,12 @@ fn is_host_name(name: &str) -> bool {
 }
 
 /// Appends a storable entry.
-pub(super) fn encode(entry: &Entry, out: &mut Vec<u8>) {
+pub(crate) fn encode(entry: &Entry, out: &mut Vec<u8>) {
     put_candidate(&entry.candidate, out);
-    out.push(entry.verdict.map_or(code::VERDICT_NONE, code::verdict));
+    put_verdict(entry.verdict, out);
     out.extend(entry.checked_at_ms.to_le_bytes());
     out.extend(entry.failures.to_le_bytes());
-    out.extend(code::WORKS.map(|protocol| entry.works.by(protocol).bits()));
+    put_works(entry.works, out);
     match has_lived(entry) {
         false => out.push(code::LIFE_NONE),
         true => {
@@ -76,9 +76,16 @@ pub(super) fn kept(history: &[Check]) -> &[Check] {
     &history[history.len().saturating_sub(HISTORY_MAX)..]
 }
 
-fn put_candidate(candidate: &Candidate, out: &mut Vec<u8>) {
+pub(crate) fn put_candidate(candidate: &Candidate, out: &mut Vec<u8>) {
     out.push(code::scheme(candidate.scheme));
-    match &candidate.host {
+    put_host(&candidate.host, out);
+    out.extend(candidate.port.to_le_bytes());
+    put_credentials(candidate.credentials.as_deref(), out);
+}
+
+/// Appends where a proxy listens, without its port.
+pub(crate) fn put_host(host: &Host, out: &mut Vec<u8>) {
+    match host {
         Host::V4(ip) => {
             out.push(code::HOST_V4);
             out.extend(ip.octets());
@@ -92,8 +99,11 @@ fn put_candidate(candidate: &Candidate, out: &mut Vec<u8>) {
             put_text(name, out);
         }
     }
-    out.extend(candidate.port.to_le_bytes());
-    match &candidate.credentials {
+}
+
+/// Appends what it asks for, if anything.
+pub(crate) fn put_credentials(credentials: Option<&Credentials>, out: &mut Vec<u8>) {
+    match credentials {
         None => out.push(code::LOGIN_NONE),
         Some(credentials) => {
             out.push(code::LOGIN_PASSWORD);
@@ -103,7 +113,7 @@ fn put_candidate(candidate: &Candidate, out: &mut Vec<u8>) {
     }
 }
 
-fn put_text(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn put_text(text: &str, out: &mut Vec<u8>) {
     debug_assert!(text.len() <= 255, "is_storable looks at the length");
     out.push(text.len() as u8);
     out.extend(text.as_bytes());
@@ -111,24 +121,8 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
 
 fn put_life(entry: &Entry, out: &mut Vec<u8>) {
     out.extend(entry.alive_at_ms.to_le_bytes());
-    let timing = entry.timing;
-    for us in [
-        timing.total_us,
-        timing.connect_us,
-        timing.handshake_us,
-        timing.tls_us,
-        timing.first_byte_us,
-    ] {
-        out.extend(us.to_le_bytes());
-    }
-    let (tag, ip) = match entry.exit.map(|exit| exit.ip) {
-        None => (code::EXIT_NONE, 0),
-        Some(IpAddr::V4(ip)) => (code::EXIT_V4, u128::from(ip.to_bits())),
-        Some(IpAddr::V6(ip)) => (code::EXIT_V6, ip.to_bits()),
-    };
-    out.push(tag);
-    out.extend(ip.to_le_bytes());
-    out.push(entry.exit.map_or(0, |exit| code::anonymity(exit.anonymity)));
+    put_timing(entry.timing, out);
+    put_exit(entry.exit, out);
     let checks = kept(&entry.history);
     out.push(checks.len() as u8);
     for check in checks {
@@ -140,24 +134,59 @@ fn put_life(entry: &Entry, out: &mut Vec<u8>) {
     out.resize(out.len() + unused, 0);
 }
 
+/// Appends a verdict, or that there is none.
+pub(crate) fn put_verdict(verdict: Option<Verdict>, out: &mut Vec<u8>) {
+    out.push(verdict.map_or(code::VERDICT_NONE, code::verdict));
+}
+
+/// Appends the targets that each protocol reached.
+pub(crate) fn put_works(works: Works, out: &mut Vec<u8>) {
+    out.extend(code::WORKS.map(|protocol| works.by(protocol).bits()));
+}
+
+/// Appends the parts of a probe.
+pub(crate) fn put_timing(timing: Timing, out: &mut Vec<u8>) {
+    for us in [
+        timing.total_us,
+        timing.connect_us,
+        timing.handshake_us,
+        timing.tls_us,
+        timing.first_byte_us,
+    ] {
+        out.extend(us.to_le_bytes());
+    }
+}
+
+/// Appends what a judge saw.
+pub(crate) fn put_exit(exit: Option<Exit>, out: &mut Vec<u8>) {
+    let (tag, ip) = match exit.map(|exit| exit.ip) {
+        None => (code::EXIT_NONE, 0),
+        Some(IpAddr::V4(ip)) => (code::EXIT_V4, u128::from(ip.to_bits())),
+        Some(IpAddr::V6(ip)) => (code::EXIT_V6, ip.to_bits()),
+    };
+    out.push(tag);
+    out.extend(ip.to_le_bytes());
+    out.push(exit.map_or(0, |exit| code::anonymity(exit.anonymity)));
+}
+
 /// Reads records, one after the other. Total: any bytes give an entry or `None`.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { rest: bytes }
     }
 
     /// Whether all was read.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next entry.
-    pub(super) fn entry(&mut self) -> Option<Entry> {
+    pub(crate) fn entry(&mut self) -> Option<Entry> {
         let mut entry = Entry::new(self.candidate()?);
         entry.verdict = self.verdict()?;
         entry.checked_at_ms = self.u64()?;
@@ -183,14 +212,14 @@ impl<'a> Reader<'a> {
             .filter(|_| count <= TARGETS_MAX)
     }
 
-    fn verdict(&mut self) -> Option<Option<Verdict>> {
+    pub(crate) fn verdict(&mut self) -> Option<Option<Verdict>> {
         match self.u8()? {
             code::VERDICT_NONE => Some(None),
             code => code::verdict_of(code).map(Some),
         }
     }
 
-    fn works(&mut self) -> Option<Works> {
+    pub(crate) fn works(&mut self) -> Option<Works> {
         let mut works = Works::default();
         for protocol in code::WORKS {
             works.set(protocol, Targets::from_bits(self.u8()?));
@@ -200,13 +229,7 @@ impl<'a> Reader<'a> {
 
     fn life(&mut self, entry: &mut Entry) -> Option<()> {
         entry.alive_at_ms = self.u64()?;
-        entry.timing = Timing {
-            total_us: self.u32()?,
-            connect_us: self.u32()?,
-            handshake_us: self.u32()?,
-            tls_us: self.u32()?,
-            first_byte_us: self.u32()?,
-        };
+        entry.timing = self.timing()?;
         entry.exit = self.exit()?;
         let count = usize::from(self.u8()?);
         let mut checks = Reader::new(self.take(HISTORY_MAX * CHECK_BYTES)?);
@@ -217,7 +240,17 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    fn exit(&mut self) -> Option<Option<Exit>> {
+    pub(crate) fn timing(&mut self) -> Option<Timing> {
+        Some(Timing {
+            total_us: self.u32()?,
+            connect_us: self.u32()?,
+            handshake_us: self.u32()?,
+            tls_us: self.u32()?,
+            first_byte_us: self.u32()?,
+        })
+    }
+
+    pub(crate) fn exit(&mut self) -> Option<Option<Exit>> {
         let (tag, ip, anonymity) = (self.u8()?, self.array()?, self.u8()?);
         let ip = u128::from_le_bytes(ip);
         let ip = match tag {
@@ -238,7 +271,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn candidate(&mut self) -> Option<Candidate> {
+    pub(crate) fn candidate(&mut self) -> Option<Candidate> {
         Some(Candidate {
             scheme: code::scheme_of(self.u8()?)?,
             host: self.host()?,
@@ -247,7 +280,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn host(&mut self) -> Option<Host> {
+    pub(crate) fn host(&mut self) -> Option<Host> {
         match self.u8()? {
             code::HOST_V4 => self.array::<4>().map(|ip| Host::V4(ip.into())),
             code::HOST_V6 => self.array::<16>().map(|ip| Host::V6(ip.into())),
@@ -259,7 +292,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn credentials(&mut self) -> Option<Option<Arc<Credentials>>> {
+    pub(crate) fn credentials(&mut self) -> Option<Option<Arc<Credentials>>> {
         match self.u8()? {
             code::LOGIN_NONE => Some(None),
             code::LOGIN_PASSWORD => {
@@ -270,34 +303,34 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let length = self.u8()?;
         std::str::from_utf8(self.take(usize::from(length))?).ok()
     }
 
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array().map(u8::from_le_bytes)
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }
 }

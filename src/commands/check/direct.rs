@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 /// The addresses of every target, by its place in the policy. One after the other is tried while a
 /// target does not answer.
 #[derive(Clone, Debug, Default)]
-pub(in crate::commands) struct Addresses(Vec<Rotation>);
+pub(crate) struct Addresses(Vec<Rotation>);
 
 #[derive(Clone, Debug, Default)]
 struct Rotation {
@@ -19,7 +19,7 @@ struct Rotation {
 }
 
 /// The host names of the targets, which stand for their addresses.
-pub(in crate::commands) fn host_names(policy: &ProbePolicy) -> Vec<Box<str>> {
+pub(crate) fn host_names(policy: &ProbePolicy) -> Vec<Box<str>> {
     let names = policy.targets.iter().map(|target| &target.host);
     let mut names: Vec<Box<str>> = names
         .filter(|host| host.parse::<IpAddr>().is_err())
@@ -32,7 +32,7 @@ pub(in crate::commands) fn host_names(policy: &ProbePolicy) -> Vec<Box<str>> {
 
 impl Addresses {
     /// Where the targets are dialled, by what their names resolved to.
-    pub(in crate::commands) fn new(policy: &ProbePolicy, found: &Found) -> Addresses {
+    pub(crate) fn new(policy: &ProbePolicy, found: &Found) -> Addresses {
         let rotation = |target: &Target| {
             let ips = match target.host.parse::<IpAddr>() {
                 Ok(ip) => vec![ip],
@@ -48,13 +48,13 @@ impl Addresses {
     }
 
     /// Where the target `place` is dialled now, if its name has an address.
-    pub(in crate::commands) fn of(&self, place: usize) -> Option<SocketAddr> {
+    pub(crate) fn of(&self, place: usize) -> Option<SocketAddr> {
         let rotation = self.0.get(place)?;
         rotation.all.get(rotation.at).copied()
     }
 
     /// Goes on to the next address of each target that is not among the `reached`.
-    pub(in crate::commands) fn turn(&mut self, reached: Targets) {
+    pub(crate) fn turn(&mut self, reached: Targets) {
         for (place, rotation) in self.0.iter_mut().enumerate() {
             if !reached.contains(place) && !rotation.all.is_empty() {
                 rotation.at = (rotation.at + 1) % rotation.all.len();
@@ -87,7 +87,7 @@ pub(in crate::commands) fn url(target: &Target) -> impl fmt::Display + '_ {
 }
 
 /// Which targets do not answer as they should, each with its verdict and what that means.
-pub(super) fn missing<H>(control: &Control<H>) -> String {
+pub(crate) fn missing<H>(control: &Control<H>) -> String {
     let targets = control.policy().targets.iter().enumerate();
     let lines = targets.filter_map(|(place, target)| match control.seen(place) {
         Some((Verdict::Alive, _)) => None,

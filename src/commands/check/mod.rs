@@ -3,12 +3,12 @@
 
 mod args;
 mod book;
-pub(super) mod direct;
+pub(crate) mod direct;
 mod drive;
 mod feed;
 mod interrupts;
 mod list;
-pub(super) mod names;
+pub(crate) mod names;
 mod occupation;
 mod outside;
 mod progress;

@@ -13,7 +13,7 @@ const LOOKUPS_MAX: usize = 64;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The addresses of each name: none for one that has none, or did not resolve in time.
-pub(in crate::commands) type Found = HashMap<Box<str>, Vec<IpAddr>>;
+pub(crate) type Found = HashMap<Box<str>, Vec<IpAddr>>;
 
 /// What a lookup thread says about the name of this index.
 enum Note {
@@ -22,13 +22,13 @@ enum Note {
 }
 
 /// Asks the system's resolver.
-pub(in crate::commands) fn system(name: &str) -> Vec<IpAddr> {
+pub(crate) fn system(name: &str) -> Vec<IpAddr> {
     let found = (name, 0).to_socket_addrs();
     found.map_or_else(|_| Vec::new(), |all| all.map(|a| a.ip()).collect())
 }
 
 /// Resolves `names` with `lookup`, which may block. An interrupt ends it early with `None`.
-pub(in crate::commands) fn resolve(
+pub(crate) fn resolve(
     names: Vec<Box<str>>,
     lookup: fn(&str) -> Vec<IpAddr>,
     interrupts: &Receiver<()>,
