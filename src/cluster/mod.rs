@@ -8,6 +8,21 @@
 //!
 //! What is said over the bus stands here; how it is carried is the bus' own affair.
 
+mod figures;
+mod stat;
+
+mod follower;
+mod node;
+mod run;
+
+#[cfg(test)]
+mod fake;
+
+pub use figures::FiguresError;
+pub use node::{Deed, Node, NodeStart};
+pub use run::{Link, Outside, run};
+pub use stat::ClusterStat;
+
 use crate::ledger::{Entry, Experience};
 use crate::snapshot::Stat;
 use crate::store::Image;

@@ -4,16 +4,16 @@ use super::event::SaveOutcome;
 
 /// What is known of the saves.
 #[derive(Debug)]
-pub(super) struct Saves {
+pub(crate) struct Saves {
     /// Whether something changed since the last save began.
-    pub(super) unsaved: bool,
+    pub(crate) unsaved: bool,
     is_running: bool,
     last_ms: u64,
 }
 
 impl Saves {
     /// The first save is due one interval from now.
-    pub(super) fn new(now_ms: u64) -> Saves {
+    pub(crate) fn new(now_ms: u64) -> Saves {
         Saves {
             unsaved: false,
             is_running: false,
@@ -22,20 +22,25 @@ impl Saves {
     }
 
     /// When the next save is due; `None` while one runs or nothing changed.
-    pub(super) fn due_at(&self, interval_ms: u64) -> Option<u64> {
+    pub(crate) fn due_at(&self, interval_ms: u64) -> Option<u64> {
         let due = self.last_ms.saturating_add(interval_ms);
         (self.unsaved && !self.is_running).then_some(due)
     }
 
+    /// Whether one is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     /// A save began.
-    pub(super) fn began(&mut self, now_ms: u64) {
+    pub(crate) fn began(&mut self, now_ms: u64) {
         self.unsaved = false;
         self.is_running = true;
         self.last_ms = now_ms;
     }
 
     /// It ended; what could not be saved is tried again at the next interval.
-    pub(super) fn ended(&mut self, outcome: SaveOutcome) {
+    pub(crate) fn ended(&mut self, outcome: SaveOutcome) {
         self.is_running = false;
         self.unsaved |= outcome == SaveOutcome::Failed;
     }

@@ -1,6 +1,6 @@
 //! The ledger from and to what a store keeps.
 
-use super::life::{History, Life};
+use super::life::{History, Life, LifeId};
 use super::row::{Row, UNCLAIMED};
 use super::{Entry, Ledger};
 use proxy_shards::Verdict;
@@ -14,11 +14,7 @@ impl Ledger {
         }
         self.last_check_ms = self.last_check_ms.max(entry.checked_at_ms);
         let verdict = entry.verdict.filter(|v| !v.is_local());
-        let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
-        let life = was_alive.then(|| {
-            let history = History::new(&entry.history);
-            self.lives.add(Life::new(&entry), history)
-        });
+        let life = self.life_of(&entry, verdict);
         let known = |row: &mut Row| {
             row.checked_at_ms = entry.checked_at_ms;
             row.life = life;
@@ -31,6 +27,15 @@ impl Ledger {
             self.alive.insert(index);
         }
         Some(index)
+    }
+
+    /// Keeps the life of a candidate that was alive once.
+    pub(super) fn life_of(&mut self, entry: &Entry, verdict: Option<Verdict>) -> Option<LifeId> {
+        let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
+        was_alive.then(|| {
+            let history = History::new(&entry.history);
+            self.lives.add(Life::new(entry), history)
+        })
     }
 
     /// What is known of the candidate at `index`.

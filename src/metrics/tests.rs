@@ -16,6 +16,7 @@ fn snapshot(stat: Stat) -> Snapshot {
         stat: Arc::new(stat),
         stale: true,
         history: Arc::default(),
+        cluster: None,
     }
 }
 

@@ -35,6 +35,20 @@ impl Rules {
         }
     }
 
+    /// The pause from now until a candidate is due that was checked by another process, or by this one
+    /// before it was restarted, in milliseconds: what is left of the pause after its verdict, and never
+    /// more than all of it, whatever the clock says.
+    pub fn due_after_restart(
+        self,
+        checked_at_ms: u64,
+        now_unix_ms: u64,
+        standing: Standing,
+        rng: &mut Rng,
+    ) -> u64 {
+        let passed = now_unix_ms.saturating_sub(checked_at_ms);
+        self.recheck_ms(standing, rng).saturating_sub(passed)
+    }
+
     /// The pause after the `failures`th local failure in a row, in milliseconds.
     pub fn local_pause_ms(self, failures: u8, rng: &mut Rng) -> u64 {
         let most = LOCAL_PAUSE_MAX_MS;
@@ -125,6 +139,24 @@ mod tests {
     #[test]
     fn a_failing_one_is_due_within_seconds() {
         check(2_000, |rng| RULES.recheck_ms(Standing::Failing, rng));
+    }
+
+    #[test]
+    fn after_a_restart_only_what_is_left_of_the_pause_is_waited() {
+        let mut rng = Rng::with_seed(1);
+        let mut left =
+            |checked, now, standing| RULES.due_after_restart(checked, now, standing, &mut rng);
+        assert_eq!(left(1_000, 41_000, Standing::Alive), 20_000);
+        assert_eq!(left(1_000, 61_000, Standing::Alive), 0);
+        assert_eq!(left(1_000, u64::MAX, Standing::Alive), 0);
+        assert_eq!(
+            left(9_000, 1_000, Standing::Alive),
+            60_000,
+            "a clock set back"
+        );
+        assert_eq!(left(0, 1_000, Standing::New), 0);
+        let dead = left(1_000, 61_000, Standing::Dead { times: 2 });
+        assert!((48_000..=72_000).contains(&dead), "{dead}");
     }
 
     #[test]

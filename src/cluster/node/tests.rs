@@ -1,0 +1,419 @@
+//! Several nodes over a bus in memory, whose every publication is held against those of the others.
+
+use super::super::fake::{LEASE_MS, World, told};
+use super::*;
+use crate::coordinator::simulation::{candidate, config, controlled};
+use crate::coordinator::{Known, Question};
+use crate::ledger::Experience;
+use crate::snapshot::Snapshot;
+use proxy_shards::{Require, Verdict};
+use std::time::Duration;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// One candidate in three is alive; each takes 200 ms. Nobody is due again within the test.
+fn world(names: &[&str], candidates: u32) -> World {
+    let mut config = config(&["list"]);
+    config.aggregator.interval = Duration::from_secs(7_200);
+    config.checker.backoff_max = Duration::from_secs(7_200);
+    config.storage.persist_interval = Duration::from_secs(5);
+    let mut world = World::new(config, names, move || (0..candidates).collect());
+    world.behave(|number, _| (verdict_of(number), 200));
+    world
+}
+
+fn verdict_of(number: u32) -> Verdict {
+    match number % 3 {
+        0 => Verdict::Alive,
+        _ => Verdict::AuthRequired,
+    }
+}
+
+fn is_swept(snapshot: &Snapshot, candidates: u64) -> bool {
+    let sweep = snapshot.stat.sweep;
+    sweep.finished.is_some() && snapshot.stat.total_scraped == candidates
+}
+
+fn done(world: &World, name: &str) -> u64 {
+    world.snapshot(name).stat.sweep.done
+}
+
+/// Runs until the sweep is complete on these nodes, and they have published the same.
+fn finish(world: &mut World, names: &[&str], candidates: u64) {
+    let until = world.now_ms + 120_000;
+    let all = |world: &World| {
+        names
+            .iter()
+            .all(|n| is_swept(&world.snapshot(n), candidates))
+    };
+    assert!(
+        world.run_until(until, all),
+        "{:#?}",
+        world.snapshot(names[0]).stat
+    );
+    world.pass(3 * LEASE_MS);
+    agree(world, names);
+}
+
+/// The nodes serve the same, under the same number, and nothing of it is stale.
+fn agree(world: &World, names: &[&str]) {
+    let [first, rest @ ..] = names else { return };
+    let first = world.snapshot(first);
+    for name in rest {
+        let other = world.snapshot(name);
+        assert_eq!(other.generation, first.generation, "{name}");
+        assert_eq!(
+            told(&other.pool, &other.stat),
+            told(&first.pool, &first.stat)
+        );
+        assert_eq!((other.stale, other.published), (false, first.published));
+    }
+}
+
+#[test]
+fn three_nodes_check_each_candidate_once_and_serve_the_same() {
+    let mut world = world(&NAMES, 900);
+    finish(&mut world, &NAMES, 900);
+    assert_eq!(world.leader(), Some("a"));
+    assert!(world.probed.len() == 900 && world.probed.values().all(|times| *times == 1));
+    let stat = &world.snapshot("c").stat;
+    assert_eq!((stat.total_alive, stat.total_dead), (300, 600));
+    assert_eq!(stat.sources[0].alive, 300);
+    assert_eq!(stat.lanes.per_shard, 60, "the lanes of three nodes");
+}
+
+#[test]
+fn when_the_leader_dies_in_mid_sweep_another_goes_on_where_it_stopped() {
+    let mut world = world(&NAMES, 900);
+    world.behave(|number, _| (verdict_of(number), 200 + u64::from(number % 7) * 10));
+    assert!(world.run_until(60_000, |world| done(world, "b") > 300));
+    let (before, at_ms) = (world.snapshot("b"), world.now_ms);
+    world.kill("a");
+    let led = |world: &World| world.leader() == Some("b");
+    assert!(
+        world.run_until(at_ms + LEASE_MS + 100, led),
+        "within a lease"
+    );
+    let after = world.snapshot("b");
+    assert_eq!(after.stat.sweep.id, before.stat.sweep.id);
+    assert_eq!(after.stat.sweep.started, before.stat.sweep.started);
+    assert!(
+        after.stat.sweep.done >= before.stat.sweep.done,
+        "{:?}",
+        after.stat.sweep
+    );
+    assert_eq!(after.generation, before.generation + 1_001);
+    assert_eq!(after.stat.sources[0].url, before.stat.sources[0].url);
+    finish(&mut world, &["b", "c"], 900);
+    assert_eq!(world.probed.len(), 900);
+    // Under way when it died, or judged in the quarter of a second that it had not told of yet.
+    let twice = world.probed.values().filter(|times| **times > 1).count();
+    assert!((1..=60 + 100).contains(&twice), "{twice}");
+    assert!(world.probed.values().all(|times| *times <= 2));
+    let stat = &world.snapshot("c").stat;
+    assert_eq!((stat.total_alive, stat.total_dead), (300, 600));
+}
+
+#[test]
+fn a_worker_that_takes_no_jobs_counts_for_no_lanes() {
+    let mut world = world(&NAMES, 600);
+    world.pass(300);
+    world.idle("b", Some("its targets do not answer"));
+    world.pass(500);
+    assert_eq!(world.snapshot("c").stat.lanes.per_shard, 40);
+    world.idle("b", None);
+    finish(&mut world, &NAMES, 600);
+    assert_eq!(world.snapshot("c").stat.lanes.per_shard, 60);
+}
+
+#[test]
+fn nodes_that_cannot_reach_the_bus_serve_the_last_snapshot_as_stale_and_resume() {
+    let mut world = world(&NAMES, 900);
+    world.run_until(60_000, |world| done(world, "c") > 300);
+    let before = world.snapshot("c");
+    NAMES.iter().for_each(|name| world.cut(name, true));
+    world.pass(60_000);
+    for name in NAMES {
+        let (now, reason) = (world.snapshot(name), world.snapshot(name).stat.stale);
+        assert_eq!(
+            (now.stale, reason.map(|(why, _)| why)),
+            (true, Some(Stale::Cluster)),
+            "{name}"
+        );
+        assert!(!now.pool.proxies().is_empty());
+        let cluster = now.cluster.clone().unwrap();
+        assert_eq!((cluster.leads, cluster.leader.as_deref()), (false, None));
+        assert_eq!(cluster.unlinked.as_deref(), Some("connection refused"));
+    }
+    assert_eq!(
+        world.snapshot("c").generation,
+        before.generation,
+        "nothing was published"
+    );
+    NAMES.iter().for_each(|name| world.cut(name, false));
+    finish(&mut world, &NAMES, 900);
+    assert_eq!(world.probed.len(), 900);
+    assert_eq!(world.snapshot("b").cluster.clone().unwrap().unlinked, None);
+}
+
+#[test]
+fn a_leader_that_is_cut_off_publishes_nothing_once_another_leads_and_then_follows() {
+    let mut world = world(&NAMES, 900);
+    world.run_until(60_000, |world| done(world, "b") > 200);
+    world.cut("a", true);
+    assert!(
+        world.run_until(world.now_ms + 2 * LEASE_MS, |world| world.leader()
+            == Some("b"))
+    );
+    let led_ms = world.now_ms;
+    world.pass(5_000);
+    let last = world.member("a").publications.last().copied().unwrap();
+    assert!(
+        last.1 < led_ms,
+        "{last:?} though another leads since {led_ms}"
+    );
+    assert!(!world.member("a").node.leads());
+    world.cut("a", false);
+    finish(&mut world, &NAMES, 900);
+    assert_eq!(world.leader(), Some("b"));
+    let cluster = world.snapshot("a").cluster.clone().unwrap();
+    assert_eq!(
+        (cluster.leads, cluster.leader.as_deref()),
+        (false, Some("b"))
+    );
+}
+
+#[test]
+fn a_node_that_joins_in_the_middle_soon_serves_what_the_others_do() {
+    let mut world = world(&["a", "b"], 900);
+    world.run_until(60_000, |world| done(world, "b") > 400);
+    world.join("c", Image::default());
+    world.pass(2 * LEASE_MS);
+    agree(&world, &["a", "b", "c"]);
+    finish(&mut world, &NAMES, 900);
+}
+
+#[test]
+fn a_node_that_missed_a_part_of_the_log_begins_with_the_checkpoint() {
+    let mut world = world(&NAMES, 1_500);
+    world.run_until(60_000, |world| done(world, "c") > 100);
+    world.cut("c", true);
+    world.pass(6_000);
+    assert!(world.trim() > 300, "the log is gone up to the checkpoint");
+    world.cut("c", false);
+    world.pass(1_000);
+    agree(&world, &NAMES);
+    finish(&mut world, &NAMES, 1_500);
+}
+
+#[test]
+fn a_bus_that_lost_everything_is_filled_again_from_what_the_nodes_know() {
+    let mut world = world(&NAMES, 600);
+    finish(&mut world, &NAMES, 600);
+    let probes: usize = world.probed.values().sum();
+    world.flush();
+    world.pass(5 * LEASE_MS);
+    agree(&world, &NAMES);
+    let snapshot = world.snapshot("c");
+    assert!(is_swept(&snapshot, 600), "{:?}", snapshot.stat.sweep);
+    assert_eq!(
+        (snapshot.pool.proxies().len(), snapshot.stat.sweep.done),
+        (200, 600)
+    );
+    assert_eq!(
+        world.probed.values().sum::<usize>(),
+        probes,
+        "nobody was due"
+    );
+}
+
+#[test]
+fn a_cluster_with_nothing_to_do_stays_fresh() {
+    let mut world = world(&NAMES, 30);
+    finish(&mut world, &NAMES, 30);
+    let generation = world.snapshot("b").generation;
+    world.run_until(world.now_ms + 60_000, |world| world.snapshot("b").stale);
+    assert!(!world.snapshot("b").stale && world.snapshot("b").generation >= generation + 50);
+}
+
+#[test]
+fn what_a_node_had_saved_is_served_until_somebody_leads_and_then_as_stale() {
+    let mut world = world(&["a"], 30);
+    finish(&mut world, &["a"], 30);
+    world.pass(6_000);
+    let image = world.member("a").images.last().cloned().unwrap();
+    assert_eq!(image.entries.len(), 30);
+    let mut alone = self::world(&[], 30);
+    alone.join("z", image);
+    alone.cut("z", true);
+    let snapshot = alone.snapshot("z");
+    assert_eq!(
+        (snapshot.generation, snapshot.pool.proxies().len()),
+        (1, 10)
+    );
+    alone.pass(4 * LEASE_MS);
+    let snapshot = alone.snapshot("z");
+    assert_eq!((snapshot.generation, snapshot.stale), (1, true));
+    assert_eq!(snapshot.stat.stale.unwrap().0, Stale::Cluster);
+    alone.cut("z", false);
+    alone.pass(LEASE_MS);
+    assert!(!alone.snapshot("z").stale && alone.snapshot("z").generation > 1);
+}
+
+#[test]
+fn a_follower_saves_what_it_follows() {
+    let mut world = world(&NAMES, 300);
+    finish(&mut world, &NAMES, 300);
+    world.pass(6_000);
+    let sorted = |image: &Image| {
+        let mut entries: Vec<_> = image.entries.iter().map(|e| format!("{e:?}")).collect();
+        entries.sort();
+        (image.targets.clone(), entries)
+    };
+    let saved = NAMES.map(|name| sorted(world.member(name).images.last().unwrap()));
+    assert_eq!(saved[0].1.len(), 300);
+    assert!(saved[0] == saved[1] && saved[1] == saved[2]);
+}
+
+#[test]
+fn a_reload_on_a_follower_is_in_force_there_and_asked_of_the_leader() {
+    let mut world = world(&NAMES, 30);
+    finish(&mut world, &NAMES, 30);
+    let now = world.now();
+    let mut other = config(&["list"]);
+    other.api.report_quorum = 5;
+    let config = Arc::new(other);
+    let event = Event::Configure { reload: 9, config };
+    let deeds = world.member("b").node.handle(event, now);
+    let asks = |deed: &Deed| matches!(deed, Deed::Order(Order::Reload));
+    let applies = |deed: &Deed| matches!(deed, Deed::Configure(c) if c.api.report_quorum == 5);
+    assert!(
+        deeds.iter().any(asks) && deeds.iter().any(applies),
+        "{deeds:?}"
+    );
+    let told = world.member("a").node.hear(News::Reload, now);
+    assert!(matches!(told[..], [Deed::Reload]), "{told:?}");
+    let told = world.member("c").node.hear(News::Reload, now);
+    assert!(told.is_empty(), "a follower is not asked: {told:?}");
+}
+
+#[test]
+fn a_reload_of_the_leader_begins_a_sweep_that_all_follow() {
+    let mut world = world(&NAMES, 90);
+    finish(&mut world, &NAMES, 90);
+    let id = world.snapshot("c").stat.sweep.id;
+    let mut again = config(&["list"]);
+    again.aggregator.interval = Duration::from_secs(7_200);
+    let config = Arc::new(again);
+    world.event(
+        "a",
+        Event::Configure {
+            reload: id + 1,
+            config,
+        },
+    );
+    world.member("a").fetches = Some(id + 1);
+    let swept = |world: &World| world.snapshot("c").stat.sweep.id == id + 1;
+    assert!(world.run_until(world.now_ms + 2_000, swept));
+    finish(&mut world, &NAMES, 90);
+    assert!(world.probed.values().all(|times| *times == 2));
+}
+
+fn ask(world: &mut World, name: &str, number: u32) -> Known {
+    let (reply, mut answer) = oneshot::channel();
+    let candidate = candidate(number);
+    let question = Question {
+        host: candidate.host,
+        port: candidate.port,
+        reply,
+    };
+    world.event(name, Event::Asked(question));
+    answer.try_recv().unwrap()
+}
+
+#[test]
+fn a_follower_answers_with_what_it_knows_of_a_proxy() {
+    let mut world = world(&NAMES, 30);
+    finish(&mut world, &NAMES, 30);
+    let [a, c] = ["a", "c"].map(|name| ask(&mut world, name, 3).facts);
+    assert_eq!((a.len(), c.len()), (1, 1));
+    assert_eq!(a[0].entry, c[0].entry);
+    assert_eq!(a[0].next_check_ms, c[0].next_check_ms);
+    assert_eq!(
+        (&*a[0].sources, &*c[0].sources),
+        (&["list".into()][..], &["list".into()][..])
+    );
+    assert_eq!(ask(&mut world, "c", 77).total, 0);
+}
+
+#[test]
+fn what_a_client_says_to_a_follower_the_leader_hears() {
+    let mut world = world(&NAMES, 30);
+    finish(&mut world, &NAMES, 30);
+    world.pass(10_000);
+    let candidate = candidate(3);
+    let (reply, mut known) = oneshot::channel();
+    let said = Hearsay {
+        host: candidate.host,
+        port: candidate.port,
+        target: None,
+        experience: Experience::Fail,
+        client: 7,
+        reply,
+    };
+    world.event("b", Event::Heard(said));
+    assert_eq!(known.try_recv(), Ok(true));
+    assert_eq!(ask(&mut world, "a", 3).facts[0].voices.fail, 1);
+    world.pass(1_000);
+    assert_eq!(
+        world.probed[&3], 2,
+        "a quorum of one has it looked at again"
+    );
+    agree(&world, &NAMES);
+}
+
+#[test]
+fn a_candidate_that_no_list_names_any_more_is_forgotten_everywhere() {
+    let mut world = world(&NAMES, 90);
+    finish(&mut world, &NAMES, 90);
+    let id = world.snapshot("c").stat.sweep.id;
+    let reload = |source, list| Event::Source {
+        reload: id,
+        source,
+        outcome: Ok(crate::sources::fetch::Fetched::List(list)),
+    };
+    world.event("a", reload(0, crate::coordinator::simulation::list(0..31)));
+    world.pass(2_000);
+    let stat = world.snapshot("c").stat.clone();
+    // What is alive stays until it fails: nineteen of them are not listed any more.
+    assert_eq!((stat.total_scraped, stat.total_alive), (31 + 19, 30));
+    assert_eq!(ask(&mut world, "c", 32).total, 0);
+    agree(&world, &NAMES);
+}
+
+#[test]
+fn a_leader_whose_own_targets_do_not_answer_goes_by_the_word_of_the_others() {
+    let mut config = controlled(&["t"], Require::All);
+    config.aggregator.interval = Duration::from_secs(7_200);
+    let mut world = World::new(config, &["a", "b"], || (0..90).collect());
+    world.behave(|number, _| (verdict_of(number), 50));
+    world.target.set(false);
+    world.idle("a", Some("its targets do not answer"));
+    let swept = |world: &World| is_swept(&world.snapshot("b"), 90);
+    assert!(
+        world.run_until(60_000, swept),
+        "{:?}",
+        world.snapshot("b").stat
+    );
+    assert!(!world.snapshot("a").stale);
+    // Nobody's targets answer any more.
+    world.idle("b", Some("its targets do not answer"));
+    world.pass(20_000);
+    let stale = world.snapshot("b").stat.stale.map(|(why, _)| why);
+    assert_eq!(stale, Some(Stale::Control));
+    assert_eq!(world.snapshot("b").pool.proxies().len(), 30);
+    world.target.set(true);
+    world.idle("a", None);
+    world.pass(20_000);
+    assert!(!world.snapshot("b").stale);
+}
