@@ -206,6 +206,9 @@ impl World {
         self.tell(place, News::Link(why));
         if !is_cut {
             self.catch_up(place);
+            let leader = self.leader.filter(|leader| *leader != place);
+            let leader = leader.map(|leader| self.members[leader].name.clone());
+            self.tell(place, News::Follows { leader });
         }
     }
 

@@ -4,7 +4,7 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot, RawStorage};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
-use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, serving, source};
+use super::{Backend, Config, Logging, SnapshotLife, Storage, checker, cluster, serving, source};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -29,7 +29,7 @@ pub(super) fn config(
         snapshot: snapshot(&raw.snapshot, report),
         api: serving::api(&raw.api, env, report),
         storage: storage(&raw.storage, report),
-        cluster: None,
+        cluster: cluster::cluster(&raw.cluster, folder, env, report),
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
         aggregator,

@@ -206,7 +206,7 @@ fn timeouts(raw: &RawChecker, report: &mut Report) -> (Duration, Duration) {
     )
 }
 
-fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, String> {
+pub(super) fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, String> {
     if file.is_empty() {
         return Ok(None);
     }

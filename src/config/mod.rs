@@ -10,6 +10,7 @@ mod shape;
 
 mod check;
 mod checker;
+mod cluster;
 mod cors;
 mod expect;
 mod redis;

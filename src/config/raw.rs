@@ -33,6 +33,7 @@ block! {
         snapshot: RawSnapshot = RawSnapshot::default(),
         api: RawApi = RawApi::default(),
         storage: RawStorage = RawStorage::default(),
+        cluster: RawCluster = RawCluster::default(),
         metrics: RawMetrics = RawMetrics::default(),
         logging: RawLogging = RawLogging::default(),
     }
@@ -142,6 +143,18 @@ block! {
         r#type: String = "sled".to_owned(),
         path: String = String::new(),
         persist_interval_seconds: u64 = 300,
+    }
+}
+
+block! {
+    /// `cluster`
+    RawCluster {
+        redis_url: String = String::new(),
+        password_env: String = String::new(),
+        ca_file: String = String::new(),
+        node: String = String::new(),
+        prefix: String = "proxychecker".to_owned(),
+        lease_ms: u64 = 5_000,
     }
 }
 
