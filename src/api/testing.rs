@@ -75,6 +75,7 @@ pub(super) fn state() -> (
         reload,
         questions,
         cursor: Arc::default(),
+        voices: super::Voices::random(),
     };
     (state, settings, reloads, asked)
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod liveness;
+mod node;
 mod notify;
 mod place;
 mod reload;
@@ -11,7 +12,7 @@ mod tests;
 
 pub use error::ServeError;
 
-use crate::api::{self, ApiState, Settings};
+use crate::api::{self, ApiState, Settings, Voices};
 use crate::config::{Config, ConfigError};
 use crate::coordinator::{self, Event, Outlets, SaveOutcome};
 use crate::io::Plan;
@@ -95,6 +96,11 @@ struct Service {
 
 impl Service {
     fn start(place: Place, plan: Plan) -> Result<Service, ServeError> {
+        Service::start_over(place, plan, node::connect)
+    }
+
+    /// The same, over another bus if it is one of several nodes.
+    fn start_over(place: Place, plan: Plan, connect: node::Connect) -> Result<Service, ServeError> {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
         let (listener, address) = listen(config.api.addr)?;
@@ -117,8 +123,24 @@ impl Service {
             images,
         };
         let pulse = engine.pulse();
-        let (coordinator, coordinator_lives) =
-            coordinate(engine, &config, restored, events_from, outlets)?;
+        let (leads, leads_seen) = watch::channel(config.cluster.is_none().then_some(1));
+        let (coordinator, coordinator_lives) = match config.cluster.clone() {
+            None => coordinate(engine, &config, restored, events_from, outlets)?,
+            Some(cluster) => {
+                let told = Box::new(keep_told(&metrics, &events));
+                let link = connect(&cluster, engine, &config, told)?;
+                let start = node::Start {
+                    config: config.clone(),
+                    cluster,
+                    restored,
+                    events: events_from,
+                    outlets,
+                    reload: requests.clone(),
+                    leads,
+                };
+                node::coordinate(link, start)?
+            }
+        };
         let state = ApiState {
             snapshots: published.clone(),
             settings: settings_from,
@@ -126,6 +148,10 @@ impl Service {
             reload: requests.clone(),
             questions: events.clone(),
             cursor: Arc::new(AtomicUsize::new(0)),
+            voices: match &config.cluster {
+                None => Voices::random(),
+                Some(cluster) => Voices::of_cluster(cluster),
+            },
         };
         let (api, api_runtime) =
             api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
@@ -137,6 +163,7 @@ impl Service {
             requests: requests_from,
             lookups: lookups_from,
             events: events.clone(),
+            leads: leads_seen,
         };
         let io = crate::io::spawn(start, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![

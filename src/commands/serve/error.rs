@@ -36,6 +36,9 @@ pub enum ServeError {
     /// The shards cannot start.
     #[error(transparent)]
     Engine(#[from] StartError),
+    /// This build cannot reach the other nodes.
+    #[error("cluster: this build has no bus to other nodes; leave cluster.redis_url empty")]
+    NoBus,
     /// A row of the metrics' table is faulty.
     #[error("metrics: {0}; this is a bug")]
     Metrics(#[from] prometheus::Error),
