@@ -30,6 +30,7 @@ type Behaviour = Box<dyn FnMut(u32, u64) -> (Verdict, u64)>;
 /// A job that a node has taken.
 struct Probe {
     job: Job,
+    token: u64,
     end_ms: u64,
     verdict: Verdict,
 }
@@ -47,6 +48,8 @@ pub(super) struct Member {
     pub(super) publications: Vec<(u64, u64)>,
     probes: Vec<Probe>,
     controls: Vec<ControlRecord>,
+    /// Orders of a leader that wait until the bus can be reached.
+    waiting: Vec<Order>,
     /// Number of the next line of the log that it reads.
     position: usize,
     /// Cut off from the bus, or (`dead`) gone.
@@ -68,6 +71,8 @@ pub(super) struct World {
     leader: Option<usize>,
     token: u64,
     jobs: VecDeque<Job>,
+    /// That the leader has not read yet.
+    reports: VecDeque<Report>,
     log: Vec<Logged>,
     /// Lines before the first that is left.
     trimmed: usize,
@@ -109,6 +114,7 @@ impl World {
             leader: None,
             token: 0,
             jobs: VecDeque::new(),
+            reports: VecDeque::new(),
             log: Vec::new(),
             trimmed: 0,
             checkpoint: None,
@@ -156,6 +162,7 @@ impl World {
             publications: Vec::new(),
             probes: Vec::new(),
             controls: Vec::new(),
+            waiting: Vec::new(),
             position: 0,
             is_cut: false,
             is_dead: false,
@@ -196,6 +203,10 @@ impl World {
     pub(super) fn kill(&mut self, name: &str) {
         let place = self.place(name);
         self.members[place].is_dead = true;
+        let taken = std::mem::take(&mut self.members[place].probes).into_iter();
+        let token = self.token;
+        let claimed = taken.filter(|probe| probe.token == token);
+        self.jobs.extend(claimed.map(|probe| probe.job));
     }
 
     /// The node hears nobody from now on, or everybody again.
@@ -204,7 +215,12 @@ impl World {
         self.members[place].is_cut = is_cut;
         let why = is_cut.then(|| Box::from("connection refused"));
         self.tell(place, News::Link(why));
-        if !is_cut {
+        if !is_cut && self.members[place].leads {
+            let waiting = std::mem::take(&mut self.members[place].waiting);
+            waiting
+                .into_iter()
+                .for_each(|order| self.order(place, order));
+        } else if !is_cut {
             self.catch_up(place);
             let leader = self.leader.filter(|leader| *leader != place);
             let leader = leader.map(|leader| self.members[leader].name.clone());
@@ -215,6 +231,7 @@ impl World {
     /// The bus loses all that it had.
     pub(super) fn flush(&mut self) {
         self.jobs.clear();
+        self.reports.clear();
         self.trimmed += self.log.len();
         self.log.clear();
         self.checkpoint = None;
@@ -326,7 +343,7 @@ impl World {
     }
 
     fn order(&mut self, place: usize, order: Order) {
-        let holds = self.leader == Some(place) && !self.members[place].is_cut;
+        let leads = self.members[place].leads;
         match order {
             Order::Control(job) => {
                 let verdict = match self.target.get() {
@@ -354,7 +371,8 @@ impl World {
                 }
             }
             // Refused: another token holds.
-            Order::Jobs(_) | Order::Log(_) | Order::Checkpoint(_) if !holds => {}
+            Order::Jobs(_) | Order::Log(_) | Order::Checkpoint(_) if !leads => {}
+            order if self.members[place].is_cut => self.members[place].waiting.push(order),
             Order::Jobs(jobs) => self.jobs.extend(jobs),
             Order::Log(lines) => self.log.extend(lines),
             Order::Checkpoint(image) => {
@@ -386,6 +404,7 @@ impl World {
 
     fn depose(&mut self, place: usize) {
         self.members[place].leads = false;
+        self.members[place].waiting.clear();
         self.tell(place, News::Follows { leader: None });
         if !self.members[place].is_cut {
             self.catch_up(place);
@@ -396,7 +415,9 @@ impl World {
     fn elect(&mut self) {
         for place in 0..self.members.len() {
             let member = &mut self.members[place];
-            if !member.is_cut && !member.is_dead {
+            // Who gave up leading does not renew what it holds.
+            let renews = member.leads || self.leader != Some(place);
+            if renews && !member.is_cut && !member.is_dead {
                 member.heard_ms = self.now_ms;
             }
             // A little before the lease ends, by its own clock.
@@ -420,8 +441,9 @@ impl World {
         }
         self.pass_log_on(place);
         self.jobs.clear();
+        self.reports.clear();
         self.leader = Some(place);
-        self.token += 1;
+        self.token = (self.token + 1).max(EPOCH_MS + self.now_ms);
         self.members[place].leads = true;
         let token = self.token;
         self.tell(place, News::Leads { token });
@@ -453,7 +475,7 @@ impl World {
 
     /// Workers take jobs and end probes; what they report goes to the leader.
     fn work(&mut self, place: usize) {
-        let (now_ms, token_holder) = (self.now_ms, self.leader);
+        let (now_ms, token, token_holder) = (self.now_ms, self.token, self.leader);
         let member = &mut self.members[place];
         let works = member.idle_because.is_none() && !member.is_cut;
         while works
@@ -466,6 +488,7 @@ impl World {
                 job,
                 end_ms,
                 verdict,
+                token,
             });
         }
         if member.is_cut {
@@ -501,10 +524,17 @@ impl World {
             lag_us: 0,
             restarts: 0,
         };
-        if let Some(leader) = token_holder
-            && !self.members[leader].is_cut
-            && !self.members[leader].is_dead
-        {
+        self.reports.push_back(report);
+    }
+
+    /// The leader reads what was reported.
+    fn pass_reports_on(&mut self) {
+        let leader = self.leader.filter(|&leader| {
+            let member = &self.members[leader];
+            member.leads && !member.is_cut && !member.is_dead
+        });
+        let Some(leader) = leader else { return };
+        while let Some(report) = self.reports.pop_front() {
             self.tell(leader, News::Report(Box::new(report)));
         }
     }
@@ -538,6 +568,7 @@ impl World {
                 }
                 self.fetch(place);
                 self.work(place);
+                self.pass_reports_on();
                 if !self.members[place].leads && !self.members[place].is_cut {
                     self.pass_log_on(place);
                 }

@@ -67,13 +67,12 @@ impl Replica {
         self.publisher.note_pool();
     }
 
-    /// All that is known is what the checkpoint has. An empty one where something is known is none: the
-    /// Redis has lost what it had, and who leads next goes by what the nodes know.
+    /// All that is known is what the checkpoint has. One that nobody ever saved is none: the Redis has
+    /// lost what it had, and who leads next goes by what the nodes know.
     pub(super) fn checkpoint(&mut self, image: &Image) {
-        if image.entries.is_empty() && !self.ledger.is_empty() {
-            return;
+        if image.saved_at_ms > 0 {
+            self.replace(image);
         }
-        self.replace(image);
     }
 
     fn replace(&mut self, image: &Image) {

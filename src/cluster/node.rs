@@ -15,8 +15,9 @@ use fastrand::Rng;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// How far on a new leader begins to count publications: what the one before published and nobody
-/// heard of any more has another number than all that follows.
+/// How far on, at least, a new leader begins to count publications, and never below its token: what the
+/// one before published and nobody heard of any more has another number than all that follows. Tokens
+/// are times in milliseconds, and nobody publishes a thousand times in a second.
 const GENERATIONS_SKIPPED: u64 = 1_000;
 /// Leases without a publication after which what is served counts as stale.
 const LEASES_SILENT: u64 = 3;
@@ -170,6 +171,9 @@ impl Node {
             News::Leads { token } => self.lead(token, now, &mut deeds),
             News::Follows { leader } => {
                 self.follow(now, &mut deeds);
+                if let Some(leader) = leader.as_deref().filter(|_| leader != self.leader) {
+                    tracing::info!(leader, "this node follows");
+                }
                 self.leader = leader;
             }
             News::Checkpoint(image) => {
@@ -180,7 +184,7 @@ impl Node {
             News::Log(lines) => self.take_log(lines, now, &mut deeds),
             News::Report(report) => self.tell_state(Event::Report(*report), now, &mut deeds),
             News::Nodes(nodes) => self.count(nodes, now, &mut deeds),
-            News::Link(unlinked) => self.unlinked = unlinked,
+            News::Link(unlinked) => self.link(unlinked),
             News::Reload if self.leads() => deeds.push(Deed::Reload),
             News::Reload => {}
             News::Heard(word) => {
@@ -249,11 +253,7 @@ impl Node {
             return;
         };
         let (image, before) = replica.succeed(now);
-        let (before, skipped) = match before.stat {
-            Some(_) => (before, GENERATIONS_SKIPPED),
-            None => (before, 1),
-        };
-        self.generation += skipped;
+        self.generation = token.max(self.generation + GENERATIONS_SKIPPED);
         deeds.push(Deed::Order(Order::Checkpoint(Box::new(image.clone()))));
         self.lines = 0;
         let start = Start {
@@ -296,6 +296,19 @@ impl Node {
         self.role = Some(Role::Follows(Box::new(replica)));
         self.leader = None;
         deeds.push(Deed::Fetch(None));
+    }
+
+    fn link(&mut self, unlinked: Option<Box<str>>) {
+        match (&self.unlinked, &unlinked) {
+            (None, Some(why)) => tracing::warn!(
+                %why,
+                "the other nodes cannot be heard: what was published last is served, marked stale, until \
+                 they can"
+            ),
+            (Some(_), None) => tracing::info!("the other nodes can be heard again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        self.unlinked = unlinked;
     }
 
     fn take_log(&mut self, lines: Vec<super::Logged>, now: Now, deeds: &mut Vec<Deed>) {
@@ -369,8 +382,8 @@ impl Node {
                     actions = state.publish_anyway(now);
                 }
                 let is_long = self.lines >= state.known().max(LINES_MIN);
-                if is_long && let Some(save) = state.save_early(now) {
-                    actions.push(save);
+                if is_long {
+                    state.save_early(now, &mut actions);
                 }
                 self.act(actions, now, deeds);
             }

@@ -1,7 +1,7 @@
 //! What the other nodes of a cluster are to be told: who was judged since they were told last, and
 //! who was forgotten. A node alone keeps no journal.
 
-use super::event::Action;
+use super::event::{Action, Now};
 use super::state::State;
 use crate::cluster::Logged;
 use crate::ledger::Ledger;
@@ -102,13 +102,17 @@ impl State {
         }
     }
 
-    /// What is saved does not say which source lists what: of the alive it is said again, so that who
-    /// begins with what was saved serves them as all others do.
-    pub(super) fn say_places_again(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.unsay();
-            self.publisher.note_pool();
-        }
+    /// Everything that is known is to be saved. That says neither which source lists what nor what was
+    /// published: both are said again, so that who begins there serves what all others do.
+    pub(super) fn save_now(&mut self, now: Now, actions: &mut Vec<Action>) {
+        actions.push(Action::Save(self.image(now)));
+        let Some(journal) = &mut self.journal else {
+            return;
+        };
+        journal.unsay();
+        self.publisher.note_pool();
+        self.tell_nodes(actions);
+        actions.push(self.publication(now));
     }
 }
 

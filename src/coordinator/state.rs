@@ -235,7 +235,7 @@ impl State {
         self.note_freshness(now);
         self.tell_nodes(&mut actions);
         actions.push(self.publication(now));
-        actions.push(Action::Save(self.image(now)));
+        self.save_now(now, &mut actions);
         actions
     }
 
@@ -284,13 +284,12 @@ impl State {
     fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
         let due = self.saves.due_at(self.persist_ms());
         if due.is_some_and(|due| due <= now.clock_ms) {
-            actions.push(Action::Save(self.image(now)));
+            self.save_now(now, actions);
         }
     }
 
     pub(super) fn image(&mut self, now: Now) -> Image {
         self.saves.began(now.clock_ms);
-        self.say_places_again();
         Image {
             saved_at_ms: now.unix_ms,
             targets: self.ledger.targets().to_vec(),

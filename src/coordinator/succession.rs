@@ -91,10 +91,11 @@ impl State {
         actions
     }
 
-    /// What is to be saved, ahead of its time; nothing while a save is under way.
-    pub(crate) fn save_early(&mut self, now: Now) -> Option<Action> {
-        let is_running = self.saves.is_running();
-        (!is_running).then(|| Action::Save(self.image(now)))
+    /// Saves ahead of time, unless a save is under way.
+    pub(crate) fn save_early(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if !self.saves.is_running() {
+            self.save_now(now, actions);
+        }
     }
 
     /// Candidates that are known.

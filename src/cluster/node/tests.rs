@@ -56,8 +56,16 @@ fn finish(world: &mut World, names: &[&str], candidates: u64) {
 }
 
 /// The nodes serve the same, under the same number, and nothing of it is stale.
-fn agree(world: &World, names: &[&str]) {
+fn agree(world: &mut World, names: &[&str]) {
     let [first, rest @ ..] = names else { return };
+    let generation = |world: &World, name: &str| world.snapshot(name).generation;
+    let same = |world: &World| {
+        rest.iter()
+            .all(|n| generation(world, n) == generation(world, first))
+    };
+    // Who leads may have published after the others have listened.
+    let until = world.now_ms + 100;
+    assert!(world.run_until(until, same), "{names:?}");
     let first = world.snapshot(first);
     for name in rest {
         let other = world.snapshot(name);
@@ -102,7 +110,7 @@ fn when_the_leader_dies_in_mid_sweep_another_goes_on_where_it_stopped() {
         "{:?}",
         after.stat.sweep
     );
-    assert_eq!(after.generation, before.generation + 1_001);
+    assert!(after.generation > before.generation + 1_000);
     assert_eq!(after.stat.sources[0].url, before.stat.sources[0].url);
     finish(&mut world, &["b", "c"], 900);
     assert_eq!(world.probed.len(), 900);
@@ -189,7 +197,7 @@ fn a_node_that_joins_in_the_middle_soon_serves_what_the_others_do() {
     world.run_until(60_000, |world| done(world, "b") > 400);
     world.join("c", Image::default());
     world.pass(2 * LEASE_MS);
-    agree(&world, &["a", "b", "c"]);
+    agree(&mut world, &["a", "b", "c"]);
     finish(&mut world, &NAMES, 900);
 }
 
@@ -202,7 +210,7 @@ fn a_node_that_missed_a_part_of_the_log_begins_with_the_checkpoint() {
     assert!(world.trim() > 300, "the log is gone up to the checkpoint");
     world.cut("c", false);
     world.pass(1_000);
-    agree(&world, &NAMES);
+    agree(&mut world, &NAMES);
     finish(&mut world, &NAMES, 1_500);
 }
 
@@ -213,7 +221,7 @@ fn a_bus_that_lost_everything_is_filled_again_from_what_the_nodes_know() {
     let probes: usize = world.probed.values().sum();
     world.flush();
     world.pass(5 * LEASE_MS);
-    agree(&world, &NAMES);
+    agree(&mut world, &NAMES);
     let snapshot = world.snapshot("c");
     assert!(is_swept(&snapshot, 600), "{:?}", snapshot.stat.sweep);
     assert_eq!(
@@ -369,7 +377,7 @@ fn what_a_client_says_to_a_follower_the_leader_hears() {
         world.probed[&3], 2,
         "a quorum of one has it looked at again"
     );
-    agree(&world, &NAMES);
+    agree(&mut world, &NAMES);
 }
 
 #[test]
@@ -388,7 +396,7 @@ fn a_candidate_that_no_list_names_any_more_is_forgotten_everywhere() {
     // What is alive stays until it fails: nineteen of them are not listed any more.
     assert_eq!((stat.total_scraped, stat.total_alive), (31 + 19, 30));
     assert_eq!(ask(&mut world, "c", 32).total, 0);
-    agree(&world, &NAMES);
+    agree(&mut world, &NAMES);
 }
 
 #[test]
@@ -416,4 +424,93 @@ fn a_leader_whose_own_targets_do_not_answer_goes_by_the_word_of_the_others() {
     world.idle("a", None);
     world.pass(20_000);
     assert!(!world.snapshot("b").stale);
+}
+
+#[test]
+fn when_the_targets_are_others_what_was_reached_follows_their_names_on_all_nodes() {
+    let aimed = |names: &[&str]| {
+        let mut config = controlled(names, Require::Any);
+        config.aggregator.interval = Duration::from_secs(7_200);
+        config
+    };
+    let mut world = World::new(aimed(&["t", "u"]), &NAMES, || (0..30).collect());
+    world.behave(|number, _| (verdict_of(number), 200));
+    finish(&mut world, &NAMES, 30);
+    let reached = |world: &World| {
+        let snapshot = world.snapshot("c");
+        let proxies = snapshot.pool.proxies().iter().map(|p| p.targets.bits());
+        let mut bits: Vec<u8> = proxies.collect();
+        bits.dedup();
+        let names = snapshot.stat.targets.iter();
+        (names.map(|t| t.name.to_string()).collect::<Vec<_>>(), bits)
+    };
+    assert_eq!(reached(&world), (vec!["t".into(), "u".into()], vec![0b01]));
+    // Nobody is checked: only what is known is told anew.
+    NAMES
+        .iter()
+        .for_each(|name| world.idle(name, Some("not now")));
+    let id = world.snapshot("c").stat.sweep.id + 1;
+    let config = Arc::new(aimed(&["u", "x", "t"]));
+    world.event("a", Event::Configure { reload: id, config });
+    world.pass(500);
+    let names = ["u", "x", "t"].map(String::from).to_vec();
+    assert_eq!(reached(&world), (names, vec![0b100]));
+}
+
+/// One thing that may happen to a cluster.
+fn happen(world: &mut World, random: &mut fastrand::Rng, cut: &mut [bool; 3]) {
+    let place = random.usize(..NAMES.len());
+    let name = NAMES[place];
+    match random.u8(..9) {
+        0..4 => {
+            cut[place] = !cut[place];
+            world.cut(name, cut[place]);
+        }
+        4 => drop(world.trim()),
+        5 => world.idle(name, Some("its targets do not answer")),
+        6 => world.idle(name, None),
+        7 => world.flush(),
+        _ if cut[place] => {}
+        _ => {
+            let image = world
+                .member(name)
+                .images
+                .last()
+                .cloned()
+                .unwrap_or_default();
+            world.kill(name);
+            world.join(name, image);
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_nodes_never_publish_otherwise_under_one_number_and_agree_in_the_end() {
+    let mut changes = 0;
+    for round in 0..12 {
+        let seed = fastrand::u64(..);
+        eprintln!("round {round}, seed {seed}"); // shown if the test fails
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = world(&NAMES, 600);
+        let mut cut = [false; 3];
+        let mut leader = None;
+        for _ in 0..25 {
+            happen(&mut world, &mut random, &mut cut);
+            world.pass(random.u64(10..2_500));
+            let leads = world.leader().map(str::to_owned);
+            changes += usize::from(leads != leader && leads.is_some());
+            leader = leads;
+        }
+        for (name, cut) in NAMES.into_iter().zip(cut) {
+            if cut {
+                world.cut(name, false);
+            }
+            world.idle(name, None);
+        }
+        finish(&mut world, &NAMES, 600);
+        let stat = &world.snapshot("b").stat;
+        assert_eq!((stat.total_alive, stat.total_dead), (200, 400));
+        assert_eq!(world.probed.len(), 600);
+    }
+    assert!(changes > 30, "{changes}");
 }
