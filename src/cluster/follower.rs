@@ -150,8 +150,8 @@ impl Replica {
         }
         let view = self.publisher.take(&self.ledger, now.clock_ms, None);
         let last_check_ms = self.ledger.last_check_ms();
-        let target = |name: &Box<str>| TargetStat {
-            name: name.clone(),
+        let target = |name: &str| TargetStat {
+            name: name.into(),
             ..TargetStat::default()
         };
         let stat = Stat {
@@ -160,7 +160,7 @@ impl Replica {
             total_dead: self.ledger.total_dead(),
             last_check: (last_check_ms > 0).then(|| unix(last_check_ms)),
             verdicts: *self.ledger.verdicts(),
-            targets: self.ledger.targets().iter().map(target).collect(),
+            targets: self.ledger.targets().iter().map(|n| target(n)).collect(),
             latency_ms_p50: view.latency_ms_p50,
             latency_ms_p95: view.latency_ms_p95,
             latency_spread: view.latency_spread,

@@ -20,7 +20,7 @@ mod fake;
 
 pub use figures::FiguresError;
 pub use node::{Deed, Node, NodeStart};
-pub use run::{Link, Outside, run};
+pub use run::{Configure, Link, Outside, run};
 pub use stat::ClusterStat;
 
 use crate::ledger::{Entry, Experience};

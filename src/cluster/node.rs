@@ -2,29 +2,24 @@
 //! news in, deeds out, with the time as an argument.
 
 mod deeds;
+mod role;
+mod upkeep;
 
 pub use deeds::Deed;
 
 use super::follower::Replica;
 use super::{ClusterStat, News, NodeStat, Order, Publication};
 use crate::config::{Cluster, Config};
-use crate::coordinator::{Allowed, Before, Event, Fleet, Hearsay, Now, Start, State, to_ms};
-use crate::snapshot::{Stale, Stat};
+use crate::coordinator::{Allowed, Event, Fleet, Hearsay, Now, State, to_ms};
+use crate::snapshot::Stat;
 use crate::store::Image;
 use fastrand::Rng;
+use role::led;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// How far on, at least, a new leader begins to count publications, and never below its token: what the
-/// one before published and nobody heard of any more has another number than all that follows. Tokens
-/// are times in milliseconds, and nobody publishes a thousand times in a second.
-const GENERATIONS_SKIPPED: u64 = 1_000;
 /// Leases without a publication after which what is served counts as stale.
 const LEASES_SILENT: u64 = 3;
-/// Lines of the log, at least, before a checkpoint is made ahead of its time; with a larger ledger, as
-/// many as that has candidates: so the log is never much longer than what it leads to.
-const LINES_MIN: usize = 65_536;
-
 /// What a node starts with.
 #[derive(Debug)]
 pub struct NodeStart {
@@ -246,58 +241,6 @@ impl Node {
         to_ms(self.cluster.lease)
     }
 
-    /// Goes on where the leader before stopped.
-    fn lead(&mut self, token: u64, now: Now, deeds: &mut Vec<Deed>) {
-        self.follow(now, deeds); // a second time under another token is a new beginning
-        let Some(Role::Follows(replica)) = self.role.take() else {
-            return;
-        };
-        let (image, before) = replica.succeed(now);
-        self.generation = token.max(self.generation + GENERATIONS_SKIPPED);
-        deeds.push(Deed::Order(Order::Checkpoint(Box::new(image.clone()))));
-        self.lines = 0;
-        let start = Start {
-            config: led(&self.config),
-            shards: 1,
-            lanes_per_shard: 0,
-            descriptors: u64::MAX,
-            allowed: self.allowed,
-            restored: image,
-            seed: self.rng.u64(..),
-        };
-        let mut state = State::new(start, now, &|_| 0);
-        state.take_over(before, self.rng.u32(..), now);
-        state.set_fleet(self.fleet, now);
-        tracing::info!(token, candidates = state.known(), "this node leads");
-        deeds.push(Deed::Fetch(Some(state.sweep_id())));
-        let actions = state.publish_anyway(now);
-        self.role = Some(Role::Leads(Box::new(state)));
-        self.leader = Some(self.cluster.node.clone());
-        self.act(actions, now, deeds);
-        self.tell_state(Event::Tick, now, deeds);
-    }
-
-    /// Leads no longer, if it did: nothing of what is out comes back, and what is served stays.
-    fn follow(&mut self, now: Now, deeds: &mut Vec<Deed>) {
-        let state = match self.role.take() {
-            Some(Role::Leads(state)) => state,
-            other => {
-                self.role = other;
-                return;
-            }
-        };
-        tracing::warn!("this node leads no longer, and follows");
-        let (ledger, publisher) = state.hand_on();
-        let before = Before {
-            stat: self.stat.clone(),
-            publisher,
-        };
-        let replica = Replica::of(&self.config, ledger, before, now);
-        self.role = Some(Role::Follows(Box::new(replica)));
-        self.leader = None;
-        deeds.push(Deed::Fetch(None));
-    }
-
     fn link(&mut self, unlinked: Option<Box<str>>) {
         match (&self.unlinked, &unlinked) {
             (None, Some(why)) => tracing::warn!(
@@ -351,83 +294,6 @@ impl Node {
             self.act(actions, now, deeds);
         }
     }
-
-    /// Counts who takes jobs.
-    fn count(&mut self, nodes: Vec<NodeStat>, now: Now, deeds: &mut Vec<Deed>) {
-        let at_work = || nodes.iter().filter(|node| node.idle_because.is_none());
-        let lanes: u64 = at_work().map(|node| node.lanes).sum();
-        let fleet = Fleet {
-            lanes: usize::try_from(lanes).unwrap_or(usize::MAX),
-            nodes: u32::try_from(at_work().count()).unwrap_or(u32::MAX),
-            others: at_work().any(|node| node.name != self.cluster.node && node.lanes > 0),
-        };
-        self.nodes = nodes;
-        if fleet == std::mem::replace(&mut self.fleet, fleet) {
-            return;
-        }
-        if let Some(Role::Leads(state)) = &mut self.role {
-            state.set_fleet(fleet, now);
-        }
-        self.tell_state(Event::Tick, now, deeds);
-    }
-
-    /// What is due by time: a sign of life, a save, that nothing was heard for too long.
-    fn tend(&mut self, now: Now, deeds: &mut Vec<Deed>) {
-        let silent_ms = now.clock_ms.saturating_sub(self.published_ms);
-        let lease_ms = self.lease_ms();
-        match &mut self.role {
-            Some(Role::Leads(state)) if !self.stopping => {
-                let mut actions = Vec::new();
-                if silent_ms >= lease_ms {
-                    actions = state.publish_anyway(now);
-                }
-                let is_long = self.lines >= state.known().max(LINES_MIN);
-                if is_long {
-                    state.save_early(now, &mut actions);
-                }
-                self.act(actions, now, deeds);
-            }
-            Some(Role::Leads(_)) | None => {}
-            Some(Role::Follows(replica)) => {
-                let due = replica.save_due_at(&self.config);
-                if !self.stopping && due.is_some_and(|due| due <= now.clock_ms) {
-                    deeds.push(Deed::Save(replica.image(now)));
-                }
-                let is_silent = silent_ms > LEASES_SILENT * lease_ms || self.unlinked.is_some();
-                if is_silent && !self.is_stale && self.generation > 0 {
-                    self.is_stale = true;
-                    deeds.push(Deed::Stale(Stale::Cluster, now.unix_ms));
-                }
-            }
-        }
-        self.show(deeds);
-    }
-
-    /// Shows how the nodes fare, if that is news.
-    fn show(&mut self, deeds: &mut Vec<Deed>) {
-        // Who led when the others were last heard may not do so any more.
-        let known = self.leads() || self.unlinked.is_none();
-        let leader = self.leader.as_ref().filter(|_| known);
-        let stat = ClusterStat {
-            node: self.cluster.node.clone(),
-            leads: self.leads(),
-            leader: leader.cloned(),
-            nodes: self.nodes.clone(),
-            unlinked: self.unlinked.clone(),
-        };
-        if self.shown.as_deref() != Some(&stat) {
-            let stat = Arc::new(stat);
-            self.shown = Some(stat.clone());
-            deeds.push(Deed::Show(stat));
-        }
-    }
-}
-
-/// The configuration as the state of a leader has it: the lanes of each node are governed there.
-fn led(config: &Config) -> Arc<Config> {
-    let mut led = config.clone();
-    led.checker.adaptive = false;
-    Arc::new(led)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
+/// Tells a worker by which configuration it probes from now on.
+pub type Configure = Box<dyn Fn(&Arc<Config>) + Send>;
+
 /// The bus and the worker of this node, as its coordinator has them.
 pub struct Link {
     /// What is to be carried.
@@ -17,7 +20,7 @@ pub struct Link {
     /// What was carried here.
     pub news: Receiver<News>,
     /// Tells the worker by which configuration it probes from now on.
-    pub configure: Box<dyn Fn(&Arc<Config>) + Send>,
+    pub configure: Configure,
     /// Ends both, within that time; what was ordered before is carried, if it can be.
     pub stop: Box<dyn FnOnce(Duration) + Send>,
 }
