@@ -39,3 +39,60 @@ impl State {
         self.vouched && self.control.health() != Health::Fine
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::simulation::{EPOCH_MS, Simulation, config, controlled};
+    use crate::store::Image;
+    use proxy_shards::Require;
+
+    const NOW: Now = Now {
+        clock_ms: 0,
+        unix_ms: EPOCH_MS,
+    };
+
+    fn fleet(nodes: u32, lanes: usize) -> Fleet {
+        Fleet {
+            lanes,
+            nodes,
+            others: nodes > 1,
+        }
+    }
+
+    #[test]
+    fn each_node_keeps_the_pace_that_is_configured_for_one() {
+        let mut paced = config(&["a"]);
+        paced.checker.connects_per_second = NonZeroU32::new(80);
+        let mut simulation = Simulation::still(paced, 100, Image::default());
+        let mut room = |nodes| {
+            simulation.state.set_fleet(fleet(nodes, 100), NOW);
+            simulation.state.quota.as_ref().unwrap().room(0)
+        };
+        // A quarter of a second of what one of two shards begins.
+        assert_eq!([0, 1, 2, 5].map(&mut room), [10, 10, 20, 50]);
+    }
+
+    #[test]
+    fn without_a_node_that_takes_jobs_nothing_is_handed_out() {
+        let mut simulation = Simulation::still(config(&["a"]), 100, Image::default());
+        simulation.state.set_fleet(fleet(0, 0), NOW);
+        assert_eq!(simulation.state.dispatch.room(0), 0);
+        simulation.state.set_fleet(fleet(1, 7), NOW);
+        assert_eq!(simulation.state.dispatch.room(0), 8);
+    }
+
+    #[test]
+    fn the_word_of_others_counts_only_where_the_targets_do_not_answer_here() {
+        let config = controlled(&["t"], Require::All);
+        let mut simulation = Simulation::still(config, 100, Image::default());
+        assert!(
+            !simulation.state.may_probe(),
+            "the target was not asked yet"
+        );
+        simulation.state.set_fleet(fleet(2, 200), NOW);
+        assert!(simulation.state.may_probe() && simulation.state.trusts_others());
+        simulation.state.set_fleet(fleet(1, 100), NOW);
+        assert!(!simulation.state.may_probe() && !simulation.state.trusts_others());
+    }
+}
