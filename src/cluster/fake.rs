@@ -49,8 +49,8 @@ pub(super) struct Member {
     controls: Vec<ControlRecord>,
     /// Orders of a leader that wait until the bus can be reached.
     waiting: Vec<Order>,
-    /// Number of the next line of the log that it reads.
-    position: usize,
+    /// Number of the next line of the log that it reads; none before it has a checkpoint to go on from.
+    position: Option<usize>,
     /// Cut off from the bus, or (`dead`) gone.
     pub(super) is_cut: bool,
     is_dead: bool,
@@ -162,7 +162,7 @@ impl World {
             probes: Vec::new(),
             controls: Vec::new(),
             waiting: Vec::new(),
-            position: 0,
+            position: None,
             is_cut: false,
             is_dead: false,
             leads: false,

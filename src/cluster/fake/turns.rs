@@ -8,22 +8,28 @@ use crate::sources::fetch::Fetched;
 use proxy_shards::{Protocol, Record, Report, Tally, Targets, Timing, Verdict, Works};
 
 impl World {
-    /// Gives a node the checkpoint, from which it goes on with the log.
+    /// Gives a node the checkpoint, if there is one, from which it goes on with the log.
     pub(super) fn catch_up(&mut self, place: usize) {
-        let (image, position) = self.checkpoint.clone().unwrap_or_default();
-        self.members[place].position = position.max(self.trimmed);
-        self.tell(place, News::Checkpoint(Box::new(image)));
-        self.pass_log_on(place);
+        let checkpoint = self.checkpoint.clone();
+        let position = checkpoint.as_ref().map(|(_, position)| *position);
+        self.members[place].position = position;
+        if let Some((image, _)) = checkpoint {
+            self.tell(place, News::Checkpoint(Box::new(image)));
+            self.pass_log_on(place);
+        }
     }
 
     /// What the node has not read of the log yet; from the checkpoint, if some of that is gone.
     fn pass_log_on(&mut self, place: usize) {
-        let member = &mut self.members[place];
-        if member.position < self.trimmed {
-            return self.catch_up(place);
-        }
-        let lines: Vec<Logged> = self.log[member.position - self.trimmed..].to_vec();
-        member.position += lines.len();
+        let position = self.members[place].position;
+        let Some(position) = position.filter(|&position| position >= self.trimmed) else {
+            if self.checkpoint.is_some() {
+                self.catch_up(place);
+            }
+            return;
+        };
+        let lines: Vec<Logged> = self.log[position - self.trimmed..].to_vec();
+        self.members[place].position = Some(position + lines.len());
         if !lines.is_empty() {
             self.tell(place, News::Log(lines));
         }
