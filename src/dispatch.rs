@@ -122,6 +122,9 @@ impl Dispatch {
 
     /// How many jobs `shard` may be given now, at most one batch.
     pub fn room(&self, shard: usize) -> usize {
+        if self.lanes_per_shard == 0 {
+            return 0; // no node is there that has any
+        }
         let least = (self.lanes_per_shard / SLACK_PART).max(1);
         let full = self.lanes_per_shard + self.slack(shard, least);
         let free = full.saturating_sub(self.outstanding[shard]);
@@ -185,6 +188,12 @@ mod tests {
         let mut dispatch = dispatch(25, 10);
         assert_eq!(fill(&mut dispatch, 0), [10, 10, 10, 5]);
         assert_eq!(dispatch.outstanding(), 35);
+    }
+
+    #[test]
+    fn without_lanes_nothing_is_handed_over() {
+        let dispatch = Dispatch::new(1, 0, NonZeroUsize::MIN).paced();
+        assert_eq!(dispatch.room(0), 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod row;
 
 mod find;
 mod lists;
+mod mirror;
 mod pool;
 mod restore;
 mod targets;
@@ -199,6 +200,22 @@ impl Ledger {
     /// Every index in use, in order.
     pub fn indexes(&self) -> impl Iterator<Item = u32> + '_ {
         self.rows.iter().map(|(index, _)| index as u32)
+    }
+
+    /// Whether any candidate has this index.
+    pub fn is_known(&self, index: u32) -> bool {
+        self.rows.contains(index as usize)
+    }
+
+    /// The first source that lists the candidate, if one does.
+    pub fn first_source(&self, index: u32) -> Option<u16> {
+        let source = self.row(index).source;
+        (source < UNCLAIMED).then_some(source)
+    }
+
+    /// The alive, by their indexes.
+    pub fn alive_indexes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.alive.iter().copied()
     }
 
     /// Number of candidates known.

@@ -1,9 +1,11 @@
 //! What is due next and when: pure, with the time as an argument.
 
 mod held;
+mod resume;
 mod rules;
 mod task;
 
+pub use resume::Found;
 pub use rules::Rules;
 pub use task::{Class, Ticket};
 
@@ -65,6 +67,8 @@ pub struct Schedule {
     sweep_held: u64,
     /// When the sweep began.
     sweep_ms: u64,
+    /// Number of the hand-out before the first of a candidate.
+    first_turn: u32,
     rng: Rng,
 }
 
@@ -91,6 +95,7 @@ impl Schedule {
             progress: Progress::default(),
             sweep_held: 0,
             sweep_ms: 0,
+            first_turn: 0,
             rng: Rng::with_seed(seed),
         }
     }
@@ -109,7 +114,8 @@ impl Schedule {
     /// Adds a candidate that is not scheduled yet: due at `now_ms`, outside the sweep.
     pub fn add(&mut self, index: u32, queue: usize, standing: Standing, now_ms: u64) {
         if index as usize >= self.tasks.len() {
-            self.tasks.resize(index as usize + 1, Task::default());
+            let task = Task::numbered_from(self.first_turn);
+            self.tasks.resize(index as usize + 1, task);
         }
         let task = &mut self.tasks[index as usize];
         if task.place() == Place::Absent {

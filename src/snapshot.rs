@@ -6,6 +6,7 @@ mod spread;
 pub use history::{POINTS_MAX, Point, STEP_SECONDS};
 pub use spread::Spread;
 
+use crate::cluster::ClusterStat;
 use crate::lanes::LaneStat;
 use arc_swap::ArcSwap;
 use proxy_shards::{Candidate, Exit, Protocol, Tally, Targets, Verdict};
@@ -150,6 +151,9 @@ pub enum Stale {
     Control,
     /// The targets answer, and yet nothing is alive any more.
     NothingAlive,
+    /// The other nodes cannot be heard, or none of them leads; only ever said by a node of its own
+    /// snapshot.
+    Cluster,
 }
 
 impl Stale {
@@ -158,7 +162,14 @@ impl Stale {
         match self {
             Stale::Control => "target_unreachable",
             Stale::NothingAlive => "nothing_alive",
+            Stale::Cluster => "cluster_unreachable",
         }
+    }
+
+    /// The reason that a word stands for.
+    pub fn from_label(label: &str) -> Option<Stale> {
+        let all = [Stale::Control, Stale::NothingAlive, Stale::Cluster];
+        all.into_iter().find(|reason| reason.label() == label)
     }
 }
 
@@ -224,7 +235,8 @@ impl Stat {
 /// What readers see: immutable and consistent in itself.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Grows with every publication; 0 is the empty one before the first.
+    /// Grows with every publication; 0 is the empty one before the first. The same on all nodes of a
+    /// cluster.
     pub generation: u64,
     /// Grows whenever what can be listed is another: the pool, or what targets or sources are called.
     pub listing: u64,
@@ -238,6 +250,8 @@ pub struct Snapshot {
     pub stale: bool,
     /// The figures of the hour before it was published; see [`Snapshot::history_until`].
     pub history: Arc<[Point]>,
+    /// The nodes as this one sees them, if it is one of several.
+    pub cluster: Option<Arc<ClusterStat>>,
 }
 
 /// Where the coordinator publishes and everyone else reads.
@@ -257,6 +271,7 @@ impl Published {
             stat: Arc::default(),
             stale: false,
             history: Arc::default(),
+            cluster: None,
         };
         Published {
             current: ArcSwap::from_pointee(nothing),
@@ -270,8 +285,20 @@ impl Published {
 
     /// Replaces the snapshot; only the coordinator does. The generation is the next one.
     pub fn publish(&self, pool: Arc<Pool>, stat: Arc<Stat>, now: SystemTime, stale: bool) {
+        self.publish_as(0, pool, stat, now, stale);
+    }
+
+    /// The same under this generation, or the next one if that is larger: generations only grow.
+    pub fn publish_as(
+        &self,
+        generation: u64,
+        pool: Arc<Pool>,
+        stat: Arc<Stat>,
+        now: SystemTime,
+        stale: bool,
+    ) {
         let last = self.current.load();
-        let generation = last.generation + 1;
+        let generation = generation.max(last.generation + 1);
         let is_same = Arc::ptr_eq(&last.pool, &pool) && last.stat.names().eq(stat.names());
         let listing = last.listing + u64::from(!is_same);
         self.current.store(Arc::new(Snapshot {
@@ -282,7 +309,16 @@ impl Published {
             pool,
             stat,
             stale,
+            cluster: last.cluster.clone(),
         }));
+    }
+
+    /// Says something else of what is published, which stays what it is: that it is not fresh any
+    /// more, or how the nodes fare. Only the coordinator does.
+    pub fn amend(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut snapshot = Snapshot::clone(&self.current.load());
+        change(&mut snapshot);
+        self.current.store(Arc::new(snapshot));
     }
 }
 
@@ -324,6 +360,28 @@ mod tests {
         assert_eq!(publish(&second, named("c", "b")), 3);
         assert_eq!(publish(&second, named("c", "d")), 4);
         assert_eq!(published.load().generation, 5);
+    }
+
+    #[test]
+    fn a_generation_may_be_said_and_never_falls() {
+        let published = Published::empty(SystemTime::UNIX_EPOCH);
+        let publish = |generation| {
+            let (pool, stat) = (Arc::default(), Arc::default());
+            published.publish_as(generation, pool, stat, SystemTime::UNIX_EPOCH, false);
+            published.load().generation
+        };
+        assert_eq!([7, 8, 3, 8, 20].map(publish), [7, 8, 9, 10, 20]);
+    }
+
+    #[test]
+    fn what_is_amended_is_still_what_was_published() {
+        let published = Published::empty(SystemTime::UNIX_EPOCH);
+        published.publish_as(5, Arc::default(), Arc::default(), SystemTime::now(), false);
+        let before = published.load();
+        published.amend(|snapshot| snapshot.stale = true);
+        let after = published.load();
+        assert_eq!((after.generation, after.listing), (5, before.listing));
+        assert!(after.stale && !before.stale && Arc::ptr_eq(&after.pool, &before.pool));
     }
 
     #[test]

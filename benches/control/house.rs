@@ -127,7 +127,8 @@ impl House {
             | Action::Lookup(_)
             | Action::Policy(_)
             | Action::Lanes(_)
-            | Action::Pace(_) => {}
+            | Action::Pace(_)
+            | Action::Log(_) => {}
         }
     }
 }

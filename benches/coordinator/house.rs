@@ -136,7 +136,8 @@ impl House {
                 | Action::Lookup(_)
                 | Action::Policy(_)
                 | Action::Lanes(_)
-                | Action::Pace(_) => {}
+                | Action::Pace(_)
+                | Action::Log(_) => {}
             }
         }
         let spent = cpu_of_this_thread()? - before;

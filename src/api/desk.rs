@@ -15,7 +15,6 @@ use super::tally::Tally;
 use super::turns::Turns;
 use super::{ApiState, Settings};
 use axum::http::request::Parts;
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Instant, SystemTime};
 
 /// Shared by all requests.
@@ -25,8 +24,6 @@ pub(super) struct Desk {
     pub(super) questions: Questions,
     pub(super) rates: Rates,
     pub(super) leases: Leases,
-    /// Seeded at random: no client can choose to be taken for another.
-    voices: RandomState,
     pub(super) scale: Scale,
     pub(super) press: Press,
     pub(super) shelf: Shelf,
@@ -50,14 +47,13 @@ impl Desk {
             questions: Questions::new(state.questions.clone(), limits),
             rates: Rates::new(Instant::now()),
             leases: Leases::default(),
-            voices: RandomState::new(),
             state,
         }
     }
 
     /// What tells the reports of one client from those of others, and says nothing else about it.
     pub(super) fn voice_of(&self, holder: Holder) -> u64 {
-        self.voices.hash_one(holder)
+        self.state.voices.of(holder)
     }
 }
 

@@ -42,8 +42,10 @@ mod testing;
 mod time;
 mod turns;
 mod unique;
+mod voices;
 
 pub use routes::reload::{Accepted, ReloadHandle, ReloadRequest};
+pub use voices::Voices;
 
 use crate::config::{self, Config};
 use crate::coordinator::Event;
@@ -80,6 +82,8 @@ pub struct ApiState {
     pub questions: Sender<Event>,
     /// Where the next round-robin answer starts; shared by all clients.
     pub cursor: Arc<AtomicUsize>,
+    /// Tells those who report apart.
+    pub voices: Voices,
 }
 
 /// What a reload may change while the API runs.

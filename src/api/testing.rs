@@ -2,6 +2,7 @@
 
 use super::limits::Limits;
 use super::{ApiState, ReloadRequest, Settings, spawn_within};
+use crate::cluster::{ClusterStat, NodeStat};
 use crate::config;
 use crate::coordinator::Event;
 use crate::metrics::Metrics;
@@ -75,6 +76,7 @@ pub(super) fn state() -> (
         reload,
         questions,
         cursor: Arc::default(),
+        voices: super::Voices::random(),
     };
     (state, settings, reloads, asked)
 }
@@ -119,6 +121,27 @@ impl Server {
     pub(super) fn publish_as(&self, proxies: Vec<Proxy>, stat: Stat, at: SystemTime, stale: bool) {
         let pool = Arc::new(Pool::new(proxies));
         self.snapshots.publish(pool, Arc::new(stat), at, stale);
+    }
+
+    /// It is the first of these nodes, and follows the second.
+    pub(super) fn join(&self, names: &[&str]) {
+        let node = |(place, name): (usize, &&str)| NodeStat {
+            name: (*name).into(),
+            leads: place == 1,
+            lanes: 100,
+            lag: 3,
+            idle_because: (place == 0).then(|| "its targets do not answer".into()),
+            ..NodeStat::default()
+        };
+        let cluster = ClusterStat {
+            node: names[0].into(),
+            leads: false,
+            leader: names.get(1).map(|name| Box::from(*name)),
+            nodes: names.iter().enumerate().map(node).collect(),
+            unlinked: None,
+        };
+        let cluster = Some(Arc::new(cluster));
+        self.snapshots.amend(|snapshot| snapshot.cluster = cluster);
     }
 
     pub(super) fn configure(&self, settings: Settings) {

@@ -22,7 +22,21 @@ mod log;
 mod nodes;
 mod reports;
 
+mod figures;
+mod stat;
+
+mod follower;
+mod node;
+mod run;
+
+#[cfg(test)]
+mod fake;
+
 pub use bus::Bus;
+pub use figures::FiguresError;
+pub use node::{Deed, Node, NodeStart};
+pub use run::{Configure, Link, Outside, run};
+pub use stat::ClusterStat;
 pub use wire::line::Form;
 
 use crate::ledger::{Entry, Experience};
@@ -34,8 +48,9 @@ use std::sync::Arc;
 /// What the bus tells the coordinator of this node, in this order and no other.
 #[derive(Debug)]
 pub enum News {
-    /// The ledger as the last checkpoint has it. Sent first, and again whenever the log has a gap:
-    /// then all that was known is replaced. [`News::Log`] goes on from there.
+    /// The ledger as the last checkpoint has it; [`Image::default`] if there is none. Sent first, again
+    /// whenever the log has a gap, and after this node led, since it may have judged what was never
+    /// logged: then all that was known is replaced. [`News::Log`] goes on from there.
     Checkpoint(Box<Image>),
     /// What the leader logged, whoever it is: also what this node logged itself before it was deposed.
     Log(Vec<Logged>),
@@ -63,7 +78,8 @@ pub enum News {
 }
 
 /// What the coordinator of this node wants carried. What only the leader may say is dropped, and
-/// counted, if this node does not lead any more.
+/// counted, if this node does not lead any more; while it leads all of it is carried, in this order, so
+/// that the log has no hole: if that cannot be, it leads no longer.
 #[derive(Debug)]
 pub enum Order {
     /// To be probed by whoever has free lanes. Leader only.

@@ -3,6 +3,7 @@
 mod error;
 mod kept;
 mod liveness;
+mod node;
 mod notify;
 mod place;
 mod reload;
@@ -13,7 +14,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::alerts;
-use crate::api::{self, ApiState, Settings};
+use crate::api::{self, ApiState, Settings, Voices};
 use crate::config::{Config, ConfigError, Problem, Warning, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets};
 use crate::io::Plan;
@@ -159,6 +160,11 @@ struct Service {
 
 impl Service {
     fn start(place: Place, plan: Plan) -> Result<Service, ServeError> {
+        Service::start_over(place, plan, node::connect)
+    }
+
+    /// The same, over another bus if it is one of several nodes.
+    fn start_over(place: Place, plan: Plan, connect: node::Connect) -> Result<Service, ServeError> {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
         let (listener, address) = listen(config.api.addr)?;
@@ -183,8 +189,24 @@ impl Service {
             images,
         };
         let pulse = engine.pulse();
-        let (coordinator, coordinator_lives) =
-            coordinate(engine, &config, restored, events_from, outlets)?;
+        let (leads, leads_seen) = watch::channel(config.cluster.is_none().then_some(1));
+        let (coordinator, coordinator_lives) = match config.cluster.clone() {
+            None => coordinate(engine, &config, restored, events_from, outlets)?,
+            Some(cluster) => {
+                let told = Box::new(kept::told(&metrics, &events));
+                let link = connect(&cluster, engine, &config, told)?;
+                let start = node::Start {
+                    config: config.clone(),
+                    cluster,
+                    restored,
+                    events: events_from,
+                    outlets,
+                    reload: requests.clone(),
+                    leads,
+                };
+                node::coordinate(link, start)?
+            }
+        };
         let state = ApiState {
             snapshots: published.clone(),
             settings: settings_from,
@@ -192,6 +214,10 @@ impl Service {
             reload: requests.clone(),
             questions: events.clone(),
             cursor: Arc::new(AtomicUsize::new(0)),
+            voices: match &config.cluster {
+                None => Voices::random(),
+                Some(cluster) => Voices::of_cluster(cluster),
+            },
         };
         let (api, api_runtime) =
             api::spawn(listener, state, stopped(&stop)).map_err(thread_error("api"))?;
@@ -211,6 +237,7 @@ impl Service {
             lookups: lookups_from,
             events: events.clone(),
             operator,
+            leads: leads_seen,
         };
         let io = crate::io::spawn(start, alerts::watch(alerts), stopped(&stop))
             .map_err(thread_error("io"))?;

@@ -1,6 +1,6 @@
 //! Which changes of a configuration take a restart.
 
-use super::{Backend, Backup, Config, RedisPlace};
+use super::{Backend, Backup, Cluster, Config, RedisPlace};
 
 impl Config {
     /// The keys whose change from `self` to `new` takes a restart; all others apply at once.
@@ -37,9 +37,31 @@ impl Config {
             ("logging.format", self.logging.json != new.logging.json),
             ("logging.otlp_endpoint", endpoint(self) != endpoint(new)),
         ];
-        let changed = changes.into_iter().filter(|(_, changed)| *changed);
-        changed.map(|(key, _)| key).collect()
+        let changes = changes.into_iter().chain(cluster_changes(self, new));
+        changes
+            .filter(|(_, changed)| *changed)
+            .map(|(key, _)| key)
+            .collect()
     }
+}
+
+/// As `diff_needs_restart`, of the block `cluster`.
+fn cluster_changes(old: &Config, new: &Config) -> [(&'static str, bool); 6] {
+    let [old, new] = [old, new].map(|config| config.cluster.as_ref());
+    let redis = |of: Option<&'_ Cluster>| of.map(|c| format!("{} {}", c.redis.url, c.redis.user));
+    let password = |of: Option<&Cluster>| of.and_then(|c| c.redis.password.clone());
+    let ca = |of: Option<&Cluster>| of.and_then(|c| c.redis.ca.clone());
+    let lease = |of: Option<&Cluster>| of.map(|c| c.lease);
+    let node = |of: Option<&Cluster>| of.map(|c| c.node.clone());
+    let prefix = |of: Option<&Cluster>| of.map(|c| c.prefix.clone());
+    [
+        ("cluster.redis_url", redis(old) != redis(new)),
+        ("cluster.password_env", password(old) != password(new)),
+        ("cluster.ca_file", ca(old) != ca(new)),
+        ("cluster.node", node(old) != node(new)),
+        ("cluster.prefix", prefix(old) != prefix(new)),
+        ("cluster.lease_ms", lease(old) != lease(new)),
+    ]
 }
 
 /// Where spans go.

@@ -4,7 +4,8 @@ use super::problem::{Report, quoted};
 use super::raw::{RawConfig, RawLogging, RawSnapshot};
 use super::serving::Env;
 use super::{
-    Config, LogPlace, Logging, Otlp, SnapshotLife, alerts, checker, serving, source, storage,
+    Config, LogPlace, Logging, Otlp, SnapshotLife, alerts, checker, cluster, serving, source,
+    storage,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,7 +33,7 @@ pub(super) fn config(
         snapshot: snapshot(&raw.snapshot, report),
         api: serving::api(&raw.api, env, report),
         storage: storage::storage(&raw.storage, folder, env, report),
-        cluster: None,
+        cluster: cluster::cluster(&raw.cluster, folder, env, report),
         metrics: serving::metrics(&raw.metrics, &raw.api, report),
         logging: logging(&raw.logging, report),
         alerts: Arc::new(alerts::alerts(&raw.alerts, env, report)),

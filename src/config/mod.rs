@@ -12,6 +12,7 @@ mod alerts;
 mod backup;
 mod check;
 mod checker;
+mod cluster;
 mod cors;
 mod expect;
 mod redis;

@@ -33,6 +33,7 @@ block! {
         snapshot: RawSnapshot = RawSnapshot::default(),
         api: RawApi = RawApi::default(),
         storage: RawStorage = RawStorage::default(),
+        cluster: RawCluster = RawCluster::default(),
         metrics: RawMetrics = RawMetrics::default(),
         logging: RawLogging = RawLogging::default(),
         alerts: RawAlerts = RawAlerts::default(),
@@ -156,6 +157,18 @@ block! {
         every_seconds: u64 = 0,
         keep: u64 = 7,
         folder: String = String::new(),
+    }
+}
+
+block! {
+    /// `cluster`
+    RawCluster {
+        redis_url: String = String::new(),
+        password_env: String = String::new(),
+        ca_file: String = String::new(),
+        node: String = String::new(),
+        prefix: String = "proxychecker".to_owned(),
+        lease_ms: u64 = 5_000,
     }
 }
 

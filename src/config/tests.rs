@@ -138,6 +138,8 @@ fn the_documentation_says_what_takes_a_restart() {
         "storage": {"type": "redis", "path": "rediss://h:1", "password_env": "JUDGE",
             "ca_file": "config.example.json", "prefix": "p", "persist_interval_seconds": 7,
             "backup": {"every_seconds": 60, "keep": 3, "folder": "y"}},
+        "cluster": {"redis_url": "rediss://h:1", "password_env": "JUDGE",
+            "ca_file": "config.example.json", "node": "n", "prefix": "p", "lease_ms": 2000},
         "metrics": {"endpoint": "/m", "namespace": "n"},
         "logging": {"format": "text", "otlp_endpoint": "http://c:4318"}
     }"#;
@@ -318,6 +320,31 @@ fn strangers_need_a_key_unless_the_operator_says_otherwise() {
         let allowed = api(&format!(r#"{open}, "allow_anonymous": true"#)).unwrap();
         assert_eq!(allowed.keys, None);
     }
+}
+
+#[test]
+fn a_machine_is_alone_unless_a_redis_is_named_and_then_called_as_its_host() {
+    let cluster = |block: &str| {
+        let (config, warnings) = checked(&format!(r#"{{"cluster": {{{block}}}}}"#));
+        let odd = warnings.iter().filter(|w| w.place.starts_with("cluster"));
+        (config.cluster, odd.count())
+    };
+    assert_eq!(cluster(""), (None, 0));
+    assert_eq!(
+        cluster(r#""node": "a", "password_env": "JUDGE""#),
+        (None, 2)
+    );
+    let (given, odd) = cluster(r#""redis_url": "cache:7000", "password_env": "JUDGE""#);
+    let given = given.unwrap();
+    assert_eq!(given.redis.url.as_str(), "redis://cache:7000");
+    assert_eq!(given.redis.password.as_deref(), Some("0123456789abcdef"));
+    assert_eq!((&*given.prefix, odd), ("proxychecker", 0));
+    assert_eq!(given.lease, Duration::from_secs(5));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(&*given.node, host.trim());
+    let named = cluster(r#""redis_url": "h", "node": "n-1.eu", "prefix": "{a}:b""#).0;
+    let named = named.unwrap();
+    assert_eq!((&*named.node, &*named.prefix), ("n-1.eu", "{a}:b"));
 }
 
 #[test]

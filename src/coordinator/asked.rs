@@ -17,7 +17,7 @@ pub(super) fn now(config: &Config, now: Now) -> Asked {
 
 /// Tells what is asked of a proxy from anything else that might be. Another version of the program may
 /// have other words for the same: then everything is asked once more, and nothing else happens.
-fn mark(policy: &ProbePolicy) -> u64 {
+pub(crate) fn mark(policy: &ProbePolicy) -> u64 {
     let asked = (&policy.mode, &policy.require, &policy.targets);
     let digest: [u8; 32] = Sha256::digest(format!("{asked:?}")).into();
     let (first, _) = digest.split_first_chunk().expect("32 bytes begin with 8");

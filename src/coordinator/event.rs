@@ -1,5 +1,6 @@
 //! What the coordinator is told, and what it then wants done.
 
+use crate::cluster::Logged;
 use crate::config::Config;
 use crate::ledger::{Experience, Facts};
 use crate::snapshot::{Pool, Stat};
@@ -205,4 +206,6 @@ pub enum Action {
     },
     /// Keep this across a restart.
     Save(Image),
+    /// Tell the other nodes, if there are any: what was judged since they were last told.
+    Log(Vec<Logged>),
 }

@@ -14,7 +14,7 @@ impl State {
     /// Hands every shard what is due, as far as it has room, and the resolver likewise; nothing while
     /// the targets do not answer.
     pub(super) fn feed(&mut self, now: Now, actions: &mut Vec<Action>) {
-        if !self.control.allows_probes() {
+        if !self.may_probe() {
             return;
         }
         self.fed_ms = now.clock_ms;
@@ -174,7 +174,7 @@ impl State {
         let working = self.ledger.working(index);
         if self.schedule.is_outdated(index) {
             self.give_back(index, shard, now);
-        } else if self.control.is_proof(record, working) {
+        } else if self.control.is_proof(record, working) || self.trusts_others() {
             let all = Targets::first(self.control.policy().targets.len());
             self.settle(index, shard, record, all, now);
         } else {
@@ -210,6 +210,9 @@ impl State {
             Change::Failed => {}
         }
         self.publisher.note(index, change, &self.ledger);
+        if let Some(journal) = &mut self.journal {
+            journal.judged(index);
+        }
         self.saves.unsaved = true;
         let outcome = Outcome::Checked(self.ledger.standing(index));
         self.put_back(index, shard, outcome, now);
@@ -252,8 +255,14 @@ impl State {
     /// Forgets a candidate that is off the schedule.
     pub(super) fn forget(&mut self, index: u32) {
         let alive = self.ledger.total_alive();
+        let gone = self.journal.is_some().then(|| self.ledger.candidate(index));
         self.ledger.forget(index);
         self.names.forget(index);
+        if let (Some(journal), Some(gone)) = (&mut self.journal, gone)
+            && !self.ledger.is_known(index)
+        {
+            journal.forgotten(index, gone);
+        }
         match self.ledger.total_alive() == alive {
             true => self.publisher.note_figures(),
             false => self.publisher.note_pool(),

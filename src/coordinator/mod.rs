@@ -31,15 +31,25 @@ mod publish;
 mod saves;
 mod view;
 
+mod fleet;
+mod journal;
+mod succession;
+
 #[cfg(test)]
 pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asked::mark;
 pub use event::{
     Action, Event, Hearsay, Import, Known, Lookup, Now, Purpose, Question, SaveOutcome,
 };
+pub use fleet::Fleet;
+pub(crate) use publish::Publisher;
+pub(crate) use saves::Saves;
 pub use state::{LOOKUPS_MAX, Route, Start, State};
+pub(crate) use state::{rules, to_ms};
+pub(crate) use succession::{Before, unix_ms};
 
 use crate::dispatch::Shards;
 use crate::snapshot::Published;
@@ -176,6 +186,6 @@ fn pass_on(action: Action, outlets: &Outlets, now: Now) {
         Action::Lookup(lookup) => drop(outlets.lookups.send(lookup)),
         Action::Save(image) => drop(outlets.images.send(image)),
         Action::Submit { .. } | Action::Control { .. } | Action::Policy(_) => {}
-        Action::Lanes(_) | Action::Pace(_) => {}
+        Action::Lanes(_) | Action::Pace(_) | Action::Log(_) => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use super::event::{Action, Now, unix};
 use super::fresh::Sight;
+use super::journal::Journal;
 use super::sources::Origin;
 use super::state::State;
 use crate::control::Health;
@@ -35,7 +36,11 @@ impl State {
     pub(super) fn publish(&mut self, now: Now, actions: &mut Vec<Action>) {
         self.note_freshness(now);
         let due = self.publisher.due_at(&self.ledger);
-        if due.is_some_and(|due| due <= now.clock_ms) {
+        let is_due = due.is_some_and(|due| due <= now.clock_ms);
+        if is_due || self.journal.as_ref().is_some_and(Journal::is_full) {
+            self.tell_nodes(actions);
+        }
+        if is_due {
             actions.push(self.publication(now));
         }
     }
@@ -89,6 +94,7 @@ impl State {
     pub(super) fn note_freshness(&mut self, now: Now) {
         let health = match self.outage.lasts(now.clock_ms) {
             true => Health::Down,
+            false if self.vouched => Health::Fine,
             false => self.control.health(),
         };
         let sight = Sight {

@@ -13,7 +13,7 @@ const CHANGED_MAX: usize = 16 * 1024;
 
 /// Knows what changed since the last publication, and when that was.
 #[derive(Debug, Default)]
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     last_ms: Option<u64>,
     figures_changed: bool,
     /// Candidates that are served otherwise than in the last pool, or may be.
@@ -53,7 +53,7 @@ impl Retired {
 
 impl Publisher {
     /// A verdict on the candidate `index` changed something.
-    pub(super) fn note(&mut self, index: u32, change: Change, ledger: &Ledger) {
+    pub(crate) fn note(&mut self, index: u32, change: Change, ledger: &Ledger) {
         self.figures_changed = true;
         match change {
             Change::Found | Change::Confirmed | Change::Lost => {}
@@ -75,9 +75,14 @@ impl Publisher {
     }
 
     /// Something about the alive changed that is no verdict: their sources, or who they are.
-    pub(super) fn note_pool(&mut self) {
+    pub(crate) fn note_pool(&mut self) {
         self.all_changed = true;
         self.figures_changed = true;
+    }
+
+    /// Whether every candidate may be served otherwise than in the last pool.
+    pub(super) fn is_all_changed(&self) -> bool {
+        self.all_changed
     }
 
     /// When the next publication is due, if anything changed. The first alive proxy does not wait.
@@ -100,7 +105,7 @@ impl Publisher {
 
     /// What is to be published now; the pool is the last one if the alive did not change, or if none
     /// is left and the last one is served as stale.
-    pub(super) fn take(&mut self, ledger: &Ledger, now_ms: u64, stale: Option<Stale>) -> View {
+    pub(crate) fn take(&mut self, ledger: &Ledger, now_ms: u64, stale: Option<Stale>) -> View {
         self.last_ms = Some(now_ms);
         self.first_served |= ledger.total_alive() > 0;
         self.figures_changed = false;

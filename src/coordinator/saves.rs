@@ -10,9 +10,9 @@ const FIRST_SWEEP_MS: u64 = 30_000;
 
 /// What is known of the saves.
 #[derive(Debug)]
-pub(super) struct Saves {
+pub(crate) struct Saves {
     /// Whether something changed since the last save began.
-    pub(super) unsaved: bool,
+    pub(crate) unsaved: bool,
     is_running: bool,
     last_ms: u64,
     /// Whether the first sweep of this process is over.
@@ -27,7 +27,7 @@ pub(super) struct Saves {
 
 impl Saves {
     /// The first save is due one interval from now.
-    pub(super) fn new(now_ms: u64) -> Saves {
+    pub(crate) fn new(now_ms: u64) -> Saves {
         Saves {
             unsaved: false,
             is_running: false,
@@ -40,7 +40,7 @@ impl Saves {
     }
 
     /// When the next save is due; `None` while one runs, or nothing changed and nobody asks.
-    pub(super) fn due_at(&self, interval_ms: u64) -> Option<u64> {
+    pub(crate) fn due_at(&self, interval_ms: u64) -> Option<u64> {
         if self.is_running {
             return None;
         }
@@ -55,17 +55,22 @@ impl Saves {
     }
 
     /// Somebody wants to know that all that is known by now is saved. A save that runs began before.
-    pub(super) fn ask(&mut self, answer: oneshot::Sender<SaveOutcome>) {
+    pub(crate) fn ask(&mut self, answer: oneshot::Sender<SaveOutcome>) {
         self.asked.push(answer);
     }
 
     /// A sweep is over. What the first one found is saved at once.
-    pub(super) fn sweep_ended(&mut self) {
+    pub(crate) fn sweep_ended(&mut self) {
         self.hurried |= !std::mem::replace(&mut self.swept, true);
     }
 
+    /// Whether one is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     /// A save began.
-    pub(super) fn began(&mut self, now_ms: u64) {
+    pub(crate) fn began(&mut self, now_ms: u64) {
         self.unsaved = false;
         self.hurried = false;
         self.is_running = true;
@@ -74,7 +79,7 @@ impl Saves {
     }
 
     /// It ended; what could not be saved is tried again at the next interval.
-    pub(super) fn ended(&mut self, outcome: SaveOutcome) {
+    pub(crate) fn ended(&mut self, outcome: SaveOutcome) {
         self.is_running = false;
         self.unsaved |= outcome == SaveOutcome::Failed;
         for answer in self.answers.drain(..) {

@@ -246,6 +246,7 @@ impl Simulation {
                 }
             }
             Action::Pace(_) => self.others.push("pace"),
+            Action::Log(_) => unreachable!("a node alone tells nobody"),
         }
     }
 

@@ -5,6 +5,7 @@ use super::event::{Action, Event, Now, Purpose};
 use super::fresh::{Freshness, Outage};
 use super::heard::Allowance;
 use super::imports::Imports;
+use super::journal::Journal;
 use super::lately::Lately;
 use super::names::Names;
 use super::publication::Turn;
@@ -92,6 +93,10 @@ pub struct State {
     pub(super) shards: Vec<ShardStat>,
     pub(super) lags: Vec<Lately>,
     pub(super) fed_ms: u64,
+    /// Whether other nodes vouch for what they report, though the targets do not answer here.
+    pub(super) vouched: bool,
+    /// What the other nodes are to be told; a node alone keeps none.
+    pub(super) journal: Option<Journal>,
     stopping: bool,
 }
 
@@ -136,6 +141,8 @@ impl State {
             shards: vec![ShardStat::default(); shards],
             lags: vec![Lately::default(); shards],
             fed_ms: 0,
+            vouched: false,
+            journal: None,
             stopping: false,
             config,
         };
@@ -207,11 +214,11 @@ impl State {
             .filter_map(|(queue, _)| self.schedule.due_at(queue, self.unproven_max(queue)))
             .min()
             .map(|due| due.max(self.fed_ms + FEED_PAUSE_MS));
-        let due = due.filter(|_| self.control.allows_probes());
+        let due = due.filter(|_| self.may_probe());
         let round = self.round_due_at();
         let [due, round, save] = [due, round, save].map(|due| due.filter(|_| !self.stopping));
         let stale_end = self.freshness.ends_at(self.stale_max_ms());
-        let stale_end = stale_end.filter(|_| self.control.allows_probes());
+        let stale_end = stale_end.filter(|_| self.may_probe());
         let busy = !self.stopping && self.dispatch.outstanding() > 0;
         let look = self.lanes.due_at().filter(|_| busy);
         let heard = self.heard.due_at().filter(|_| !self.stopping);
@@ -225,8 +232,9 @@ impl State {
         let mut actions = Vec::new();
         self.note_sweep(now);
         self.note_freshness(now);
+        self.tell_nodes(&mut actions);
         actions.push(self.publication(now));
-        actions.push(Action::Save(self.image(now)));
+        self.save_now(now, &mut actions);
         actions
     }
 
@@ -270,11 +278,11 @@ impl State {
     fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
         let due = self.saves.due_at(self.persist_ms());
         if due.is_some_and(|due| due <= now.clock_ms) {
-            actions.push(Action::Save(self.image(now)));
+            self.save_now(now, actions);
         }
     }
 
-    fn image(&mut self, now: Now) -> Image {
+    pub(super) fn image(&mut self, now: Now) -> Image {
         self.saves.began(now.clock_ms);
         self.copy(now)
     }
@@ -311,13 +319,13 @@ pub(super) fn quota(config: &Config, shards: usize, now: Now) -> Option<Quota> {
     pace.map(|pace| Quota::new(pace, shards, now.clock_ms))
 }
 
-pub(super) fn rules(config: &Config) -> Rules {
+pub(crate) fn rules(config: &Config) -> Rules {
     Rules {
         interval_ms: to_ms(config.aggregator.interval),
         backoff_max_ms: to_ms(config.checker.backoff_max),
     }
 }
 
-pub(super) fn to_ms(duration: Duration) -> u64 {
+pub(crate) fn to_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 /// The pool as it was last published, with the figures that are drawn from it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    pub(super) pool: Arc<Pool>,
-    pub(super) latency_ms_p50: u32,
-    pub(super) latency_ms_p95: u32,
-    pub(super) latency_spread: Spread,
+pub(crate) struct View {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) latency_ms_p50: u32,
+    pub(crate) latency_ms_p95: u32,
+    pub(crate) latency_spread: Spread,
     /// How many of the alive each source is the first to list, by its place.
     pub(super) by_source: Arc<Vec<u64>>,
     /// How many of the alive reach each target.

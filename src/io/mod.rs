@@ -45,6 +45,8 @@ pub type FetchAll =
     Arc<dyn Fn(Vec<Source>, mpsc::Sender<(usize, Outcome)>) -> Fetching + Send + Sync>;
 /// Whether an address may be dialled under a configuration.
 pub type Allowed = fn(&Config, IpAddr) -> bool;
+/// Whether the sources are fetched on this node, and as which reload.
+pub type Leads = tokio::sync::watch::Receiver<Option<u64>>;
 /// A fetch of all sources under way.
 pub type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -75,7 +77,7 @@ pub trait Reload: Send + Sync + 'static {
 
 /// What the thread starts with.
 pub struct Start {
-    /// The configuration in force: its sources are fetched at once, as reload 1.
+    /// The configuration in force: its sources are fetched at once, if they are at all.
     pub plan: Plan,
     /// Where the next ones come from.
     pub reload: Arc<dyn Reload>,
@@ -91,6 +93,9 @@ pub struct Start {
     pub events: Sender<Event>,
     /// The socket on which the operator's commands come in, if there is one.
     pub operator: Option<Socket>,
+    /// Whether the sources are fetched here, and as which reload: of the nodes of a cluster only one
+    /// does. A node alone does at once, as reload 1.
+    pub leads: Leads,
 }
 
 /// Starts the `io` thread, which ends when `shutdown` is ready. `beside` goes on beside it, on the same
@@ -139,16 +144,19 @@ struct Io {
     failing: Vec<bool>,
     /// When the sources are fetched again by themselves.
     fetch_at: Instant,
+    leads: Leads,
+    is_leading: bool,
 }
 
 impl Io {
-    fn new(start: Start) -> Io {
+    fn new(mut start: Start) -> Io {
+        let leads = *start.leads.borrow_and_update();
         let watch = start
             .watched
             .map(|path| Arc::new(Mutex::new(Watch::new(path))));
         Io {
             plan: start.plan,
-            id: 1,
+            id: leads.unwrap_or(1),
             reload: start.reload,
             watch,
             allowed: start.allowed,
@@ -161,6 +169,8 @@ impl Io {
             round: None,
             failing: Vec::new(),
             fetch_at: Instant::now(),
+            leads: start.leads,
+            is_leading: leads.is_some(),
         }
     }
 
@@ -177,6 +187,7 @@ impl Io {
                 Some(lookup) = self.lookups.recv() => self.look_up(lookup),
                 next = next(&mut self.round) => self.fetched(next),
                 () = sleep_until(fetch_at), if self.round.is_none() => self.fetch(Occasion::Interval),
+                Ok(()) = self.leads.changed() => self.follow_or_lead(),
                 _ = watching.tick() => self.look_at_the_file().await,
             }
         }
@@ -233,12 +244,35 @@ impl Io {
         self.fetch(Occasion::Reload);
     }
 
-    /// Begins a round; one that is under way is given up.
+    /// Another node leads now, or this one does: then the lists are fetched at once, as the reload
+    /// that is in force there.
+    fn follow_or_lead(&mut self) {
+        let leads = *self.leads.borrow_and_update();
+        self.is_leading = leads.is_some();
+        if let Some(id) = leads {
+            self.id = id;
+            self.reloads.count_from(id);
+        }
+        let occasion = self.round.as_ref().map(|round| round.occasion);
+        self.fetch(occasion.unwrap_or(Occasion::Interval));
+    }
+
+    /// Begins a round; one that is under way is given up. On a node that follows there is none, and
+    /// what would have begun one is over.
     fn fetch(&mut self, occasion: Occasion) {
         let aggregator = &self.plan.config.aggregator;
         self.fetch_at = Instant::now() + aggregator.interval;
-        if occasion == Occasion::Reload {
+        if occasion == Occasion::Reload || self.failing.len() != aggregator.sources.len() {
             self.failing = vec![false; aggregator.sources.len()];
+        }
+        if !self.is_leading {
+            self.round = None;
+            if occasion == Occasion::Reload
+                && let Some((id, plan)) = self.reloads.ended()
+            {
+                self.apply(id, plan);
+            }
+            return;
         }
         self.round = Some(Round::begin(
             occasion,

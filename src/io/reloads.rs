@@ -51,6 +51,11 @@ impl<P> Reloads<P> {
         Place::Starts { id, plan }
     }
 
+    /// Numbers go on from `id`, if they are not beyond it.
+    pub(super) fn count_from(&mut self, id: u64) {
+        self.last_id = self.last_id.max(id);
+    }
+
     /// The one that runs has ended: the one that waited starts, if one did.
     pub(super) fn ended(&mut self) -> Option<(u64, P)> {
         let next = self.waiting.take();

@@ -40,12 +40,19 @@ struct Bench {
     events: Receiver<Event>,
     requests: mpsc::Sender<ReloadRequest>,
     lookups: mpsc::UnboundedSender<Lookup>,
+    leads: watch::Sender<Option<u64>>,
     stop: Option<watch::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Bench {
     fn start(plan: Plan, watched: Option<PathBuf>) -> Bench {
+        Bench::of_node(plan, watched, Some(1))
+    }
+
+    /// One of several, which leads or does not.
+    fn of_node(plan: Plan, watched: Option<PathBuf>, leads: Option<u64>) -> Bench {
+        let (leads, leads_seen) = watch::channel(leads);
         let script = Arc::new(Script::default());
         let (events_to, events) = unbounded();
         let (requests, requests_from) = mpsc::channel(8);
@@ -60,6 +67,7 @@ impl Bench {
             requests: requests_from,
             lookups: lookups_from,
             events: events_to,
+            leads: leads_seen,
         };
         let shutdown = async move { drop(stopped.changed().await) };
         Bench {
@@ -67,6 +75,7 @@ impl Bench {
             events,
             requests,
             lookups,
+            leads,
             stop: Some(stop),
             thread: Some(spawn(start, async {}, shutdown).unwrap()),
         }
@@ -239,6 +248,33 @@ fn a_source_that_the_fetch_forgot_has_failed_and_does_not_hold_up_the_next_reloa
     bench.plan(Ok(plan(&["b"], &Arc::default())));
     assert_eq!(bench.reload(), Ok(2));
     assert_eq!(bench.said(), "configure 2: b");
+}
+
+#[test]
+fn a_node_that_follows_reloads_and_fetches_nothing_until_it_leads() {
+    let notify = Arc::new(Notify::new());
+    let bench = Bench::of_node(plan(&["a"], &notify), None, None);
+    for (name, id) in [("b", 2), ("c", 3)] {
+        bench.plan(Ok(plan(&[name], &notify)));
+        assert_eq!(bench.reload(), Ok(id));
+        assert_eq!(bench.said(), format!("configure {id}: {name}"));
+    }
+    assert!(bench.events.is_empty());
+    bench.leads.send_replace(Some(7));
+    assert_eq!(
+        bench.said(),
+        "list 7/0: 0",
+        "as the reload of the leader before"
+    );
+    bench.plan(Ok(plan(&["slow"], &notify)));
+    assert_eq!(bench.reload(), Ok(8));
+    assert_eq!(bench.said(), "configure 8: slow");
+    // Deposed while it fetches: the reload is over, and the next one does not wait.
+    bench.leads.send_replace(None);
+    bench.plan(Ok(plan(&["d"], &notify)));
+    assert_eq!(bench.reload(), Ok(9));
+    assert_eq!(bench.said(), "configure 9: d");
+    assert!(bench.events.is_empty());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::judge::Goal;
-use proxy_shards::{ProbePolicy, Protocol, Targets, Works};
+use proxy_shards::{ProbePolicy, Protocol, Require, Targets, Works};
 
 impl Ledger {
     /// The names of the targets, in the order of the bits.
@@ -24,11 +24,16 @@ impl Ledger {
     /// These are the targets from now on. What was reached of those that were there before, by name,
     /// is still known.
     pub fn aim(&mut self, policy: &ProbePolicy) {
+        let names = policy.targets.iter().map(|t| t.name.clone()).collect();
+        self.aim_at(names, policy.require);
+    }
+
+    /// The same, by their names and how many of them make a proxy alive.
+    pub fn aim_at(&mut self, names: Vec<Box<str>>, require: Require) {
         self.goal = Goal {
-            require: policy.require,
-            count: policy.targets.len(),
+            require,
+            count: names.len(),
         };
-        let names: Vec<Box<str>> = policy.targets.iter().map(|t| t.name.clone()).collect();
         let old = std::mem::replace(&mut self.targets, names);
         if !old.is_empty() && old != self.targets {
             self.renumber(&moved(&old, &self.targets));

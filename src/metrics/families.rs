@@ -52,6 +52,11 @@ families! {
     SCRAPED: "proxies_scraped_total" COUNTER ["source"] "Candidates found in the lists of a source, added up over the lists seen at scrapes.";
     SOURCE_UP: "source_up" GAUGE ["source"] "1 if the last fetch of the source gave a list; absent before the first.";
     SOURCE_CANDIDATES: "source_candidates" GAUGE ["source"] "Candidates in the last good list of the source.";
+    CLUSTER_NODES: "cluster_nodes" GAUGE [] "Nodes that are heard, this one included; absent on a machine alone, as all of these.";
+    CLUSTER_LEADER: "cluster_leader" GAUGE [] "1 on the node that leads, 0 on the others.";
+    CLUSTER_LAG: "cluster_lag_entries" GAUGE [] "Entries of the log that this node has not followed yet.";
+    CLUSTER_LINK_UP: "cluster_link_up" GAUGE [] "1 while the other nodes can be heard.";
+    CLUSTER_NODE_LANES: "cluster_node_lanes" GAUGE ["node"] "Lanes of a node; 0 while it takes no jobs.";
     BUILD_INFO: "build_info" GAUGE ["version", "commit"] "Always 1; its labels name the version that runs, and the commit it was built from.";
 
     // Recorded where they happen.

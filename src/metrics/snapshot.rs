@@ -3,6 +3,7 @@
 use super::families as row;
 use super::lists::Lists;
 use super::page::Page;
+use crate::cluster::{ClusterStat, NodeStat};
 use crate::lanes::LaneStat;
 use crate::snapshot::{Snapshot, SourceStat, Stat, Sweep, TargetStat};
 use crate::version;
@@ -38,6 +39,9 @@ pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: 
         &row::BY_PROTOCOL,
         Protocol::ALL.map(|p| ([p.label()], snapshot.pool.of(p).len() as f64)),
     );
+    if let Some(cluster) = &snapshot.cluster {
+        put_cluster(page, cluster);
+    }
     page.put(
         &row::BUILD_INFO,
         [([version::NUMBER, version::COMMIT], 1.0)],
@@ -101,6 +105,26 @@ fn put_lanes(page: &mut Page, lanes: &LaneStat) {
     page.put(
         &row::GOVERNOR_DECISIONS,
         Cause::ALL.map(|cause| ([cause.label()], count(cause))),
+    );
+}
+
+/// Names of nodes come from their configurations, where they are bounded.
+fn put_cluster(page: &mut Page, cluster: &ClusterStat) {
+    let flag = |is: bool| f64::from(u8::from(is));
+    page.put_one(&row::CLUSTER_NODES, cluster.nodes.len() as f64);
+    page.put_one(&row::CLUSTER_LEADER, flag(cluster.leads));
+    page.put_one(&row::CLUSTER_LAG, cluster.lag() as f64);
+    page.put_one(&row::CLUSTER_LINK_UP, flag(cluster.unlinked.is_none()));
+    let lanes = |node: &NodeStat| match node.idle_because {
+        None => node.lanes as f64,
+        Some(_) => 0.0,
+    };
+    page.put(
+        &row::CLUSTER_NODE_LANES,
+        cluster
+            .nodes
+            .iter()
+            .map(|node| ([&*node.name], lanes(node))),
     );
 }
 

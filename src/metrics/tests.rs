@@ -1,6 +1,7 @@
 //! The page as a scraper sees it.
 
 use super::*;
+use crate::cluster::{ClusterStat, NodeStat};
 use crate::lanes::LaneStat;
 use crate::snapshot::{Pool, Proxy, ShardStat, SourceStat, Stat, Sweep, TargetStat};
 use proxy_shards::{Protocol, Targets, Verdict};
@@ -16,6 +17,7 @@ fn snapshot(stat: Stat) -> Snapshot {
         stat: Arc::new(stat),
         stale: true,
         history: Arc::default(),
+        cluster: None,
     }
 }
 
@@ -67,7 +69,48 @@ fn full() -> (Metrics, Snapshot) {
     stat.probes.record(Verdict::Refused, 40_000);
     stat.probes.record(Verdict::OwnPage, 60_000_001);
     stat.probes.record(Verdict::LocalPorts, 1);
-    (metrics, snapshot(stat))
+    let node = |name: &str, idle_because: Option<Box<str>>| NodeStat {
+        name: name.into(),
+        lanes: 50,
+        lag: 4,
+        idle_because,
+        ..NodeStat::default()
+    };
+    let cluster = ClusterStat {
+        node: "one".into(),
+        leads: true,
+        nodes: vec![node("one", None), node("two", Some("its targets".into()))],
+        ..ClusterStat::default()
+    };
+    let cluster = Some(Arc::new(cluster));
+    let snapshot = Snapshot {
+        cluster,
+        ..snapshot(stat)
+    };
+    (metrics, snapshot)
+}
+
+#[test]
+fn the_nodes_are_on_the_page_only_where_there_are_several() {
+    let (metrics, mut full) = full();
+    let page = render(&metrics, &full);
+    let seen = samples(&page);
+    for (name, value) in [
+        ("nodes", 2.0),
+        ("leader", 1.0),
+        ("lag_entries", 4.0),
+        ("link_up", 1.0),
+        ("node_lanes{node=\"one\"}", 50.0),
+        ("node_lanes{node=\"two\"}", 0.0),
+    ] {
+        assert_eq!(
+            seen[&*format!("proxychecker_cluster_{name}")],
+            value,
+            "{name}"
+        );
+    }
+    full.cluster = None;
+    assert!(!render(&metrics, &full).contains("cluster"));
 }
 
 fn target(name: &str, control: Option<Verdict>) -> TargetStat {

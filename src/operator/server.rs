@@ -135,7 +135,9 @@ async fn ask<T>(
     let ends = || {
         Refusal(
             StatusCode::SERVICE_UNAVAILABLE,
-            "the service ends".to_owned(),
+            "the service ends, or is a node of a cluster that does not lead: only the one that does \
+             takes in an import; see cluster.leader in /stat"
+                .to_owned(),
         )
     };
     events.send(event(reply)).map_err(|_| ends())?;

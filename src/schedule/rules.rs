@@ -149,6 +149,25 @@ mod tests {
     }
 
     #[test]
+    fn after_a_restart_only_what_is_left_of_the_pause_is_waited() {
+        let mut rng = Rng::with_seed(1);
+        let mut left = |checked: u64, now: u64, standing| {
+            RULES.left_ms(standing, now.saturating_sub(checked), &mut rng)
+        };
+        assert_eq!(left(1_000, 41_000, Standing::Alive), 20_000);
+        assert_eq!(left(1_000, 61_000, Standing::Alive), 0);
+        assert_eq!(left(1_000, u64::MAX, Standing::Alive), 0);
+        assert_eq!(
+            left(9_000, 1_000, Standing::Alive),
+            60_000,
+            "a clock set back"
+        );
+        assert_eq!(left(0, 1_000, Standing::New), 0);
+        let dead = left(1_000, 61_000, Standing::Dead { times: 2 });
+        assert!((48_000..=72_000).contains(&dead), "{dead}");
+    }
+
+    #[test]
     fn local_pauses_grow_from_one_second_to_thirty() {
         for (failures, pause) in [
             (1, 1_000),

@@ -156,6 +156,14 @@ pub(super) enum Mark {
 }
 
 impl Task {
+    /// One that is on no queue and was handed out so many times.
+    pub(super) fn numbered_from(turn: u32) -> Task {
+        Task {
+            turn,
+            ..Task::default()
+        }
+    }
+
     /// Whether what it comes back with is the sweep's.
     pub(super) fn is_swept(&self) -> bool {
         self.has(Mark::InSweep) && !self.has(Mark::Again)

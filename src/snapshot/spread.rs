@@ -12,6 +12,17 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// The ranges with these counts, in their order; those that are missing are empty.
+    pub fn of_counts(counts: &[u64]) -> Spread {
+        let mut spread = Spread::default();
+        spread
+            .counts
+            .iter_mut()
+            .zip(counts)
+            .for_each(|(to, from)| *to = *from);
+        spread
+    }
+
     /// Each range: its upper end in milliseconds, inclusive (`None`: the last has none), and how
     /// many are in it.
     pub fn rows(&self) -> impl Iterator<Item = (Option<u32>, u64)> + '_ {

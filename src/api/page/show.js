@@ -116,6 +116,7 @@ function showStat(stat) {
   showLatency(stat.latency_ms);
   showProtocols(stat.protocols);
   showSources(stat.sources);
+  showNodes(stat.cluster);
   byId("figures").setAttribute("aria-busy", "false");
   document.title = `${count(stat.total_alive)} alive – proxy-checker`;
 }
@@ -126,6 +127,7 @@ function showNothing() {
   for (const id of ["alive-percent", "held", "p95", "generation", "stale"]) say(id, "");
   for (const id of ["verdicts", "latency", "protocols", "sources", "targets", "hour"]) byId(id).replaceChildren();
   byId("stale").hidden = true;
+  showNodes(undefined);
   byId("sweep").value = 0;
   say("hour-text", "No figures yet.");
   document.title = "proxy-checker";

@@ -32,6 +32,7 @@ const VERDICTS = {
 const STALE = {
   target_unreachable: "the targets cannot be reached without a proxy either, so verdicts wait",
   nothing_alive: "the targets answer, but no proxy is alive any more",
+  cluster_unreachable: "the other nodes cannot be heard, or none of them leads",
 };
 
 const NUMBERS = new Intl.NumberFormat("en");

@@ -22,6 +22,7 @@ const SCRIPT: &str = concat!(
     include_str!("../page/show.js"),
     include_str!("../page/chart.js"),
     include_str!("../page/sources.js"),
+    include_str!("../page/nodes.js"),
     include_str!("../page/table.js"),
     include_str!("../page/save.js"),
     include_str!("../page/live.js"),

@@ -3,6 +3,7 @@
 use crate::api::ApiState;
 use crate::api::answer::Answer;
 use crate::api::time::Rfc3339;
+use crate::cluster::{ClusterStat, NodeStat};
 use crate::snapshot::{ShardStat, Snapshot, SourceStat, Sweep, TargetStat};
 use axum::http::StatusCode;
 use proxy_shards::{Protocol, Verdict};
@@ -36,6 +37,9 @@ struct Figures<'s> {
     verdicts: BTreeMap<&'static str, u64>,
     sweep: SweepFigures,
     shards: Vec<ShardFigures>,
+    /// Absent on a machine alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterFigures<'s>>,
 }
 
 impl Figures<'_> {
@@ -71,6 +75,7 @@ impl Figures<'_> {
                 .into(),
             sweep: SweepFigures::of(&stat.sweep),
             shards: stat.shards.iter().map(shard).collect(),
+            cluster: snapshot.cluster.as_deref().map(ClusterFigures::of),
         }
     }
 }
@@ -188,6 +193,60 @@ impl ShardFigures {
             queued: shard.queued,
             lag_ms: shard.lag_us / 1_000,
             restarts: shard.restarts,
+        }
+    }
+}
+
+/// The nodes, as this one sees them.
+#[derive(Serialize)]
+struct ClusterFigures<'s> {
+    node: &'s str,
+    leads: bool,
+    leader: Option<&'s str>,
+    /// `up`, or why the others cannot be heard.
+    link: &'s str,
+    lag: u64,
+    nodes: Vec<NodeFigures<'s>>,
+}
+
+#[derive(Serialize)]
+struct NodeFigures<'s> {
+    name: &'s str,
+    leads: bool,
+    lanes: u64,
+    in_flight: u64,
+    taken: u64,
+    silent_ms: u64,
+    lag: u64,
+    idle_because: Option<&'s str>,
+    version: &'s str,
+}
+
+impl ClusterFigures<'_> {
+    fn of(cluster: &ClusterStat) -> ClusterFigures<'_> {
+        ClusterFigures {
+            node: &cluster.node,
+            leads: cluster.leads,
+            leader: cluster.leader.as_deref(),
+            link: cluster.unlinked.as_deref().unwrap_or("up"),
+            lag: cluster.lag(),
+            nodes: cluster.nodes.iter().map(NodeFigures::of).collect(),
+        }
+    }
+}
+
+impl NodeFigures<'_> {
+    fn of(node: &NodeStat) -> NodeFigures<'_> {
+        NodeFigures {
+            name: &node.name,
+            leads: node.leads,
+            lanes: node.lanes,
+            in_flight: node.in_flight,
+            taken: node.taken,
+            silent_ms: node.silent_ms,
+            lag: node.lag,
+            idle_because: node.idle_because.as_deref(),
+            version: &node.version,
         }
     }
 }

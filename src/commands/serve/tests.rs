@@ -272,3 +272,5 @@ fn the_stop_does_not_wait_for_proxies_that_say_nothing() {
     }
     assert!(running.stop() < Duration::from_secs(5));
 }
+
+mod cluster;

@@ -135,7 +135,8 @@ impl Service {
                         self.tell(Event::Resolved { purpose, ip });
                     }
                 }
-                Action::Policy(_) | Action::Lanes(_) | Action::Pace(_) | Action::Save(_) => {}
+                Action::Policy(_) | Action::Lanes(_) | Action::Pace(_) => {}
+                Action::Save(_) | Action::Log(_) => {}
             }
         }
     }

@@ -208,3 +208,23 @@ fn a_fresh_snapshot_has_no_reason_to_be_stale() {
     assert_eq!((&figures["stale_reason"], &figures["stale_since"]), nothing);
     assert_eq!(figures["targets"], json!({}));
 }
+
+#[test]
+fn the_nodes_are_told_of_only_where_there_are_several() {
+    let server = Server::with(&["http://1.1.1.1:80"]);
+    assert!(server.get("/stat").json().get("cluster").is_none());
+    server.join(&["one", "two"]);
+    let cluster = server.get("/stat").json()["cluster"].clone();
+    assert_eq!(
+        (&cluster["node"], &cluster["leader"], &cluster["leads"]),
+        (&json!("one"), &json!("two"), &json!(false))
+    );
+    assert_eq!(
+        (&cluster["link"], &cluster["lag"]),
+        (&json!("up"), &json!(3))
+    );
+    let idle = "its targets do not answer";
+    assert_eq!(cluster["nodes"][0]["idle_because"], json!(idle));
+    assert_eq!(cluster["nodes"][1]["leads"], json!(true));
+    assert_eq!(cluster["nodes"][1]["lanes"], json!(100));
+}

@@ -117,6 +117,7 @@ fn full() -> Server {
     // So long ago that the history has a point of it.
     let published = SystemTime::now() - Duration::from_secs(40);
     server.publish_as(alive, stat, published, true);
+    server.join(&["one", "two"]);
     server
 }
 
