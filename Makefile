@@ -1,12 +1,12 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
 # bench, demo, show, truth and test-* also Python 3, fuzz a C++ compiler, test all of them.
-# test-page, test-deploy and test-monitoring install what they need by apt-get.
+# test-page, test-deploy, test-monitoring, test-compose and test-image install what they need by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-api test-attacks test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run demo test test-api test-attacks test-page test-deploy test-monitoring test-compose test-image lint fuzz fuzz-smoke show bench soak truth release
 FUZZ_SECONDS ?= 600
 PICTURES ?= target/page
 
@@ -42,6 +42,15 @@ test-deploy: ## Hold the unit, limits and variables in deploy/ against systemd a
 test-monitoring: ## Hold monitoring/ against a real Prometheus that scrapes the service
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/test_monitoring.py --bin-dir target/debug
+
+test-compose: ## Hold docker-compose.yml and deploy/cluster/ with a real Redis and a real HAProxy
+	$(CARGO) build --locked
+	$(PYTHON) scripts/test_compose.py --bin-dir target/debug
+
+test-image: ## Build the image without a registry and run it (as root; long the first time)
+	$(PYTHON) scripts/test_seccomp.py
+	$(CARGO) build --locked -p proxy-bench
+	$(PYTHON) scripts/test_image.py --bin-dir target/debug
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
