@@ -6,7 +6,12 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-api test-attacks test-page test-deploy test-monitoring test-compose test-image lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth release
+DEB = target/tools/bin/cargo-deb
+DEB_PROFILE ?= release
+BIN ?= target/release/proxy-checker
+PREFIX ?= /usr/local
+DESTDIR ?=
 FUZZ_SECONDS ?= 600
 PICTURES ?= target/page
 
@@ -17,13 +22,24 @@ help: ## Show this list
 run: release ## Build and run the service with the built-in lists (http://127.0.0.1:8083)
 	target/release/proxy-checker serve
 
+quickstart: release ## Build, write a configuration with a random key (data/), start, and print the line that asks for a proxy
+	scripts/quickstart.sh
+
+install: ## Install what `make release` built, with its unit, under PREFIX (/usr/local) and DESTDIR; never overwrites a configuration
+	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
+
+uninstall: ## Take it away again, but for the configuration and what it learnt
+	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall
+
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo and the fuzz targets as smoke tests
+test: ## Run all tests, then the demo, the quick start and the fuzz targets as smoke tests
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
+	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
+	$(PYTHON) scripts/test_seccomp.py
 	$(MAKE) fuzz-smoke
 
 test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)
@@ -51,6 +67,17 @@ test-image: ## Build the image without a registry and run it (as root; long the 
 	$(PYTHON) scripts/test_seccomp.py
 	$(CARGO) build --locked -p proxy-bench
 	$(PYTHON) scripts/test_image.py --bin-dir target/debug
+
+deb: ## Build a Debian package of the service, with its unit, limits and a key of the host's own: target/debian
+	@$(DEB) --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --version 3.8.0 --locked --root target/tools
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --locked -p proxy-checker --profile $(DEB_PROFILE)
+
+test-deb: deb ## Install, upgrade and purge that package in a Debian of its own (as root)
+	$(PYTHON) scripts/test_deb.py target/debian/proxy-checker_*.deb
+
+test-quickstart: ## Hold `make quickstart`, `make install` and `make uninstall`
+	$(CARGO) build --workspace --locked
+	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
