@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "target/debian"
+FOLDER = ROOT / "target/systems"
 SUITE = os.environ.get("SUITE", "trixie")
 SECONDS_MAX = 900
 QUIET = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
