@@ -40,6 +40,7 @@ test: ## Run all tests, then the demo, the quick start and the fuzz targets as s
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
 	$(PYTHON) scripts/test_seccomp.py
+	$(PYTHON) scripts/test_security.py
 	$(MAKE) fuzz-smoke
 
 test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)
