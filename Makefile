@@ -34,11 +34,12 @@ uninstall: ## Take it away again, but for the configuration and what it learnt
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo, the quick start and the fuzz targets as smoke tests
+test: ## Run all tests, then the demo, the quick start, the walk through README and the fuzz targets as smoke tests
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
 	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
+	$(PYTHON) scripts/walk.py --bin-dir target/debug
 	$(PYTHON) scripts/test_seccomp.py
 	$(PYTHON) scripts/test_security.py
 	$(MAKE) fuzz-smoke
