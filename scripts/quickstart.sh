@@ -46,7 +46,7 @@ sed "s/^PROXY_CHECKER_API_KEY=\$/&$key/" "$here/deploy/env.example" | write 600 
 [ $start = yes ] || exit 0
 
 set -a
-# shellcheck disable=SC1090
+# shellcheck disable=SC1090,SC1091
 . "$(cd "$dir" && pwd)/env"
 set +a
 addr=$(sed -n 's/.*"addr": *"\([^"]*\)".*/\1/p' "$config" | head -n 1)
