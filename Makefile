@@ -65,7 +65,7 @@ test-compose: ## Hold docker-compose.yml and deploy/cluster/ with a real Redis a
 	$(CARGO) build --locked
 	$(PYTHON) scripts/test_compose.py --bin-dir target/debug
 
-test-image: ## Build the image without a registry and run it (as root; long the first time)
+test-image: ## Build the image without a registry and run it (as root; a quarter of an hour the first time)
 	$(PYTHON) scripts/test_seccomp.py
 	$(CARGO) build --locked -p proxy-bench
 	$(PYTHON) scripts/test_image.py --bin-dir target/debug
