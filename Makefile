@@ -1,12 +1,17 @@
 # What one does with this repository. `make` alone lists it. Needs Rust (rustup) and a C compiler;
 # bench, demo, show, truth and test-* also Python 3, fuzz a C++ compiler, test all of them.
-# test, test-page, test-deploy and test-monitoring install what they need by apt-get.
+# test, test-page, test-deploy, test-monitoring, test-compose and test-image install what they need by apt-get.
 
 CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-api test-attacks test-crash test-page test-deploy test-monitoring lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth release
+DEB = target/tools/bin/cargo-deb
+DEB_PROFILE ?= release
+BIN ?= target/release/proxy-checker
+PREFIX ?= /usr/local
+DESTDIR ?=
 FUZZ_SECONDS ?= 600
 PICTURES ?= target/page
 
@@ -17,14 +22,27 @@ help: ## Show this list
 run: release ## Build and run the service with the built-in lists (http://127.0.0.1:8083)
 	target/release/proxy-checker serve
 
+quickstart: release ## Build, write a configuration with a random key (data/), start, and print the line that asks for a proxy
+	scripts/quickstart.sh
+
+install: ## Install what `make release` built, with its unit, under PREFIX (/usr/local) and DESTDIR; never overwrites a configuration
+	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh install
+
+uninstall: ## Take it away again, but for the configuration and what it learnt
+	@BIN='$(BIN)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh uninstall
+
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo and the fuzz targets as smoke tests (installs redis-server if it is missing)
+test: ## Run all tests, then the demo, the quick start, the walk through README and the fuzz targets (installs redis-server if it is missing)
 	scripts/redis.sh
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
+	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
+	$(PYTHON) scripts/walk.py --bin-dir target/debug
+	$(PYTHON) scripts/test_seccomp.py
+	$(PYTHON) scripts/test_security.py
 	$(MAKE) fuzz-smoke
 
 test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)
@@ -43,6 +61,30 @@ test-deploy: ## Hold the unit, limits and variables in deploy/ against systemd a
 test-monitoring: ## Hold monitoring/ against a real Prometheus that scrapes the service
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/test_monitoring.py --bin-dir target/debug
+
+test-compose: ## Hold docker-compose.yml and deploy/cluster/ with a real Redis and a real HAProxy
+	$(CARGO) build --locked
+	$(PYTHON) scripts/test_compose.py --bin-dir target/debug
+
+test-image: ## Build the image without a registry and run it (as root; a quarter of an hour the first time)
+	$(PYTHON) scripts/test_seccomp.py
+	$(CARGO) build --locked -p proxy-bench
+	$(PYTHON) scripts/test_image.py --bin-dir target/debug
+
+deb: ## Build a Debian package of the service, with its unit, limits and a key of the host's own: target/debian
+	@$(DEB) --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --version 3.8.0 --locked --root target/tools
+	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --locked -p proxy-checker --profile $(DEB_PROFILE)
+
+test-deb: deb ## Install, upgrade and purge that package in a Debian of its own (as root)
+	$(PYTHON) scripts/test_deb.py target/debian/proxy-checker_*.deb
+
+test-quickstart: ## Hold `make quickstart`, `make install` and `make uninstall`
+	$(CARGO) build --workspace --locked
+	$(PYTHON) scripts/test_quickstart.py --bin-dir target/debug
+
+test-cluster: release ## Kill, stop and restart nodes and Redis in the middle of sweeps over 60 000 mock proxies
+	scripts/redis.sh
+	$(PYTHON) scripts/test_cluster.py --bin-dir target/release
 
 lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
