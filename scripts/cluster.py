@@ -196,13 +196,18 @@ class Trouble:
         ]
 
 
+def kill(node):
+    node.process.kill()
+    node.process.wait()
+
+
 def kill_worker(cluster):
     leader = cluster.leader()
-    next(node for node in cluster.living() if node is not leader).process.kill()
+    kill(next(node for node in cluster.living() if node is not leader))
 
 
 def kill_leader(cluster):
-    cluster.leader().process.kill()
+    kill(cluster.leader())
 
 
 def pause_worker(cluster):
@@ -267,11 +272,11 @@ def once_each(program, nodes, farm):
 
 def judged_once(ledger, truth):
     rows = [json.loads(line) for line in ledger.read_text().splitlines()]
-    rows = [row for row in rows if "proxy" in row]
+    rows = [row for row in rows if "url" in row]
     alive = [row for row in rows if row["verdict"] == "alive"]
     dead = [row for row in rows if row["verdict"] not in (None, "alive")]
     faults = []
-    if len({row["proxy"] for row in rows}) != len(rows):
+    if len({row["url"] for row in rows}) != len(rows):
         faults.append("a candidate is there twice")
     if (len(alive), len(dead)) != (truth[True], truth[False]):
         faults.append(f"{len(alive)} alive and {len(dead)} dead, not {truth[True]} and {truth[False]}")

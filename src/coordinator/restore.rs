@@ -7,7 +7,9 @@ use crate::store::Image;
 impl State {
     /// Goes on where the image was made, if it is the same that is asked.
     pub(super) fn restore(&mut self, image: &Image, now: Now, route: Route<'_>) {
-        let goes_on = image.asked.policy == self.asked.policy;
+        // 0: nobody knows since when.
+        let is_known = image.asked.since_ms != 0;
+        let goes_on = is_known && image.asked.policy == self.asked.policy;
         if goes_on {
             self.asked = image.asked;
             self.sweep.started = Some(unix(image.asked.since_ms));
