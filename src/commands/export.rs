@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 
 /// Arguments of `export`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = STATUS)]
 pub struct ExportArgs {
     #[command(flatten)]
     reach: ReachArgs,
@@ -31,6 +32,9 @@ pub struct ExportArgs {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
+
+const STATUS: &str = "\
+Exit status: 0 all of it was written; 1 the store could not be read, or the file not written; 2 wrong usage.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {

@@ -10,8 +10,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+const STATUS: &str = "\
+Exit status: 0 all of it was taken in; 1 a part or all of it was not; 2 wrong usage.";
+
 /// Arguments of `import`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = STATUS)]
 pub struct ImportArgs {
     #[command(flatten)]
     reach: ReachArgs,

@@ -6,8 +6,12 @@ use crate::operator::client;
 use clap::Args;
 use std::io::Write;
 
+const STATUS: &str = "\
+Exit status: 0 all that was known is saved; 1 it is not, or no service runs; 2 wrong usage.";
+
 /// Arguments of `save`.
 #[derive(Args, Clone, Debug)]
+#[command(after_help = STATUS)]
 pub struct SaveArgs {
     #[command(flatten)]
     reach: ReachArgs,
