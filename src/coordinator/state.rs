@@ -305,9 +305,11 @@ impl State {
     }
 
     /// When the next save is due; where nothing is kept, only if somebody asks.
-    fn save_due_at(&self) -> Option<u64> {
+    pub(super) fn save_due_at(&self) -> Option<u64> {
         let backup = self.storage.backup.as_ref();
-        let is_kept = self.storage.backend != Backend::Memory || backup.is_some();
+        // What a leader saves is the checkpoint of all nodes too.
+        let is_kept = backup.is_some() || self.journal.is_some();
+        let is_kept = is_kept || self.storage.backend != Backend::Memory;
         if !is_kept && !self.saves.is_asked() {
             return None;
         }

@@ -230,6 +230,17 @@ fn what_was_never_checked_and_is_on_no_list_is_checked_once_after_a_restart() {
 }
 
 #[test]
+fn a_leader_saves_for_all_nodes_though_its_own_store_keeps_nothing() {
+    let mut forgetful = config(&["a"]);
+    forgetful.storage.backend = crate::config::Backend::Memory;
+    let mut sim = Simulation::still(forgetful, 10, Image::default());
+    sim.state.saves.unsaved = true;
+    assert_eq!(sim.state.save_due_at(), None);
+    sim.state.journal = Some(crate::coordinator::journal::Journal::default());
+    assert!(sim.state.save_due_at().is_some());
+}
+
+#[test]
 fn another_kind_of_store_in_a_reload_changes_nothing_before_the_restart() {
     let mut forgetful = config(&["a"]);
     forgetful.storage.backend = crate::config::Backend::Memory;
