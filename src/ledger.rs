@@ -210,7 +210,7 @@ impl Ledger {
     /// The first source that lists the candidate, if one does.
     pub fn first_source(&self, index: u32) -> Option<u16> {
         let source = self.row(index).source;
-        (source < UNCLAIMED).then_some(source)
+        (source < IMPORTED).then_some(source)
     }
 
     /// The alive, by their indexes.

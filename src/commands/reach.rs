@@ -2,7 +2,7 @@
 
 use super::serve::configured;
 use super::status::Failure;
-use crate::config::Config;
+use crate::config::{Backend, Config};
 use crate::operator;
 use crate::store::{self, Image, Store, StoreError};
 use clap::Args;
@@ -45,6 +45,11 @@ impl ReachArgs {
         let config = self.configured()?;
         let backend = &config.storage.backend;
         let socket = operator::place(backend).filter(|socket| socket.exists());
+        if *backend == Backend::Memory && socket.is_none() {
+            let text = "storage.type is memory, which keeps nothing while no service runs; if one runs, \
+                        name its socket with --socket (control.sock in its RUNTIME_DIRECTORY)";
+            return Err(Failure::Failed(text.to_owned()));
+        }
         if need == Need::Existing
             && socket.is_none()
             && let Some(path) = backend.path().filter(|path| !path.exists())
@@ -97,4 +102,26 @@ pub(super) fn load(store: &mut dyn Store) -> Result<Image, Failure> {
 
 pub(super) fn failed(error: impl ToString) -> Failure {
     Failure::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_keeps_nothing_is_not_taken_for_one_that_can_be_read_or_filled() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = r#"{"api":{"enable_api_key_auth":false},"storage":{"type":"memory"}}"#;
+        std::fs::write(file.path(), text).unwrap();
+        let args = ReachArgs {
+            config: Some(file.path().to_owned()),
+            socket: None,
+        };
+        for need in [Need::Existing, Need::Any] {
+            let Err(Failure::Failed(why)) = args.reach(need) else {
+                panic!("{need:?}: what would be imported would be nowhere");
+            };
+            assert!(why.contains("memory") && why.contains("--socket"), "{why}");
+        }
+    }
 }

@@ -45,6 +45,12 @@ impl State {
         let image = &importing.import.image;
         // Looked at for each piece: a reload may come in between.
         let places = merge::places(&image.targets, self.ledger.targets());
+        if importing.chunk == 0 && image.asked.policy != self.asked.policy {
+            // It answers another question: until it is checked here, a restart must not take it for
+            // checked since everything was due.
+            self.asked.since_ms = now.unix_ms.saturating_add(1);
+            self.asked.over_ms = 0;
+        }
         let end = (importing.chunk + PIECE_CHUNKS).min(image.entries.chunk_count());
         for chunk in importing.chunk..end {
             for mut entry in image.entries.chunk_entries(chunk) {

@@ -59,6 +59,11 @@ impl Saves {
         self.asked.push(answer);
     }
 
+    /// Whether somebody waits for a save that has not begun.
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// A sweep is over. What the first one found is saved at once.
     pub(crate) fn sweep_ended(&mut self) {
         self.hurried |= !std::mem::replace(&mut self.swept, true);

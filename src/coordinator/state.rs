@@ -16,7 +16,7 @@ use super::rounds::{Door, Held, doors, every};
 use super::saves::Saves;
 use super::sources::Origins;
 use super::sweeps::begun;
-use crate::config::{Backend, Config};
+use crate::config::{Backend, Config, Storage};
 use crate::control::Control;
 use crate::dispatch::Dispatch;
 use crate::dispatch::quota::Quota;
@@ -85,6 +85,8 @@ pub struct State {
     pub(super) imports: Imports,
     pub(super) publisher: Publisher,
     pub(super) saves: Saves,
+    /// Where what is known is kept. Another place takes a restart, whatever a reload says.
+    storage: Storage,
     pub(super) sweep: Sweep,
     /// What the candidates are asked, and since when.
     pub(super) asked: Asked,
@@ -134,6 +136,7 @@ impl State {
             imports: Imports::default(),
             publisher: Publisher::default(),
             saves: Saves::new(now.clock_ms),
+            storage: config.storage.clone(),
             sweep: begun(1, now),
             asked: asked::now(&config, now),
             probes: Tally::default(),
@@ -206,7 +209,7 @@ impl State {
             return now.clock_ms;
         }
         let publish = self.publisher.due_at(&self.ledger);
-        let save = self.saves.due_at(self.persist_ms());
+        let save = self.save_due_at();
         let rooms = (0..self.dispatch.shards()).map(|shard| self.dispatch.room(shard));
         let rooms = rooms.chain([self.lookups.room(0)]).enumerate();
         let due = rooms
@@ -276,7 +279,7 @@ impl State {
     }
 
     fn save(&mut self, now: Now, actions: &mut Vec<Action>) {
-        let due = self.saves.due_at(self.persist_ms());
+        let due = self.save_due_at();
         if due.is_some_and(|due| due <= now.clock_ms) {
             self.save_now(now, actions);
         }
@@ -301,16 +304,19 @@ impl State {
         to_ms(self.config.snapshot.stale_max)
     }
 
-    /// Time between two saves; without end where nothing is kept.
-    fn persist_ms(&self) -> u64 {
-        let storage = &self.config.storage;
-        if storage.backend == Backend::Memory && storage.backup.is_none() {
-            return u64::MAX;
+    /// When the next save is due; where nothing is kept, only if somebody asks.
+    pub(super) fn save_due_at(&self) -> Option<u64> {
+        let backup = self.storage.backup.as_ref();
+        // What a leader saves is the checkpoint of all nodes too.
+        let is_kept = backup.is_some() || self.journal.is_some();
+        let is_kept = is_kept || self.storage.backend != Backend::Memory;
+        if !is_kept && !self.saves.is_asked() {
+            return None;
         }
+        let interval = self.config.storage.persist_interval;
         // A backup is a copy of what is saved.
-        let backup = storage.backup.as_ref();
-        let every = backup.map_or(storage.persist_interval, |backup| backup.every);
-        to_ms(storage.persist_interval.min(every))
+        let every = backup.map_or(interval, |backup| backup.every);
+        self.saves.due_at(to_ms(interval.min(every)))
     }
 }
 

@@ -23,7 +23,12 @@ impl Ledger {
         if self.find(&entry.candidate).is_some() {
             return None;
         }
-        let index = self.insert(entry.candidate.clone(), UNCLAIMED, |_| ());
+        // What was imported while nobody ran may be on no list, and is checked before it may go.
+        let source = match entry.verdict.filter(|v| !v.is_local()) {
+            Some(_) => UNCLAIMED,
+            None => IMPORTED,
+        };
+        let index = self.insert(entry.candidate.clone(), source, |_| ());
         self.set_known(index, &entry);
         Some(index)
     }
@@ -131,6 +136,7 @@ mod tests {
         let mut ledger = Ledger::new(0);
         ledger.import(&entry(0, None));
         assert!(!ledger.is_over(0), "there is no list to wait for, and yet");
+        assert_eq!(ledger.first_source(0), None);
         let record = proxy_shards::Record {
             attempts: 1,
             ..proxy_shards::Record::unprobed(0, Verdict::Refused)

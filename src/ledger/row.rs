@@ -27,9 +27,10 @@ pub enum Standing {
 
 /// No source lists it any more.
 pub(super) const UNLISTED: u16 = u16::MAX;
-/// It was restored, and no source has listed it since the start.
+/// It was restored with a verdict, and no source has listed it since the start.
 pub(super) const UNCLAIMED: u16 = u16::MAX - 1;
-/// Somebody imported it, no source has listed it since, and it was not checked since.
+/// Somebody imported it, or it was restored without a verdict; no source has listed it since, and it
+/// was not checked since.
 pub(super) const IMPORTED: u16 = u16::MAX - 2;
 /// Most sources that can be told apart.
 pub const SOURCES_MAX: usize = IMPORTED as usize;

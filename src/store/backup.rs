@@ -78,7 +78,11 @@ impl Backups {
         sync_folder(folder)?;
         let copies = copies(folder);
         let too_many = copies.len().saturating_sub(self.settings.keep.get());
-        for old in &copies[..too_many] {
+        // Those of the future were made before this one too, by a clock that was wrong. If they stayed,
+        // each new copy would go at once.
+        let is_of_future = |copy: &&PathBuf| made_at_s(copy) > Some(second);
+        let (future, past): (Vec<_>, Vec<_>) = copies.iter().partition(is_of_future);
+        for old in future.into_iter().chain(past).take(too_many) {
             fs::remove_file(old).map_err(io_error("remove the old backup", old))?;
         }
         Ok(copy)
@@ -222,5 +226,22 @@ mod tests {
         assert_eq!(names(folder.path()), ["ledger-20010909T014640Z.jsonl.gz"]);
         assert!(!backups.is_due(1_000_000_061_000), "not at every save");
         assert!(backups.is_due(1_000_000_120_000));
+    }
+
+    #[test]
+    fn where_the_clock_went_back_new_copies_take_the_places_of_those_of_the_future() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut backups = backups(folder.path(), 2);
+        let mut left = |second| {
+            backups.make(&image(second), || Ok(())).unwrap();
+            let copies = copies(folder.path());
+            let seconds = copies.iter().map(|copy| made_at_s(copy).unwrap());
+            seconds.collect::<Vec<u64>>()
+        };
+        left(2_000_000_000);
+        assert_eq!(left(2_000_000_060), [2_000_000_000, 2_000_000_060]);
+        assert_eq!(left(1_000_000_000), [1_000_000_000, 2_000_000_060]);
+        assert_eq!(left(1_000_000_060), [1_000_000_000, 1_000_000_060]);
+        assert_eq!(left(1_000_000_120), [1_000_000_060, 1_000_000_120]);
     }
 }

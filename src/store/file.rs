@@ -24,6 +24,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 #[derive(Debug)]
 pub(super) struct FileStore {
     path: PathBuf,
+    /// Longest file that is written: one that is longer would not be read again.
+    bytes_max: u64,
     recovered: Option<Recovered>,
     _lock: Lock,
 }
@@ -33,6 +35,7 @@ impl FileStore {
     pub(super) fn open(path: &Path) -> Result<FileStore, StoreError> {
         Ok(FileStore {
             path: path.to_owned(),
+            bytes_max: FILE_BYTES_MAX,
             recovered: None,
             _lock: Lock::take(path)?,
         })
@@ -68,7 +71,7 @@ impl Store for FileStore {
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         let written = Written::of(image);
         let new = beside(&self.path, "new");
-        let saved = write(&new, &written)
+        let saved = write(&new, &written, self.bytes_max)
             .map_err(io_error("write", &new))
             .and_then(|()| fs::rename(&new, &self.path).map_err(io_error("replace", &self.path)));
         if saved.is_err() {
@@ -89,7 +92,7 @@ impl Store for FileStore {
 
 /// Writes the file and waits until it is on the disk. Only its owner may read it: it holds
 /// credentials.
-fn write(path: &Path, content: &Written<'_>) -> io::Result<()> {
+fn write(path: &Path, content: &Written<'_>, bytes_max: u64) -> io::Result<()> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(true)
@@ -97,9 +100,35 @@ fn write(path: &Path, content: &Written<'_>) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
-    let mut out = BufWriter::new(file);
+    let mut out = BufWriter::new(Bounded {
+        file,
+        left: bytes_max,
+    });
     serde_json::to_writer(&mut out, content)?;
     out.write_all(b"\n")?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    out.file.sync_all()
+}
+
+/// A file that takes so many bytes and no more.
+struct Bounded {
+    file: File,
+    left: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            let text = "the ledger has grown too long for a file that is read again; \
+                        storage.type sled or sqlite has room for it";
+            return Err(io::Error::new(ErrorKind::FileTooLarge, text));
+        }
+        let written = self.file.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }

@@ -1,6 +1,6 @@
 //! Two images into one: unknown candidates are added, of known ones the newer check wins.
 
-use super::{Entries, Image};
+use super::{Asked, Entries, Image};
 use crate::ledger::{Entry, moved, renumbered};
 use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Candidate, Protocol};
@@ -50,6 +50,17 @@ pub fn merge(ours: &Image, theirs: &Image) -> (Image, Merged) {
             Slot::Occupied(_) => merged.kept += 1,
         }
     }
+    // What was checked in our sweep counts as swept at the next start, if it was asked the same.
+    let is_foreign = |&(at_ms, side): &(u64, Side)| {
+        let is_swept = at_ms >= ours.asked.since_ms;
+        side == Side::Theirs && is_swept && theirs.asked.policy != ours.asked.policy
+    };
+    let asked = match (ours.entries.is_empty(), newest.values().any(is_foreign)) {
+        (true, _) => theirs.asked,
+        // Everything is asked once more.
+        (false, true) => Asked::default(),
+        (false, false) => ours.asked,
+    };
     let names = names(ours, theirs);
     let mut take = |image: &Image, side| -> Vec<Entry> {
         let places = match image.targets == names {
@@ -74,11 +85,7 @@ pub fn merge(ours: &Image, theirs: &Image) -> (Image, Merged) {
         .collect();
     let image = Image {
         saved_at_ms: ours.saved_at_ms.max(theirs.saved_at_ms),
-        // What came in was asked something else, or at another time.
-        asked: match ours.entries.is_empty() {
-            true => theirs.asked,
-            false => ours.asked,
-        },
+        asked,
         targets: names,
         entries,
     };
@@ -119,7 +126,6 @@ pub(crate) fn renumber(entry: &mut Entry, places: &[Option<usize>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Asked;
     use crate::store::contract::random_image;
     use proxy_shards::Targets;
 
@@ -192,5 +198,29 @@ mod tests {
         let (image, _) = merge(&ours, &image(&["shop"], &[("http://2.2.2.2:2", 5, 1)]));
         assert_eq!(known(&image)[0], (a.to_owned(), 5, 1));
         assert_eq!(image.targets, ["shop"].map(Box::from));
+    }
+
+    #[test]
+    fn checks_that_answer_another_question_make_everything_due_unless_they_are_older() {
+        let asked = |policy| Asked {
+            policy,
+            since_ms: 100,
+            over_ms: 200,
+        };
+        let of = |asked, entries: &[(&str, u64, u8)]| Image {
+            asked,
+            ..image(&["shop"], entries)
+        };
+        let ours = of(asked(7), &[("http://1.1.1.1:1", 150, 1)]);
+        let merged = |policy, at_ms| {
+            let theirs = of(asked(policy), &[("http://2.2.2.2:2", at_ms, 1)]);
+            merge(&ours, &theirs).0.asked
+        };
+        assert_eq!(merged(7, 150), asked(7));
+        assert_eq!(merged(8, 99), asked(7), "it is due at the start as it is");
+        assert_eq!(merged(8, 100), Asked::default());
+        assert_eq!(merged(0, 150), Asked::default());
+        let kept = of(asked(8), &[("http://1.1.1.1:1", 140, 1)]);
+        assert_eq!(merge(&ours, &kept).0.asked, asked(7), "nothing came in");
     }
 }

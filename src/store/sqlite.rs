@@ -222,10 +222,27 @@ fn make(path: &Path) -> Result<(), Trouble> {
     tables::write(&mut connection, &Image::default(), &[])?;
     // Closing writes everything into the one file.
     connection.close().map_err(|(_, error)| error)?;
+    part_with_companions(path)?;
     fs::rename(&new, path).map_err(failed("name", path))?;
     let folder = folder_of(path);
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed("sync the folder", folder))
+}
+
+/// Moves aside what SQLite kept beside a database that is gone: it would play it into the next one of
+/// that name.
+fn part_with_companions(path: &Path) -> Result<(), Trouble> {
+    for companion in COMPANIONS.map(|companion| with_end(path, companion)) {
+        if fs::symlink_metadata(&companion).is_ok() {
+            let moved = move_aside(&companion, "its database is gone".to_owned());
+            let moved = moved.map_err(|error| Trouble::Failed(error.to_string()))?;
+            tracing::warn!(
+                from = %companion.display(), to = %moved.moved_to.display(),
+                "the log of a database that is gone was moved aside"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> Result<Connection, Trouble> {

@@ -32,3 +32,38 @@ pub(super) fn told(
         let _ = events.send(Event::Saved(outcome));
     }
 }
+
+/// The same of the checkpoints of a cluster. What is saved goes to the store of this node as well, and
+/// that one ends the save: were both to end it, the next would begin, and wait, while a store that hangs
+/// still has the one before. A checkpoint that failed is made again with the next save.
+pub(super) fn told_of_checkpoints(
+    metrics: &Arc<Metrics>,
+    events: &Sender<Event>,
+) -> impl FnMut(Kept) + Send + 'static {
+    let mut tell = told(metrics, events);
+    move |kept| match kept {
+        Kept::Saved(Ok(_)) => {}
+        other => tell(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::unbounded;
+
+    #[test]
+    fn a_save_ends_when_the_store_of_the_node_has_it_and_not_with_its_checkpoint() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (events, told_events) = unbounded();
+        let mut tell_of_checkpoint = told_of_checkpoints(&metrics, &events);
+        tell_of_checkpoint(Kept::Saved(Ok(1)));
+        assert!(told_events.try_recv().is_err(), "the store may hang");
+        tell_of_checkpoint(Kept::Saved(Err("another node leads".to_owned())));
+        let failed = told_events.try_recv();
+        assert!(matches!(failed, Ok(Event::Saved(SaveOutcome::Failed))));
+        told(&metrics, &events)(Kept::Saved(Ok(1)));
+        let saved = told_events.try_recv();
+        assert!(matches!(saved, Ok(Event::Saved(SaveOutcome::Saved))));
+    }
+}

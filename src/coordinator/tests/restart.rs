@@ -198,3 +198,66 @@ impl Simulation {
         .system()
     }
 }
+
+#[test]
+fn what_was_imported_and_asked_something_else_is_due_after_a_restart_if_it_was_not_checked() {
+    let mut before = first();
+    before.run_until(30_000);
+    before.behave(|_, _| (Verdict::Alive, 900_000));
+    let checked_at_ms = before.now().unix_ms;
+    let foreign = (4_000..4_010).map(|n| entry(n, Some(Verdict::Alive), checked_at_ms));
+    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    before.tell(Event::Import(crate::coordinator::Import {
+        image: image(foreign.collect()),
+        reply,
+    }));
+    before.run_until(30_001);
+    assert_eq!(answer.try_recv().unwrap().added, 10);
+    let mut after = next(&mut before, 1_000, 4_000);
+    after.run_until(10_000);
+    assert!((4_000..4_010).all(|n| probed(&after).contains(&n)));
+}
+
+#[test]
+fn what_was_never_checked_and_is_on_no_list_is_checked_once_after_a_restart() {
+    let unchecked = (0..400).map(|n| entry(n, None, 0)).collect();
+    let mut sim = Simulation::new(config(&["a"]), 10, image(unchecked));
+    sim.behave(half);
+    sim.deliver(0, list([]));
+    sim.run_until(5_000);
+    assert_eq!(probed(&sim).len(), 400);
+    assert_eq!(sim.snapshot().stat.total_scraped, 200, "the alive stay");
+}
+
+#[test]
+fn a_leader_saves_for_all_nodes_though_its_own_store_keeps_nothing() {
+    let mut forgetful = config(&["a"]);
+    forgetful.storage.backend = crate::config::Backend::Memory;
+    let mut sim = Simulation::still(forgetful, 10, Image::default());
+    sim.state.saves.unsaved = true;
+    assert_eq!(sim.state.save_due_at(), None);
+    sim.state.journal = Some(crate::coordinator::journal::Journal::default());
+    assert!(sim.state.save_due_at().is_some());
+}
+
+#[test]
+fn another_kind_of_store_in_a_reload_changes_nothing_before_the_restart() {
+    let mut forgetful = config(&["a"]);
+    forgetful.storage.backend = crate::config::Backend::Memory;
+    for (started, reloaded, is_kept) in [
+        (config(&["a"]), forgetful.clone(), true),
+        (forgetful.clone(), config(&["a"]), false),
+    ] {
+        let mut sim = Simulation::new(started, 10, Image::default());
+        sim.tell(Event::Configure {
+            reload: 2,
+            config: Arc::new(reloaded),
+        });
+        sim.deliver(0, list(0..10));
+        sim.run_until(5_000);
+        sim.images.clear(); // of the end of the first sweep
+        sim.tell(Event::Saved(SaveOutcome::Saved));
+        sim.run_until(1_000_000);
+        assert_eq!(!sim.images.is_empty(), is_kept);
+    }
+}

@@ -8,6 +8,7 @@ use crate::store::{Asked, Entries, Image, record};
 use proxy_shards::works::TARGETS_MAX;
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::error::Category;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -279,7 +280,7 @@ pub(in crate::store) fn parse(bytes: &[u8]) -> Result<Image, String> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("it is longer than {FILE_BYTES_MAX} bytes"));
     }
-    let found: Found = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let found: Found = serde_json::from_slice(bytes).map_err(|error| flaw(&error))?;
     match (found.ledger_format, found.ledger) {
         (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, crc),
         (Some(FORMAT_SECOND), Some(ledger)) => image_of(ledger, Line::entry, |image| {
@@ -304,6 +305,18 @@ pub(in crate::store) fn parse(bytes: &[u8]) -> Result<Image, String> {
         }),
         _ => Err("ledger_format and ledger are not both there".to_owned()),
     }
+}
+
+/// Of what kind a flaw is, and where. What serde says of it may repeat the credentials of a proxy, and
+/// this goes to the log.
+fn flaw(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        Category::Io => "it cannot be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "it has something else than is expected",
+        Category::Eof => "it ends too early",
+    };
+    format!("{kind}, line {} column {}", error.line(), error.column())
 }
 
 fn image_of(

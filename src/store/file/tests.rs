@@ -251,3 +251,36 @@ fn the_alive_are_listed_with_the_first_protocol_that_works() {
     check("https://1.2.3.4:8080", &[(Http, 1)], "http");
     check("socks4://1.2.3.4:8080", &[], "socks4");
 }
+
+#[test]
+fn why_a_file_cannot_be_read_says_where_and_repeats_nothing_of_it() {
+    for content in [
+        r#"{"proxies":["http://user:secret@1.2.3.4:80"]}"#,
+        r#"{"proxies":[],"ledger_format":"secret"}"#,
+        r#"{"proxies":[{"address":"http://user:secret@1.2.3.4:80""#,
+    ] {
+        let (_, notice) = load(content);
+        let why = notice.unwrap().why;
+        assert!(why.contains("line 1") && !why.contains("secret"), "{why}");
+    }
+}
+
+#[test]
+fn what_would_be_too_long_to_be_read_again_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("proxies.json");
+    let mut store = FileStore::open(&path).unwrap();
+    let small = random_image(&mut fastrand::Rng::with_seed(1), 10);
+    store.save(&small).unwrap();
+    store.bytes_max = fs::metadata(&path).unwrap().len();
+    store.save(&small).unwrap();
+    let large = random_image(&mut fastrand::Rng::with_seed(2), 1_000);
+    let error = store.save(&large).unwrap_err().to_string();
+    assert!(error.contains("sled or sqlite"), "{error}");
+    assert!(store.load().unwrap() == small);
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        2,
+        "and the lock"
+    );
+}

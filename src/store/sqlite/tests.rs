@@ -172,3 +172,21 @@ fn what_sqlite_keeps_beside_a_broken_database_goes_aside_with_it() {
     let kept = with_end(&notice.expect("noise").moved_to, "-wal");
     assert_eq!(fs::read(kept).unwrap(), b"the newest saves");
 }
+
+#[test]
+fn a_log_whose_database_is_gone_is_not_played_into_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, next] = ["ledger.db", "next.db"].map(|name| folder.path().join(name));
+    let mut store = SqliteStore::open(&path).unwrap();
+    store
+        .save(&random_image(&mut fastrand::Rng::with_seed(1), 2_000))
+        .unwrap();
+    // As a killed process leaves it, and then somebody removes the database.
+    fs::copy(with_end(&path, "-wal"), with_end(&next, "-wal")).unwrap();
+    let mut store = SqliteStore::open(&next).unwrap();
+    assert!(store.load().unwrap() == Image::default());
+    assert_eq!(store.recovered(), None);
+    let kept = fs::read_dir(folder.path()).unwrap().flatten();
+    let kept = kept.filter(|file| file.file_name().to_string_lossy().contains("-wal.broken-"));
+    assert_eq!(kept.count(), 1, "it is moved aside, not deleted");
+}
