@@ -168,7 +168,9 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_for_days_is_late_then_and_when_it_is_late_again() {
-        let (start, hours) = (Instant::now(), |hours: u64| Duration::from_secs(hours * 3_600));
+        let (start, hours) = (Instant::now(), |hours: u64| {
+            Duration::from_secs(hours * 3_600)
+        });
         let lag = Lag::new(start);
         let timeout = Verdict::ResponseTimeout;
         let mut now = start;
