@@ -9,6 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::MakeWriter;
 
+/// The name of the thread that writes.
+pub(super) const THREAD: &str = "log";
 /// Lines that may wait; more are dropped, and counted.
 const WAITING_MAX: usize = 8_192;
 /// A file that failed is left alone for so long, and lines go to standard error.
@@ -41,7 +43,7 @@ impl Lines {
         let dropped = Arc::new(AtomicU64::new(0));
         let mut writer = Writer::new(file, Arc::clone(&dropped), io::stderr());
         thread::Builder::new()
-            .name("log".into())
+            .name(THREAD.into())
             .spawn(move || writer.run(&from, &orders_from))?;
         Ok(Lines {
             lines,

@@ -3,6 +3,9 @@
 
 mod file;
 mod lines;
+mod panics;
+
+pub use panics::log_panics;
 
 use crate::config::Logging;
 use file::LogFile;
