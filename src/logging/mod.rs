@@ -73,6 +73,13 @@ pub fn init(logging: &Logging) -> Result<(), LoggingError> {
     Ok(())
 }
 
+/// Opens the file anew for the lines that come: it may have been moved away.
+pub fn reopen() {
+    if let Some(set_up) = SET_UP.get() {
+        set_up.lines.reopen();
+    }
+}
+
 /// Lines that were dropped because more came than could be written.
 pub fn dropped() -> u64 {
     SET_UP.get().map_or(0, |set_up| set_up.lines.dropped())
