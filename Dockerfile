@@ -18,12 +18,16 @@ RUN command -v git >/dev/null || ln -s /bin/true /usr/local/bin/git; \
     && touch src/lib.rs shards/src/lib.rs bench/src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked -p proxy-checker
-COPY config.example.json ./
+COPY build.rs config.example.json ./
+# The program holds this page: `config schema` is made of it.
+COPY docs/configuration.md docs/
 COPY shards/src shards/src
 COPY src src
+# What `--version` names; there is no checkout here to ask: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=
 # What was copied is older than what was built of the empty files, and cargo goes by the time.
 RUN touch src/lib.rs src/main.rs shards/src/lib.rs \
-    && cargo build --release --locked -p proxy-checker \
+    && PROXY_CHECKER_COMMIT="$COMMIT" cargo build --release --locked -p proxy-checker \
     && mkdir -p /image/usr/bin /image/usr/share/doc/proxy-checker /image/etc/ssl/certs \
     && cp target/release/proxy-checker /image/usr/bin/ \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/

@@ -43,6 +43,7 @@ test: ## Run all tests, then the demo, the quick start, the walk through README 
 	$(PYTHON) scripts/walk.py --bin-dir target/debug
 	$(PYTHON) scripts/test_seccomp.py
 	$(PYTHON) scripts/test_security.py
+	$(PYTHON) scripts/test_context.py
 	$(MAKE) fuzz-smoke
 
 test-api: ## Hold the API to its description, its examples and its clients (tools from PyPI, in target/)

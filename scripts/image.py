@@ -69,6 +69,7 @@ def built():
     buildah("build", "--isolation=chroot", "--format=docker", "--layers",
             f"--build-arg=BUILDER={BUILDER}:{SUITE}", f"--build-arg=BASE={BASE}:{SUITE}",
             f"--volume={sysroot}:{TOOLCHAIN}:ro", f"--volume={crates}:{CRATES}",
+            f"--build-arg=COMMIT={revision.stdout.strip()[:12]}",
             f"--label=org.opencontainers.image.revision={revision.stdout.strip() or 'unknown'}",
             f"--tag={IMAGE}", ROOT, timeout=BUILD_SECONDS_MAX)
     return described(IMAGE)

@@ -75,7 +75,8 @@ def documented():
 def started(container, folder):
     """Programs that end by themselves; and that the root is as closed as it should be."""
     status, out, err = container.run(folder, PROGRAM, "--version")
-    expect(status == 0 and out.startswith("proxy-checker "), f"--version: {status}\n{out}{err}")
+    revision = container.image["Labels"]["org.opencontainers.image.revision"][:12]
+    expect(status == 0 and out.startswith("proxy-checker ") and f"({revision})" in out, f"--version: {status}\n{out}{err}")
     status, out, _ = container.run(folder, "/bin/sh", "-c", "id -u; touch /tmp/x /etc/x /usr/bin/x")
     expect(status != 0 and out.split() == [container.image["User"].split(":")[0]],
            f"the root can be written, or it runs as {out}")

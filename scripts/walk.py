@@ -99,7 +99,7 @@ class Walk:
         while True:
             done = subprocess.run(["bash", "-o", "pipefail", "-c", self.here(command)], cwd=self.folder, check=False,
                                   capture_output=True, text=True, timeout=SECONDS_MAX, env=self.environment)
-            if done.returncode == 0 or "curl http" not in command and "curl -" not in command:
+            if done.returncode == 0 or not command.startswith("curl ") or "|" in command:
                 break
             if self.service and self.service.poll() is not None or time.monotonic() > until:
                 break

@@ -16,6 +16,9 @@ const LOST_SHARE: u128 = 4;
 /// A mean delay below the grain of deadlines is none.
 const GRAIN_US: u128 = 16_000;
 
+/// A delay counts as no longer than this: a process that was stopped for a day is late enough.
+const LATE_MAX: Duration = Duration::from_secs(600);
+
 /// A time, each part of it times how late the shard was then, in square microseconds.
 pub(crate) type Weighed = u64;
 
@@ -34,16 +37,22 @@ pub(crate) struct Delays(Cell<Weighed>);
 impl Delays {
     /// It came so late.
     pub(crate) fn add(&self, late: Duration) {
-        let (late_us, tick_us) = (late.as_micros() as u64, TICK.as_micros() as u64);
-        let weighed = late_us.saturating_mul(tick_us.saturating_add(late_us));
-        self.0.set(self.0.get().saturating_add(weighed));
+        let late_us = late.min(LATE_MAX).as_micros() as u64;
+        let weighed = late_us * (TICK.as_micros() as u64 + late_us);
+        // A sum that stood still at its end would take every shard for punctual from then on.
+        self.0.set(self.0.get().wrapping_add(weighed));
     }
 
     /// The time since the start, each part of it times how late it was then: over a span of time this
-    /// grows by the mean delay times the span.
+    /// grows by the mean delay times the span. It begins again at 0 when it is full: see [`grown`].
     pub(crate) fn weighed(&self) -> Weighed {
         self.0.get()
     }
+}
+
+/// By how much what is weighed has grown.
+pub(crate) fn grown(from: Weighed, to: Weighed) -> Weighed {
+    to.wrapping_sub(from)
 }
 
 /// What `verdict` is worth, of a probe that was to last for `allowed` and lasted `span_us`, in which
@@ -155,6 +164,44 @@ mod tests {
         );
         // It comes to its tick for the first time when the deadline has long passed.
         check(&[], Verdict::LocalLate);
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_for_days_is_late_then_and_when_it_is_late_again() {
+        let (start, hours) = (Instant::now(), |hours: u64| {
+            Duration::from_secs(hours * 3_600)
+        });
+        let lag = Lag::new(start);
+        let timeout = Verdict::ResponseTimeout;
+        let mut now = start;
+        for pause in [hours(12), hours(2), hours(100)] {
+            let stopped = lag.weighed();
+            now += pause;
+            lag.look(now);
+            let lost = grown(stopped, lag.weighed());
+            let span_us = u32::try_from(pause.as_micros()).unwrap_or(u32::MAX);
+            let allowed = Duration::from_secs(60);
+            assert_eq!(judged(timeout, allowed, span_us, lost), Verdict::LocalLate);
+
+            let (punctual, begun) = (lag.weighed(), now);
+            for tick in 1..=10 {
+                now = begun + TICK * tick;
+                lag.look(now);
+            }
+            let lost = grown(punctual, lag.weighed());
+            assert_eq!(judged(timeout, TICK * 10, 1_000_000, lost), timeout);
+
+            let late = lag.weighed();
+            now += Duration::from_secs(1);
+            lag.look(now);
+            let lost = grown(late, lag.weighed());
+            let judged = judged(timeout, TICK * 10, 1_000_000, lost);
+            assert_eq!(judged, Verdict::LocalLate, "after {pause:?}");
+        }
+        let full = Delays(Cell::new(Weighed::MAX - 5));
+        let before = full.weighed();
+        full.add(Duration::from_micros(1));
+        assert_eq!(grown(before, full.weighed()), 100_001);
     }
 
     #[test]

@@ -78,7 +78,7 @@ async fn lane(shard: Rc<Shard>, number: usize) {
         let lag = shard.lag();
         let ended = probe.run(&mut socket).await;
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
-        shard.ended(number, ended, lag);
+        shard.ended(number, probe.plan.policy(), ended, lag);
     }
     drop(socket);
     shard.lanes.count.set(shard.lanes.count.get() - 1);

@@ -181,18 +181,17 @@ impl Shard {
         Ok(shard)
     }
 
-    /// A lane's probe ended; `lag` is what [`Shard::lag`] was when it began.
-    pub(crate) fn ended(&self, lane: usize, mut ended: Ended, lag: Weighed) {
+    /// A lane's probe under `policy` ended; `lag` is what [`Shard::lag`] was when it began.
+    pub(crate) fn ended(&self, lane: usize, policy: &ProbePolicy, mut ended: Ended, lag: Weighed) {
         let now = Instant::now();
         let (verdict, span_us) = (ended.verdict, ended.timing.total_us);
         if verdict.is_timeout() {
             // The probe may have seen its deadline before the shard saw its tick.
             self.seat.lag.look(now);
-            let since = self.lag().saturating_sub(lag);
-            let plan = self.plan.borrow();
+            let since = lag::grown(lag, self.lag());
             let allowed = match verdict {
-                Verdict::ConnectTimeout => plan.policy().connect_timeout,
-                _ => plan.policy().timeout,
+                Verdict::ConnectTimeout => policy.connect_timeout,
+                _ => policy.timeout,
             };
             ended.verdict = lag::judged(verdict, allowed, span_us, since);
         }
@@ -203,7 +202,7 @@ impl Shard {
     /// How late the shard and its ring came so far, to be remembered when a probe begins.
     pub(crate) fn lag(&self) -> Weighed {
         let ring = self.ring.delays.weighed();
-        self.seat.lag.weighed().saturating_add(ring)
+        self.seat.lag.weighed().wrapping_add(ring)
     }
 
     /// A probe without a proxy ended. What waits for it does not wait for the next report.

@@ -5,7 +5,7 @@
 pub enum Alarm {
     /// Fewer proxies are alive than `alerts.alive_below`.
     AliveBelow,
-    /// A target does not answer without a proxy, or the snapshot is stale.
+    /// A target does not answer without a proxy, or the snapshot is stale, whatever the reason.
     JudgeDown,
     /// A source failed `alerts.source_failures` times in a row.
     SourceDead,

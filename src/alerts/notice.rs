@@ -3,6 +3,7 @@
 use super::lookout::Change;
 use super::{Alarm, Turn};
 use crate::config::WebhookSecret;
+use crate::snapshot::Stale;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
@@ -35,6 +36,11 @@ fn text(change: &Change, node: &str) -> String {
         ),
         (Alarm::AliveBelow, Turn::Resolved) => {
             format!("{node}: {} proxies are alive again", details["alive"])
+        }
+        (Alarm::JudgeDown, Turn::Firing) if details["stale_reason"] == Stale::Cluster.label() => {
+            format!(
+                "{node}: the other nodes cannot be heard, or none leads; the last snapshot is served"
+            )
         }
         (Alarm::JudgeDown, Turn::Firing) => format!(
             "{node}: a target does not answer as it should, or nothing is alive though it does"
@@ -80,6 +86,23 @@ mod tests {
             signature(&secret, 1_700_000_000, "{}"),
             "sha256=e4f8e2ecae2295b2ddb2f0b5584c8275e226c0ebe9b3b819e70156bb67122e3e"
         );
+    }
+
+    #[test]
+    fn a_node_that_is_cut_off_does_not_blame_the_targets() {
+        let text_of = |stale: Stale| {
+            let change = Change {
+                alarm: Alarm::JudgeDown,
+                turn: Turn::Firing,
+                subject: "".into(),
+                details: json!({"stale_reason": stale.label(), "targets": []}),
+            };
+            text(&change, "n")
+        };
+        assert!(text_of(Stale::Cluster).contains("the other nodes"));
+        for stale in [Stale::Control, Stale::NothingAlive] {
+            assert!(text_of(stale).contains("target"), "{stale:?}");
+        }
     }
 
     #[test]

@@ -54,10 +54,7 @@ pub fn run(args: &DoctorArgs, mut out: impl Write) -> Result<u8, Failure> {
         // If secrets are all that it lacks, the rest can be looked at.
         Err(error) => match configured_without_secrets(path) {
             Ok(config) => {
-                let judges = error
-                    .problems
-                    .iter()
-                    .any(|p| p.place.ends_with("secret_env"));
+                let judges = error.problems.iter().any(is_of_a_judge);
                 let mut findings: Vec<Finding> = error.problems.iter().map(secret).collect();
                 findings.extend(look(&config, args.offline, judges));
                 findings
@@ -79,6 +76,11 @@ pub fn run(args: &DoctorArgs, mut out: impl Write) -> Result<u8, Failure> {
         _ if findings.iter().any(|f| f.state == State::Bad) => Ok(EXIT_FAILED),
         _ => Ok(0),
     }
+}
+
+/// Whether it is a judge that lacks its secret, and not a webhook.
+fn is_of_a_judge(problem: &Problem) -> bool {
+    problem.place.starts_with("checker.") && problem.place.ends_with("secret_env")
 }
 
 /// A secret that is not where the configuration says.

@@ -65,6 +65,7 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     let (config, warnings) = place.load()?;
     let _flush = logging::FlushAtEnd;
     logging::init(&config.logging)?;
+    logging::log_panics();
     let _traces = traces::EndOfTraces;
     traces::begin(config.logging.otlp.as_ref(), &node_of(&config))?;
     for warning in &warnings {
@@ -282,6 +283,9 @@ impl Service {
                 }
             }
         };
+        if let Some(thread) = died {
+            tracing::error!(thread, "a thread ended by itself, and the service with it");
+        }
         self.end();
         died.map_or(Ok(()), |name| Err(ServeError::Died(name)))
     }

@@ -3,15 +3,14 @@
 use super::checker::ca_pem;
 use super::problem::{Report, quoted};
 use super::raw::RawCluster;
-use super::secret::is_variable_name;
+use super::redis::{password, prefix};
 use super::serving::Env;
 use super::{Cluster, RedisPlace};
 use std::path::Path;
 use std::time::Duration;
 
-/// Longest name of a node, and longest prefix of keys, in bytes.
+/// Longest name of a node, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-const PREFIX_BYTES_MAX: usize = 100;
 
 /// What names a host that is one of several, if its configuration does not.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -42,7 +41,11 @@ pub(super) fn cluster(
     let ca = report.take("cluster.ca_file", ca_pem(&raw.ca_file, folder), None);
     let has_ca = ca.is_some();
     let node = report.take("cluster.node", node(&raw.node), Box::default());
-    let prefix = report.take("cluster.prefix", prefix(&raw.prefix), Box::default());
+    let prefix = report.take(
+        "cluster.prefix",
+        prefix(&raw.prefix, &RawCluster::default().prefix),
+        Box::default(),
+    );
     let redis = match RedisPlace::new(&raw.redis_url, password, ca.map(Into::into)) {
         Ok(redis) => redis,
         Err(why) => {
@@ -83,27 +86,6 @@ fn warn_of_unused(raw: &RawCluster, report: &mut Report) {
     }
 }
 
-/// The password in the variable, if one is named. White space around it does not count, as a file's
-/// last line break.
-fn password(name: &str, env: Env<'_>) -> Result<Option<Box<str>>, String> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    // Someone may have put the password where its variable's name belongs: it is not repeated.
-    if !is_variable_name(name) {
-        return Err(
-            "is not the name of an environment variable; put the password into a variable and its name here"
-                .to_owned(),
-        );
-    }
-    match env(name).unwrap_or_default().trim() {
-        "" => Err(format!(
-            "the environment variable {name} is empty or not set, and it must hold the password of Redis; set it, or remove the key"
-        )),
-        password => Ok(Some(password.into())),
-    }
-}
-
 /// The name of this node; the host's own if none is given.
 fn node(text: &str) -> Result<Box<str>, String> {
     const FORM: &str = "use up to 64 letters, digits and . _ -";
@@ -123,19 +105,6 @@ fn node(text: &str) -> Result<Box<str>, String> {
         host => Err(format!(
             "is empty, and the name of this host, {}, names no node; {FORM}",
             quoted(host)
-        )),
-    }
-}
-
-/// The beginning of every key. Braces make all keys stay together where a Redis is many servers.
-fn prefix(text: &str) -> Result<Box<str>, String> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:{}".contains(&b);
-    match text {
-        "" => Ok(RawCluster::default().prefix.into()),
-        text if text.len() <= PREFIX_BYTES_MAX && text.bytes().all(good) => Ok(text.into()),
-        text => Err(format!(
-            "{} does not begin a key; use up to {PREFIX_BYTES_MAX} letters, digits and . _ - : {{ }}",
-            quoted(text)
         )),
     }
 }

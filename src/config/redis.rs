@@ -1,8 +1,14 @@
 //! Where a Redis is, and how one gets in: for the store and for the cluster.
 
+use super::problem::quoted;
+use super::secret::is_variable_name;
+use super::serving::Env;
 use std::fmt;
 use std::sync::Arc;
 use url::Url;
+
+/// Longest prefix of keys, in bytes.
+const PREFIX_BYTES_MAX: usize = 100;
 
 /// A Redis server. Shown without its password.
 #[derive(Clone, PartialEq, Eq)]
@@ -70,6 +76,40 @@ impl fmt::Debug for RedisPlace {
         f.debug_struct("RedisPlace")
             .field("url", &self.url.as_str())
             .finish_non_exhaustive()
+    }
+}
+
+/// The password in the variable, if one is named. White space around it does not count, as a file's
+/// last line break.
+pub(super) fn password(name: &str, env: Env<'_>) -> Result<Option<Box<str>>, String> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    // Someone may have put the password where its variable's name belongs: it is not repeated.
+    if !is_variable_name(name) {
+        return Err(
+            "is not the name of an environment variable; put the password into a variable and its name here"
+                .to_owned(),
+        );
+    }
+    match env(name).unwrap_or_default().trim() {
+        "" => Err(format!(
+            "the environment variable {name} is empty or not set, and it must hold the password of Redis; set it, or remove the key"
+        )),
+        password => Ok(Some(password.into())),
+    }
+}
+
+/// The beginning of every key; `default` if none is given. Braces make all keys stay together where a Redis is many servers.
+pub(super) fn prefix(text: &str, default: &str) -> Result<Box<str>, String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:{}".contains(&b);
+    match text {
+        "" => Ok(default.into()),
+        text if text.len() <= PREFIX_BYTES_MAX && text.bytes().all(good) => Ok(text.into()),
+        text => Err(format!(
+            "{} does not begin a key; use up to {PREFIX_BYTES_MAX} letters, digits and . _ - : {{ }}",
+            quoted(text)
+        )),
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) fn shown(text: &str, location: &Location) -> Box<str> {
         let _ = masked.set_username(MASK);
         let _ = masked.set_password(None);
     }
+    // It is not sent, and may be a key all the same.
+    if url.fragment().is_some_and(|text| query(text) != text) {
+        masked.set_fragment(Some(MASK));
+    }
     let query = url.query().map(query);
     if query.as_deref() != url.query() {
         masked.set_query(query.as_deref());
@@ -51,11 +55,16 @@ fn query(text: &str) -> String {
 fn pair(text: &str) -> String {
     match text.split_once('=') {
         Some((_, "")) => text.to_owned(),
+        // With what stands behind a semicolon, which may be of the secret.
         Some((name, value)) if is_secret_name(name) || looks_secret(value) => {
             format!("{name}={MASK}")
         }
         None if looks_secret(text) => MASK.to_owned(),
-        _ => text.to_owned(),
+        _ => match text.split_once(';') {
+            // Some servers part pairs so.
+            Some((first, rest)) => format!("{};{}", pair(first), pair(rest)),
+            None => text.to_owned(),
+        },
     }
 }
 
@@ -126,6 +135,15 @@ mod tests {
                 &format!("http://h.example/?{name}=***"),
             );
         }
+        check(
+            "http://h.example/?n=1;token=abc;m=2",
+            "http://h.example/?n=1;token=***",
+        );
+        check(
+            "http://h.example/?token=ab;cd&n=1",
+            "http://h.example/?token=***&n=1",
+        );
+        check("http://h.example/l#token=abc", "http://h.example/l#***");
         for value in [
             "0123456789abcdef0123456789abcdef",
             "3f2a9c1e-7b4d-4e0a-9a51-0c6f1f2d3e4b",
@@ -150,6 +168,7 @@ mod tests {
         for text in [
             "https://h.example",
             "https://H.example/l?mail=a@b",
+            "https://h.example/l?a=1;b=2;#part",
             "https://h.example/list?request=displayproxies&protocol=socks5&timeout=10000",
             "https://h.example/list?anonymity=elite%20anonymous%202&country=all&token=",
             "https://h.example/user/repository/0123456789abcdef0123/http.txt",

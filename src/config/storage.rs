@@ -3,15 +3,12 @@
 use super::checker::ca_pem;
 use super::problem::{Report, quoted};
 use super::raw::RawStorage;
-use super::secret::is_variable_name;
+use super::redis::{password, prefix};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
 use super::{Backend, RedisPlace, Storage, backup};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Longest prefix of keys, in bytes.
-const PREFIX_BYTES_MAX: usize = 100;
 
 /// The block, checked; the password comes from `env`, a relative `ca_file` starts at `folder`.
 pub(super) fn storage(
@@ -95,7 +92,11 @@ fn redis(
     );
     let ca = report.take("storage.ca_file", ca_pem(&raw.ca_file, folder), None);
     let has_ca = ca.is_some();
-    let prefix = report.take("storage.prefix", prefix(&raw.prefix), Box::default());
+    let prefix = report.take(
+        "storage.prefix",
+        prefix(&raw.prefix, &RawStorage::default().prefix),
+        Box::default(),
+    );
     let place = RedisPlace::new(path, password, ca.map(Into::into));
     match place {
         Ok(place) => {
@@ -110,39 +111,5 @@ fn redis(
             report.problem("storage.path", why);
             Backend::Memory
         }
-    }
-}
-
-/// The password in the variable, if one is named. White space around it does not count, as a file's
-/// last line break.
-fn password(name: &str, env: Env<'_>) -> Result<Option<Box<str>>, String> {
-    if name.is_empty() {
-        return Ok(None);
-    }
-    // Someone may have put the password where its variable's name belongs: it is not repeated.
-    if !is_variable_name(name) {
-        return Err(
-            "is not the name of an environment variable; put the password into a variable and its name here"
-                .to_owned(),
-        );
-    }
-    match env(name).unwrap_or_default().trim() {
-        "" => Err(format!(
-            "the environment variable {name} is empty or not set, and it must hold the password of Redis; set it, or remove the key"
-        )),
-        password => Ok(Some(password.into())),
-    }
-}
-
-/// The beginning of every key. Braces make all keys stay together where a Redis is many servers.
-fn prefix(text: &str) -> Result<Box<str>, String> {
-    let good = |b: u8| b.is_ascii_alphanumeric() || b"._-:{}".contains(&b);
-    match text {
-        "" => Ok(RawStorage::default().prefix.into()),
-        text if text.len() <= PREFIX_BYTES_MAX && text.bytes().all(good) => Ok(text.into()),
-        text => Err(format!(
-            "{} does not begin a key; use up to {PREFIX_BYTES_MAX} letters, digits and . _ - : {{ }}",
-            quoted(text)
-        )),
     }
 }

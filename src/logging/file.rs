@@ -34,6 +34,11 @@ impl LogFile {
         }
     }
 
+    /// The next line opens it anew: it may have been moved away.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
     /// Its path, as configured.
     pub(super) fn path(&self) -> &std::path::Path {
         &self.place.path

@@ -9,6 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tracing_subscriber::fmt::MakeWriter;
 
+/// The name of the thread that writes.
+pub(super) const THREAD: &str = "log";
 /// Lines that may wait; more are dropped, and counted.
 const WAITING_MAX: usize = 8_192;
 /// A file that failed is left alone for so long, and lines go to standard error.
@@ -29,6 +31,8 @@ pub(super) struct Lines {
 enum Order {
     /// Lines go there from now on; without a file, to standard error.
     GoTo(Option<LogFile>),
+    /// The file is opened anew.
+    Reopen,
     /// Say when every line so far is written.
     Flush(Sender<()>),
 }
@@ -41,7 +45,7 @@ impl Lines {
         let dropped = Arc::new(AtomicU64::new(0));
         let mut writer = Writer::new(file, Arc::clone(&dropped), io::stderr());
         thread::Builder::new()
-            .name("log".into())
+            .name(THREAD.into())
             .spawn(move || writer.run(&from, &orders_from))?;
         Ok(Lines {
             lines,
@@ -54,6 +58,11 @@ impl Lines {
     pub(super) fn go_to(&self, file: Option<LogFile>) {
         // The thread is gone only if it panicked; then nothing is written any more.
         let _ = self.orders.send(Order::GoTo(file));
+    }
+
+    /// The file is opened anew: it may have been moved away.
+    pub(super) fn reopen(&self) {
+        let _ = self.orders.send(Order::Reopen);
     }
 
     /// Waits until every line so far is written, or the time is over.
@@ -129,6 +138,7 @@ impl<E: Write> Writer<E> {
                     lines.try_iter().take(WAITING_MAX).for_each(|line| self.write(&line, Instant::now()));
                     match order {
                         Ok(Order::GoTo(file)) => (self.file, self.again_at) = (file, None),
+                        Ok(Order::Reopen) => self.file.iter_mut().for_each(LogFile::close),
                         // Whoever waited may have gone on.
                         Ok(Order::Flush(done)) => drop(done.send(())),
                         Err(_) => return,
@@ -272,6 +282,10 @@ mod tests {
         // As logrotate does it.
         fs::rename(&path, folder.path().join("moved")).unwrap();
         write("2\n");
+        lines.reopen();
+        lines.flush(Duration::from_secs(20));
+        write("between\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "between\n");
         lines.go_to(Some(log(&path)));
         // Lines that come at the same time as the order may go to either.
         lines.flush(Duration::from_secs(20));
@@ -280,6 +294,6 @@ mod tests {
             fs::read_to_string(folder.path().join("moved")).unwrap(),
             "1\n2\n"
         );
-        assert_eq!(fs::read_to_string(&path).unwrap(), "3\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "between\n3\n");
     }
 }

@@ -3,6 +3,9 @@
 
 mod file;
 mod lines;
+mod panics;
+
+pub use panics::log_panics;
 
 use crate::config::Logging;
 use file::LogFile;
@@ -68,6 +71,13 @@ pub fn init(logging: &Logging) -> Result<(), LoggingError> {
         let _ = SET_UP.set(SetUp { filter, lines });
     }
     Ok(())
+}
+
+/// Opens the file anew for the lines that come: it may have been moved away.
+pub fn reopen() {
+    if let Some(set_up) = SET_UP.get() {
+        set_up.lines.reopen();
+    }
 }
 
 /// Lines that were dropped because more came than could be written.

@@ -209,9 +209,14 @@ impl Metrics {
         self.reload_ok.with_label_values(&NO_LABELS).set(0);
     }
 
-    /// A save or a backup of the ledger failed.
+    /// A save of the ledger failed.
     pub fn storage_failed(&self) {
         self.storage_failing.store(true, Ordering::Relaxed);
+        self.storage_errors.with_label_values(&NO_LABELS).inc();
+    }
+
+    /// A backup of the ledger failed, which says nothing of the last save.
+    pub fn backup_failed(&self) {
         self.storage_errors.with_label_values(&NO_LABELS).inc();
     }
 

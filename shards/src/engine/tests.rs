@@ -248,6 +248,16 @@ fn a_shard_that_is_held_up_says_by_how_much() {
 
 #[test]
 fn a_deadline_that_passes_while_the_shard_is_held_up_is_no_verdict() {
+    check_held_up(None);
+}
+
+#[test]
+fn what_a_shard_that_was_held_up_has_cost_is_counted_by_the_policy_of_the_probe() {
+    check_held_up(Some(policy(600_000, 0)));
+}
+
+/// A probe of one second loses it to its shard, while another policy may come, and is made again.
+fn check_held_up(newer: Option<Arc<ProbePolicy>>) {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let engine = engine(1, 4, policy(1_000, 0));
     engine.submit(0, vec![job(0, proxy.local_addr().unwrap())]);
@@ -265,6 +275,9 @@ fn a_deadline_that_passes_while_the_shard_is_held_up_is_no_verdict() {
     };
     thread::spawn(answer_the_second_time);
     asked.recv_timeout(PATIENCE).unwrap();
+    if let Some(newer) = newer {
+        engine.set_policy(newer);
+    }
     engine.shards[0].tell(Mail::Stall(Duration::from_millis(1_500)));
     let (mut records, mut late) = (Vec::new(), 0);
     while records.is_empty() {

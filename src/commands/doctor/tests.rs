@@ -127,3 +127,13 @@ fn what_cannot_be_read_is_unknown_and_not_fine() {
         assert_eq!(of(&host, name).state, State::Unknown, "{name}");
     }
 }
+
+#[test]
+fn a_webhook_without_its_secret_leaves_no_judge_unasked() {
+    let lacks = |place: &str| {
+        let (place, text) = (place.to_owned(), "is not set".to_owned());
+        is_of_a_judge(&Problem { place, text })
+    };
+    assert!(lacks("checker.judge.secret_env") && lacks("checker.targets[1].judge.secret_env"));
+    assert!(!lacks("alerts.webhooks[0].secret_env") && !lacks("storage.password_env"));
+}

@@ -25,7 +25,7 @@ pub(super) fn told(
                 SaveOutcome::Failed
             }
             Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
-            Kept::BackedUp(Err(_)) => return metrics.storage_failed(),
+            Kept::BackedUp(Err(_)) => return metrics.backup_failed(),
             Kept::Recovered(_) => return metrics.storage_recovered(),
         };
         // The coordinator is gone after the last save.
@@ -65,5 +65,19 @@ mod tests {
         told(&metrics, &events)(Kept::Saved(Ok(1)));
         let saved = told_events.try_recv();
         assert!(matches!(saved, Ok(Event::Saved(SaveOutcome::Saved))));
+    }
+
+    #[test]
+    fn a_backup_that_failed_is_no_save_that_failed() {
+        let (metrics, (events, heard)) = (Arc::new(Metrics::new().unwrap()), unbounded());
+        let mut tell = told(&metrics, &events);
+        let failed = || Err("no room".to_owned());
+        tell(Kept::Saved(Ok(1)));
+        tell(Kept::BackedUp(failed()));
+        assert!(!metrics.storage_is_failing(), "what is known was saved");
+        tell(Kept::Saved(failed()));
+        tell(Kept::BackedUp(Ok(2)));
+        assert!(metrics.storage_is_failing(), "a backup saves nothing");
+        assert_eq!(heard.try_iter().count(), 2, "backups are no saves");
     }
 }

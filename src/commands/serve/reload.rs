@@ -97,6 +97,8 @@ impl Reloader {
 impl Reload for Reloader {
     fn read(&self) -> Result<Plan, String> {
         notify::reloading();
+        // Whoever rotates the log asks for a reload, and the log has moved whatever comes of that.
+        logging::reopen();
         let (config, warnings) = self.place.load().map_err(|error| error.to_string())?;
         for warning in &warnings {
             tracing::warn!("{warning}");
