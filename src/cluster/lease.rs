@@ -32,6 +32,8 @@ pub(super) struct Lease {
     pub(super) fingerprint: Arc<Fingerprint>,
     /// The last token of this node; 0: it had none.
     pub(super) last: u64,
+    /// The run of Redis in which it was taken.
+    pub(super) run: String,
     pub(super) line: Line,
     pub(super) stop: Stop,
 }
@@ -76,7 +78,7 @@ impl Lease {
     fn seek(&mut self, fingerprint: u64) -> Option<Duration> {
         let sent = Instant::now();
         let (keys, node, lease) = (&self.keys, &self.node, self.lease);
-        let answer: Result<(String, String, i64), RedisError> = self.line.ask(|redis| {
+        let answer: Result<(String, String, i64, String), RedisError> = self.line.ask(|redis| {
             let mut call = scripts::ACQUIRE.key(&keys.leader);
             for key in [&keys.epoch, &keys.policy, &keys.jobs, &keys.done] {
                 call.key(key);
@@ -85,7 +87,7 @@ impl Lease {
             call.arg(&**node).arg(millis(lease)).arg(fingerprint);
             call.invoke(redis)
         });
-        let (token, rest, left_ms) = answer.ok()?;
+        let (token, rest, left_ms, run) = answer.ok()?;
         let token: u64 = token.parse().unwrap_or(0);
         if token == 0 {
             if rest == self.value(self.last) {
@@ -97,7 +99,7 @@ impl Lease {
             self.tell(Inner::Leader(name));
             return u64::try_from(left_ms).ok().map(Duration::from_millis);
         }
-        self.last = token;
+        (self.last, self.run) = (token, run);
         let until = sent + self.safe();
         if Instant::now() >= until {
             // Redis was slower than a lease lasts.
@@ -112,10 +114,10 @@ impl Lease {
 
     fn renew(&mut self, token: u64, told: &mut u64) {
         let (sent, value) = (Instant::now(), self.value(token));
-        let (keys, lease) = (&self.keys, self.lease);
+        let (keys, lease, run) = (&self.keys, self.lease, &self.run);
         let answer: Result<i64, RedisError> = self.line.ask(|redis| {
             let mut call = scripts::RENEW.key(&keys.leader);
-            call.arg(&value).arg(millis(lease)).invoke(redis)
+            call.arg(&value).arg(millis(lease)).arg(run).invoke(redis)
         });
         match answer {
             Ok(1) if self.reign.extend(token, sent + self.safe(), Instant::now()) => {}
@@ -124,7 +126,7 @@ impl Lease {
             Ok(_) => {
                 tracing::warn!(
                     token,
-                    "the lease is gone: another node leads, or Redis lost it"
+                    "the lease is gone: another node leads, or Redis was restarted or emptied"
                 );
                 self.reign.end(token);
                 self.tell(Inner::Wake);

@@ -22,6 +22,11 @@ local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
+local function run_of()
+  local info = redis.pcall('INFO', 'server')
+  if type(info) ~= 'string' then return '' end
+  return string.match(info, 'run_id:(%w+)') or ''
+end
 local function was_there(put, first)
   return first and put.err and string.find(put.err, 'equal or smaller') ~= nil
 end
@@ -36,13 +41,13 @@ fn script(body: &str) -> Script {
 /// out again by the new one.
 ///
 /// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint.
-/// Answer: the token (`0`: somebody leads); the last id of the log, or who leads; and for how long at
-/// least, in ms.
+/// Answer: the token (`0`: somebody leads); the last id of the log, or who leads; for how long at
+/// least, in ms; and which run of Redis that is.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local held = redis.call('GET', KEYS[1])
-if held then return {'0', held, redis.call('PTTL', KEYS[1])} end
+if held then return {'0', held, redis.call('PTTL', KEYS[1]), ''} end
 local before = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 local token = string.format('%.0f', math.max(before + 1, now_ms()))
 redis.call('SET', KEYS[1], token .. '|' .. ARGV[1], 'PX', ARGV[2])
@@ -50,17 +55,22 @@ redis.call('SET', KEYS[2], token)
 redis.call('SET', KEYS[3], ARGV[3])
 redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[6])
 redis.call('XGROUP', 'CREATE', KEYS[4], 'workers', '0', 'MKSTREAM')
-return {token, last_of(KEYS[7]), 0}
+return {token, last_of(KEYS[7]), 0, run_of()}
 ",
     )
 });
 
-/// Keeps the lease. Keys: leader. Arguments: `token|node`, lease in ms. Answer: 1, or 0 if it is
-/// not ours any more.
+/// Keeps the lease, within one run of Redis: a Redis that was started again may lack what was written
+/// last, jobs that are out among it, so the reign is over. Keys: leader. Arguments: `token|node`, lease
+/// in ms, the run in which it was taken. Answer: 1, or 0 if it is not ours any more.
 pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if run_of() ~= ARGV[3] then
+  redis.call('DEL', KEYS[1])
+  return 0
+end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 ",
     )

@@ -130,6 +130,7 @@ pub(super) fn spawn_lease(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         ready: parts.ready.clone(),
         fingerprint: parts.fingerprint.clone(),
         last: 0,
+        run: String::new(),
         line: parts.line(Who::Lease),
         stop: parts.stop.clone(),
     };

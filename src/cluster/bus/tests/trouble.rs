@@ -89,6 +89,26 @@ fn a_restarted_redis_that_knows_nothing_any_more_costs_no_more() {
     nodes.into_iter().for_each(Node::stop);
 }
 
+/// The lease is still there, but the last second is not: jobs that nobody can ever report.
+#[test]
+fn a_redis_that_lost_what_was_written_last_costs_a_reign_and_no_job() {
+    let mut redis = Redis::start();
+    // Long, so that it is not over by itself.
+    let mut nodes = vec![Node::start(redis.address(), "a", 20_000)];
+    wait_for("it leads", || nodes[0].token().is_some());
+    let before = nodes[0].token().unwrap();
+    redis.ask::<String>(&["SAVE"]);
+    nodes[0].order(Order::Jobs(jobs(1_000..1_100)));
+    wait_for("they are handed out", || {
+        redis.ask::<u64>(&["XLEN", "test:jobs"]) > 0
+    });
+    redis.restart_as_saved();
+    assert_eq!(redis.ask::<u64>(&["EXISTS", "test:leader"]), 1);
+    another_reign(&nodes, before);
+    all_works(&mut nodes, 1);
+    nodes.into_iter().for_each(Node::stop);
+}
+
 #[test]
 fn a_redis_that_cannot_be_reached_is_said_once_and_found_again() {
     let redis = Redis::start();
