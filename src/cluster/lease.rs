@@ -4,6 +4,7 @@
 //! kept in reserve: Redis, which counts from when it was received, ends it later than this node does.
 
 pub(super) mod reign;
+pub(super) mod worth;
 
 use super::bus::hub::Inner;
 use super::bus::link::{Line, Stop};
@@ -12,10 +13,11 @@ use super::keys::Keys;
 use super::{scripts, wire::Id};
 use crossbeam_channel::Sender;
 use redis::RedisError;
-use reign::Reign;
+use reign::{Phase, Reign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use worth::Worth;
 
 /// Within this time after the end of a lease the nodes ask for it, each at a moment of its own.
 const AFTER: Duration = Duration::from_millis(20);
@@ -29,6 +31,10 @@ pub(super) struct Lease {
     pub(super) hub: Sender<Inner>,
     /// Whether the log was read, so that this node knows what a leader has to know.
     pub(super) ready: Arc<AtomicBool>,
+    /// Whether it knows enough, next to the others.
+    pub(super) worth: Arc<Worth>,
+    /// Since when it sees that nobody leads, and may not itself.
+    pub(super) vacant: Option<Instant>,
     pub(super) fingerprint: Arc<Fingerprint>,
     /// The last token of this node; 0: it had none.
     pub(super) last: u64,
@@ -49,6 +55,9 @@ impl Lease {
             let beat = self.lease / 5;
             let pause = match self.reign.hold(Instant::now()) {
                 Some(hold) => {
+                    if hold.phase == Phase::Leading {
+                        self.worth.in_touch();
+                    }
                     self.renew(hold.token, &mut told);
                     beat
                 }
@@ -74,10 +83,12 @@ impl Lease {
         }
     }
 
-    /// Takes the lease, if nobody has it; else, how long it is held at least.
+    /// Takes the lease, if nobody has it and this node knows enough; else, how long it is held at least.
     fn seek(&mut self, fingerprint: u64) -> Option<Duration> {
         let sent = Instant::now();
         let (keys, node, lease) = (&self.keys, &self.node, self.lease);
+        let vacant = self.vacant.take();
+        let may_lead = self.worth.may_lead(lease, vacant, sent);
         let answer: Result<(String, String, i64, String), RedisError> = self.line.ask(|redis| {
             let mut call = scripts::ACQUIRE.key(&keys.leader);
             for key in [&keys.epoch, &keys.policy, &keys.jobs, &keys.done] {
@@ -85,6 +96,7 @@ impl Lease {
             }
             call.key(&keys.reports).key(&keys.log);
             call.arg(&**node).arg(millis(lease)).arg(fingerprint);
+            call.arg(u8::from(may_lead));
             call.invoke(redis)
         });
         let (token, rest, left_ms, run) = answer.ok()?;
@@ -97,6 +109,10 @@ impl Lease {
             }
             let name = rest.split_once('|').map(|(_, name)| Box::from(name));
             self.tell(Inner::Leader(name));
+            if rest.is_empty() {
+                self.vacant = vacant.or(Some(sent));
+                return None;
+            }
             return u64::try_from(left_ms).ok().map(Duration::from_millis);
         }
         (self.last, self.run) = (token, run);

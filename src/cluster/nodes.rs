@@ -4,10 +4,11 @@ use super::bus::hub::Inner;
 use super::bus::link::{Line, Stop};
 use super::keys::Keys;
 use super::lease::reign::Reign;
+use super::lease::worth::Worth;
 use super::lease::{id, millis};
 use super::log::follow::Position;
 use super::wire::Id;
-use super::wire::node::{pack, unpack};
+use super::wire::node::{known, pack, unpack};
 use super::worker::end::WorkerStat;
 use super::{News, NodeStat, scripts};
 use crossbeam_channel::Sender;
@@ -25,6 +26,8 @@ pub(super) struct Nodes {
     pub(super) node: Box<str>,
     pub(super) lease: Duration,
     pub(super) reign: Arc<Reign>,
+    /// What this node knows, next to the others.
+    pub(super) worth: Arc<Worth>,
     pub(super) position: Arc<Position>,
     /// The end of the log, as it was last heard.
     pub(super) end: Id,
@@ -44,7 +47,11 @@ impl Nodes {
         let mut swept = Instant::now();
         loop {
             let said = self.figures();
-            if let Ok(nodes) = self.exchange(&pack(&said)) {
+            let exchanged = self.exchange(&pack(&said, self.worth.known()));
+            if exchanged.is_err() {
+                self.worth.unheard();
+            }
+            if let Ok(nodes) = exchanged {
                 let may_tell = told_at.is_none_or(|at| at.elapsed() >= TELL);
                 if may_tell && differ(&nodes, &told, self.lease) {
                     told_at = Some(Instant::now());
@@ -104,10 +111,11 @@ impl Nodes {
         self.leaders
             .store(text(1).parse().unwrap_or(0), Ordering::Release);
         self.end = id(text(2));
-        let mut nodes: Vec<NodeStat> = answer
-            .get(3..)
-            .unwrap_or_default()
-            .chunks_exact(3)
+        let all = answer.get(3..).unwrap_or_default().chunks_exact(3);
+        let others = all.clone().filter(|of| *of[0] != *node.as_bytes());
+        let most = others.map(|of| known(&of[2])).max().unwrap_or(0);
+        self.worth.heard(most, Instant::now());
+        let mut nodes: Vec<NodeStat> = all
             .map(|of| {
                 let name = String::from_utf8_lossy(&of[0]);
                 let silent = std::str::from_utf8(&of[1])

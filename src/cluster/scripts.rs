@@ -40,14 +40,16 @@ fn script(body: &str) -> Script {
 /// leader before handed out is void, and so is what was reported on it: what it did not log is handed
 /// out again by the new one.
 ///
-/// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint.
-/// Answer: the token (`0`: somebody leads); the last id of the log, or who leads; for how long at
+/// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint,
+/// whether it is taken (1) or only looked at (0). Answer: the token (`0`: somebody leads, or it was only
+/// looked at); the last id of the log, or who leads (empty: nobody); for how long at
 /// least, in ms; and which run of Redis that is.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local held = redis.call('GET', KEYS[1])
 if held then return {'0', held, redis.call('PTTL', KEYS[1]), ''} end
+if ARGV[4] ~= '1' then return {'0', '', 0, ''} end
 local before = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 local token = string.format('%.0f', math.max(before + 1, now_ms()))
 redis.call('SET', KEYS[1], token .. '|' .. ARGV[1], 'PX', ARGV[2])

@@ -194,7 +194,7 @@ impl Service {
             None => coordinate(engine, &config, restored, events_from, outlets)?,
             Some(cluster) => {
                 let told = Box::new(kept::told(&metrics, &events));
-                let link = connect(&cluster, engine, &config, told)?;
+                let link = connect(&cluster, engine, &config, &restored, told)?;
                 let start = node::Start {
                     config: config.clone(),
                     cluster,

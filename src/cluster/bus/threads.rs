@@ -7,7 +7,7 @@ use crate::cluster::Form;
 use crate::cluster::jobs::HandingOut;
 use crate::cluster::jobs::take::Taking;
 use crate::cluster::keys::Keys;
-use crate::cluster::lease::{Lease, reign::Reign};
+use crate::cluster::lease::{Lease, reign::Reign, worth::Worth};
 use crate::cluster::log::follow::{Following, Position};
 use crate::cluster::log::{Write, Writing};
 use crate::cluster::nodes::Nodes;
@@ -39,6 +39,7 @@ pub(super) struct Parts<'a> {
     pub(super) hub: Sender<Inner>,
     pub(super) backlog: Arc<AtomicUsize>,
     pub(super) ready: Arc<AtomicBool>,
+    pub(super) worth: Arc<Worth>,
     pub(super) position: Arc<Position>,
     pub(super) fingerprint: Arc<Fingerprint>,
     pub(super) leaders: Arc<AtomicU64>,
@@ -128,7 +129,9 @@ pub(super) fn spawn_lease(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         reign: parts.reign.clone(),
         hub: parts.hub.clone(),
         ready: parts.ready.clone(),
+        worth: parts.worth.clone(),
         fingerprint: parts.fingerprint.clone(),
+        vacant: None,
         last: 0,
         run: String::new(),
         line: parts.line(Who::Lease),
@@ -146,6 +149,7 @@ pub(super) fn spawn_following(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         hub: parts.hub.clone(),
         backlog: parts.backlog.clone(),
         ready: parts.ready.clone(),
+        worth: parts.worth.clone(),
         position: parts.position.clone(),
         loaded: None,
         useless: None,
@@ -175,6 +179,7 @@ pub(super) fn spawn_nodes(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         node: parts.cluster.node.clone(),
         lease: parts.cluster.lease,
         reign: parts.reign.clone(),
+        worth: parts.worth.clone(),
         position: parts.position.clone(),
         end: Id::default(),
         leaders: parts.leaders.clone(),

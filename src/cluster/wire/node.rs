@@ -13,10 +13,12 @@ struct Said {
     lag: u64,
     idle_because: Option<Box<str>>,
     version: Box<str>,
+    known: u64,
 }
 
-/// What `stat` says of this node; its name, whether it leads and its silence are known otherwise.
-pub(crate) fn pack(stat: &NodeStat) -> String {
+/// What `stat` says of this node, and how much it knows; its name, whether it leads and its silence are
+/// known otherwise.
+pub(crate) fn pack(stat: &NodeStat, known: u64) -> String {
     let said = Said {
         lanes: stat.lanes,
         in_flight: stat.in_flight,
@@ -24,8 +26,14 @@ pub(crate) fn pack(stat: &NodeStat) -> String {
         lag: stat.lag,
         idle_because: stat.idle_because.clone(),
         version: stat.version.clone(),
+        known,
     };
     serde_json::to_string(&said).unwrap_or_default()
+}
+
+/// How much a node says that it knows: to decide who may lead, and shown to nobody.
+pub(crate) fn known(text: &[u8]) -> u64 {
+    serde_json::from_slice(text).map_or(0, |said: Said| said.known)
 }
 
 /// What the node of this name said of itself; zeros where that is not readable.
