@@ -1,4 +1,4 @@
-//! Who is told how saves and backups end.
+//! Who is told how saves, backups and the checkpoints of a cluster end.
 
 use crate::coordinator::{Event, SaveOutcome};
 use crate::metrics::Metrics;
@@ -30,5 +30,53 @@ pub(super) fn told(
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Saved(outcome));
+    }
+}
+
+/// Tells the coordinator how each checkpoint of a cluster ended. One that fails says that another node
+/// leads, which keeps it then; the store of this node is as well as before.
+pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
+    let events = events.clone();
+    move |kept| {
+        let outcome = match kept {
+            Kept::Saved(Ok(_)) => SaveOutcome::Saved,
+            Kept::Saved(Err(why)) => {
+                tracing::info!(%why, "a checkpoint was given up");
+                SaveOutcome::Failed
+            }
+            Kept::BackedUp(_) | Kept::Recovered(_) => return,
+        };
+        // The coordinator is gone after the last save.
+        let _ = events.send(Event::Checkpointed(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::unbounded;
+
+    #[test]
+    fn a_checkpoint_that_another_leader_makes_is_no_trouble_of_this_nodes_store() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (events, heard) = unbounded();
+        let (mut store, mut checkpoints) = (told(&metrics, &events), shared(&events));
+        checkpoints(Kept::Saved(Err("another node leads".into())));
+        assert!(!metrics.storage_is_failing());
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(Event::Checkpointed(SaveOutcome::Failed))
+        ));
+        store(Kept::Saved(Err("no space".into())));
+        checkpoints(Kept::Saved(Ok(1)));
+        assert!(metrics.storage_is_failing(), "nor does it heal it");
+        let both: Vec<Event> = heard.try_iter().collect();
+        assert!(matches!(
+            both[..],
+            [
+                Event::Saved(SaveOutcome::Failed),
+                Event::Checkpointed(SaveOutcome::Saved)
+            ]
+        ));
     }
 }
