@@ -70,7 +70,8 @@ impl Handle {
         self.fingerprint.set(policy);
     }
 
-    /// Orders that were dropped, since the start, because this node did not lead.
+    /// Orders that were dropped, since the start, because this node did not lead, or could not have the
+    /// leader hear them.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
