@@ -247,15 +247,18 @@ return lost
 });
 
 /// Says what a node says of itself, and forgets nodes that were silent. Keys: nodes, leader, policy,
-/// log. Arguments: node, its figures (empty: it leaves), longest silence in ms. Answer: who leads, the
-/// leader's fingerprint, the last id of the log, then name, silence in ms and figures by turns.
+/// log. Arguments: node, its figures (empty: it leaves; `-`: it only listens), longest silence in ms.
+/// Answer: who leads, the leader's fingerprint, the last id of the log, what was said under this name
+/// before, then name, silence in ms and figures by turns.
 pub(super) static NODES: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local now = now_ms()
+local own = redis.call('HGET', KEYS[1], ARGV[1]) or '|'
+own = string.sub(own, (string.find(own, '|', 1, true) or 0) + 1)
 if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1])
-else redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. '|' .. ARGV[2]) end
-local answer = {redis.call('GET', KEYS[2]) or '', redis.call('GET', KEYS[3]) or '', last_of(KEYS[4])}
+elseif ARGV[2] ~= '-' then redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. '|' .. ARGV[2]) end
+local answer = {redis.call('GET', KEYS[2]) or '', redis.call('GET', KEYS[3]) or '', last_of(KEYS[4]), own}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local bar = string.find(all[i + 1], '|', 1, true) or 1

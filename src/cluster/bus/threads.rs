@@ -16,13 +16,14 @@ use crate::cluster::reports::tell::{Owned, Telling};
 use crate::cluster::wire::Id;
 use crate::cluster::worker::end::{Credit, Said, Task, WorkerStat};
 use crate::config::Cluster;
+use crate::coordinator::unix_ms;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The longest time that a read waits on purpose.
 pub(super) const BLOCK_MAX: Duration = Duration::from_millis(250);
@@ -173,10 +174,17 @@ pub(super) fn spawn_reading(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
     spawn("cluster-reports", move || reading.run())
 }
 
+/// A number of this process: when it began, in milliseconds since the Unix epoch, and 12 random bits.
+fn process() -> u64 {
+    unix_ms(SystemTime::now()) << 12 | fastrand::u64(..1 << 12)
+}
+
 pub(super) fn spawn_nodes(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
     let nodes = Nodes {
         keys: parts.keys.clone(),
         node: parts.cluster.node.clone(),
+        process: process(),
+        said: false,
         lease: parts.cluster.lease,
         reign: parts.reign.clone(),
         worth: parts.worth.clone(),
