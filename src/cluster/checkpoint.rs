@@ -78,7 +78,7 @@ impl<'a> Saving<'a> {
             }
             Step::Switch => {
                 let marks: Vec<Mark> = self.image.entries.chunks().map(Mark::of).collect();
-                let meta = Meta::of(&self.image, &marks);
+                let meta = Meta::of(self.image, &marks);
                 let mut call = scripts::SWITCH.key(&keys.leader);
                 call.key(&keys.checkpoint).key(&self.key).key(&keys.log);
                 call.arg(value).arg(meta.encode());
