@@ -25,6 +25,9 @@ pub struct Figures {
     pub sources: Vec<(Box<str>, u32, Box<str>)>,
     /// Whether the last save failed.
     pub storage_failing: bool,
+    /// Whether this is a node of a cluster that does not lead: what the leader says is wrong, that one
+    /// tells.
+    pub follows: bool,
 }
 
 impl Figures {
@@ -44,7 +47,21 @@ impl Figures {
                 .map(|s| (s.url.clone(), s.failures, s.error.clone()))
                 .collect(),
             storage_failing,
+            follows: snapshot.cluster.as_ref().is_some_and(|of| !of.leads),
         })
+    }
+
+    /// Whether it is for the leader of a cluster to tell. That a node cannot hear the others it tells
+    /// itself.
+    fn leaves(&self, alarm: Alarm) -> bool {
+        let is_own = self.stale == Some(Stale::Cluster);
+        let is_led = self.stale.is_some() || !self.targets.is_empty();
+        self.follows
+            && match alarm {
+                Alarm::AliveBelow | Alarm::SourceDead => true,
+                Alarm::JudgeDown => is_led && !is_own,
+                Alarm::StoreFailing => false,
+            }
     }
 }
 
@@ -117,11 +134,15 @@ impl Lookout {
         let enough = rules.alive_below > 0 && figures.alive >= rules.alive_below;
         self.armed |= figures.swept || enough;
         let mut wrong = wrong(figures, rules, self.armed);
+        wrong.retain(|(alarm, _), _| !figures.leaves(*alarm));
         for key in wrong.keys() {
             self.trends.entry(key.clone()).or_default();
         }
         let mut changes = Vec::new();
         self.trends.retain(|(alarm, subject), trend| {
+            if figures.leaves(*alarm) {
+                return true; // as it was told, until this node leads again
+            }
             let details = wrong.remove(&(*alarm, subject.clone()));
             let is_wrong = details.is_some();
             if let Some(turn) = trend.look(is_wrong, alarm.hold_ms(), now_ms) {

@@ -23,6 +23,7 @@ mod threads;
 pub(super) mod tests;
 
 use super::keys::Keys;
+use super::lease::worth::Worth;
 use super::worker::end::WorkerEnd;
 use super::{Form, News, Order};
 use crate::config::Cluster;
@@ -69,7 +70,8 @@ impl Handle {
         self.fingerprint.set(policy);
     }
 
-    /// Orders that were dropped, since the start, because this node did not lead.
+    /// Orders that were dropped, since the start, because this node did not lead, or could not have the
+    /// leader hear them.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -94,8 +96,9 @@ fn join(threads: Vec<JoinHandle<()>>, until: Instant) {
     }
 }
 
-/// Starts the bus. `policy` is the one in force, as configured; `kept` is told how each checkpoint
-/// ended.
+/// Starts the bus. `policy` is the one in force, as configured; `saved_at_ms` says when what this node
+/// restored was saved, in milliseconds since the Unix epoch, and is 0 if it restored nothing; `kept` is
+/// told how each checkpoint ended.
 ///
 /// # Errors
 /// A thread cannot be made. That Redis cannot be reached is none: it is news.
@@ -103,6 +106,7 @@ pub fn start(
     cluster: &Cluster,
     form: Form,
     policy: &ProbePolicy,
+    saved_at_ms: u64,
     kept: impl FnMut(Kept) + Send + 'static,
 ) -> io::Result<Bus> {
     let (finish, finished) = bounded(0);
@@ -116,6 +120,7 @@ pub fn start(
         hub: hub_in,
         backlog: Arc::default(),
         ready: Arc::default(),
+        worth: Arc::new(Worth::new(saved_at_ms)),
         position: Arc::default(),
         fingerprint: Arc::default(),
         leaders: Arc::default(),

@@ -4,6 +4,7 @@
 //! kept in reserve: Redis, which counts from when it was received, ends it later than this node does.
 
 pub(super) mod reign;
+pub(super) mod worth;
 
 use super::bus::hub::Inner;
 use super::bus::link::{Line, Stop};
@@ -12,10 +13,11 @@ use super::keys::Keys;
 use super::{scripts, wire::Id};
 use crossbeam_channel::Sender;
 use redis::RedisError;
-use reign::Reign;
+use reign::{Phase, Reign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use worth::Worth;
 
 /// Within this time after the end of a lease the nodes ask for it, each at a moment of its own.
 const AFTER: Duration = Duration::from_millis(20);
@@ -29,9 +31,15 @@ pub(super) struct Lease {
     pub(super) hub: Sender<Inner>,
     /// Whether the log was read, so that this node knows what a leader has to know.
     pub(super) ready: Arc<AtomicBool>,
+    /// Whether it knows enough, next to the others.
+    pub(super) worth: Arc<Worth>,
+    /// Since when it sees that nobody leads, and may not itself.
+    pub(super) vacant: Option<Instant>,
     pub(super) fingerprint: Arc<Fingerprint>,
     /// The last token of this node; 0: it had none.
     pub(super) last: u64,
+    /// The run of Redis in which it was taken.
+    pub(super) run: String,
     pub(super) line: Line,
     pub(super) stop: Stop,
 }
@@ -47,6 +55,9 @@ impl Lease {
             let beat = self.lease / 5;
             let pause = match self.reign.hold(Instant::now()) {
                 Some(hold) => {
+                    if hold.phase == Phase::Leading {
+                        self.worth.in_touch();
+                    }
                     self.renew(hold.token, &mut told);
                     beat
                 }
@@ -72,20 +83,23 @@ impl Lease {
         }
     }
 
-    /// Takes the lease, if nobody has it; else, how long it is held at least.
+    /// Takes the lease, if nobody has it and this node knows enough; else, how long it is held at least.
     fn seek(&mut self, fingerprint: u64) -> Option<Duration> {
         let sent = Instant::now();
         let (keys, node, lease) = (&self.keys, &self.node, self.lease);
-        let answer: Result<(String, String, i64), RedisError> = self.line.ask(|redis| {
+        let vacant = self.vacant.take();
+        let may_lead = self.worth.may_lead(lease, vacant, sent);
+        let answer: Result<(String, String, i64, String), RedisError> = self.line.ask(|redis| {
             let mut call = scripts::ACQUIRE.key(&keys.leader);
             for key in [&keys.epoch, &keys.policy, &keys.jobs, &keys.done] {
                 call.key(key);
             }
             call.key(&keys.reports).key(&keys.log);
             call.arg(&**node).arg(millis(lease)).arg(fingerprint);
+            call.arg(u8::from(may_lead));
             call.invoke(redis)
         });
-        let (token, rest, left_ms) = answer.ok()?;
+        let (token, rest, left_ms, run) = answer.ok()?;
         let token: u64 = token.parse().unwrap_or(0);
         if token == 0 {
             if rest == self.value(self.last) {
@@ -95,9 +109,13 @@ impl Lease {
             }
             let name = rest.split_once('|').map(|(_, name)| Box::from(name));
             self.tell(Inner::Leader(name));
+            if rest.is_empty() {
+                self.vacant = vacant.or(Some(sent));
+                return None;
+            }
             return u64::try_from(left_ms).ok().map(Duration::from_millis);
         }
-        self.last = token;
+        (self.last, self.run) = (token, run);
         let until = sent + self.safe();
         if Instant::now() >= until {
             // Redis was slower than a lease lasts.
@@ -112,10 +130,10 @@ impl Lease {
 
     fn renew(&mut self, token: u64, told: &mut u64) {
         let (sent, value) = (Instant::now(), self.value(token));
-        let (keys, lease) = (&self.keys, self.lease);
+        let (keys, lease, run) = (&self.keys, self.lease, &self.run);
         let answer: Result<i64, RedisError> = self.line.ask(|redis| {
             let mut call = scripts::RENEW.key(&keys.leader);
-            call.arg(&value).arg(millis(lease)).invoke(redis)
+            call.arg(&value).arg(millis(lease)).arg(run).invoke(redis)
         });
         match answer {
             Ok(1) if self.reign.extend(token, sent + self.safe(), Instant::now()) => {}
@@ -124,7 +142,7 @@ impl Lease {
             Ok(_) => {
                 tracing::warn!(
                     token,
-                    "the lease is gone: another node leads, or Redis lost it"
+                    "the lease is gone: another node leads, or Redis was restarted or emptied"
                 );
                 self.reign.end(token);
                 self.tell(Inner::Wake);

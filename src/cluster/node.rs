@@ -153,6 +153,7 @@ impl Node {
                 Event::Beat(beat) => beat.answer(),
                 // Of a time when this node led, or nothing that a follower acts upon.
                 Event::Report(_) | Event::Source { .. } | Event::Resolved { .. } => {}
+                Event::Checkpointed(_) => {}
                 Event::Used { .. } | Event::Tick | Event::Stop => {}
             },
             None => {}

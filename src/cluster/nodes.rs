@@ -4,10 +4,11 @@ use super::bus::hub::Inner;
 use super::bus::link::{Line, Stop};
 use super::keys::Keys;
 use super::lease::reign::Reign;
+use super::lease::worth::Worth;
 use super::lease::{id, millis};
 use super::log::follow::Position;
 use super::wire::Id;
-use super::wire::node::{pack, unpack};
+use super::wire::node::{known, pack, process, unpack};
 use super::worker::end::WorkerStat;
 use super::{News, NodeStat, scripts};
 use crossbeam_channel::Sender;
@@ -19,12 +20,21 @@ use std::time::{Duration, Instant};
 /// The nodes are told at most this often.
 const TELL: Duration = Duration::from_secs(1);
 
+/// Said instead of figures by who has nothing to say.
+const LISTENS: &str = "-";
+
 /// What the thread works with.
 pub(super) struct Nodes {
     pub(super) keys: Keys,
     pub(super) node: Box<str>,
+    /// Tells this process from another of the same name; that of the one that began later is larger.
+    pub(super) process: u64,
+    /// Whether it has said something under its name.
+    pub(super) said: bool,
     pub(super) lease: Duration,
     pub(super) reign: Arc<Reign>,
+    /// What this node knows, next to the others.
+    pub(super) worth: Arc<Worth>,
     pub(super) position: Arc<Position>,
     /// The end of the log, as it was last heard.
     pub(super) end: Id,
@@ -43,8 +53,14 @@ impl Nodes {
         let (mut told, mut told_at) = (Vec::new(), None::<Instant>);
         let mut swept = Instant::now();
         loop {
-            let said = self.figures();
-            if let Ok(nodes) = self.exchange(&pack(&said)) {
+            let said = pack(&self.figures(), self.worth.known(), self.process);
+            // What is said under its name is for the other one to say.
+            let is_refused = self.worker.is_namesake();
+            let exchanged = self.exchange(if is_refused { LISTENS } else { &said });
+            if exchanged.is_err() {
+                self.worth.unheard();
+            }
+            if let Ok(nodes) = exchanged {
                 let may_tell = told_at.is_none_or(|at| at.elapsed() >= TELL);
                 if may_tell && differ(&nodes, &told, self.lease) {
                     told_at = Some(Instant::now());
@@ -61,8 +77,10 @@ impl Nodes {
                 break;
             }
         }
-        // Best effort: others miss it after a lease anyway.
-        let _ = self.exchange("");
+        if !self.worker.is_namesake() {
+            // Best effort: others miss it after a lease anyway.
+            let _ = self.exchange("");
+        }
     }
 
     fn figures(&self) -> NodeStat {
@@ -104,10 +122,13 @@ impl Nodes {
         self.leaders
             .store(text(1).parse().unwrap_or(0), Ordering::Release);
         self.end = id(text(2));
-        let mut nodes: Vec<NodeStat> = answer
-            .get(3..)
-            .unwrap_or_default()
-            .chunks_exact(3)
+        self.meet(process(answer.get(3).map_or(&[], Vec::as_slice)));
+        self.said = true;
+        let all = answer.get(4..).unwrap_or_default().chunks_exact(3);
+        let others = all.clone().filter(|of| *of[0] != *node.as_bytes());
+        let most = others.map(|of| known(&of[2])).max().unwrap_or(0);
+        self.worth.heard(most, Instant::now());
+        let mut nodes: Vec<NodeStat> = all
             .map(|of| {
                 let name = String::from_utf8_lossy(&of[0]);
                 let silent = std::str::from_utf8(&of[1])
@@ -119,6 +140,13 @@ impl Nodes {
             .collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
+    }
+
+    /// This process spoke last under the name of this node. Of two that live the one that began later
+    /// takes no jobs. What the process before this one said is not answered, so once is no proof.
+    fn meet(&self, last: Option<u64>) {
+        let is_later = last.is_some_and(|last| last < self.process);
+        self.worker.set_namesake(self.said && is_later);
     }
 
     /// Removes consumers that are no nodes any more, if this node leads.

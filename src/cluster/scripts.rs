@@ -22,6 +22,11 @@ local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
+local function run_of()
+  local info = redis.pcall('INFO', 'server')
+  if type(info) ~= 'string' then return '' end
+  return string.match(info, 'run_id:(%w+)') or ''
+end
 local function was_there(put, first)
   return first and put.err and string.find(put.err, 'equal or smaller') ~= nil
 end
@@ -35,14 +40,16 @@ fn script(body: &str) -> Script {
 /// leader before handed out is void, and so is what was reported on it: what it did not log is handed
 /// out again by the new one.
 ///
-/// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint.
-/// Answer: the token (`0`: somebody leads); the last id of the log, or who leads; and for how long at
-/// least, in ms.
+/// Keys: leader, epoch, policy, jobs, done, reports, log. Arguments: node, lease in ms, fingerprint,
+/// whether it is taken (1) or only looked at (0). Answer: the token (`0`: somebody leads, or it was only
+/// looked at); the last id of the log, or who leads (empty: nobody); for how long at
+/// least, in ms; and which run of Redis that is.
 pub(super) static ACQUIRE: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local held = redis.call('GET', KEYS[1])
-if held then return {'0', held, redis.call('PTTL', KEYS[1])} end
+if held then return {'0', held, redis.call('PTTL', KEYS[1]), ''} end
+if ARGV[4] ~= '1' then return {'0', '', 0, ''} end
 local before = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
 local token = string.format('%.0f', math.max(before + 1, now_ms()))
 redis.call('SET', KEYS[1], token .. '|' .. ARGV[1], 'PX', ARGV[2])
@@ -50,17 +57,22 @@ redis.call('SET', KEYS[2], token)
 redis.call('SET', KEYS[3], ARGV[3])
 redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[6])
 redis.call('XGROUP', 'CREATE', KEYS[4], 'workers', '0', 'MKSTREAM')
-return {token, last_of(KEYS[7]), 0}
+return {token, last_of(KEYS[7]), 0, run_of()}
 ",
     )
 });
 
-/// Keeps the lease. Keys: leader. Arguments: `token|node`, lease in ms. Answer: 1, or 0 if it is
-/// not ours any more.
+/// Keeps the lease, within one run of Redis: a Redis that was started again may lack what was written
+/// last, jobs that are out among it, so the reign is over. Keys: leader. Arguments: `token|node`, lease
+/// in ms, the run in which it was taken. Answer: 1, or 0 if it is not ours any more.
 pub(super) static RENEW: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if run_of() ~= ARGV[3] then
+  redis.call('DEL', KEYS[1])
+  return 0
+end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 ",
     )
@@ -235,15 +247,18 @@ return lost
 });
 
 /// Says what a node says of itself, and forgets nodes that were silent. Keys: nodes, leader, policy,
-/// log. Arguments: node, its figures (empty: it leaves), longest silence in ms. Answer: who leads, the
-/// leader's fingerprint, the last id of the log, then name, silence in ms and figures by turns.
+/// log. Arguments: node, its figures (empty: it leaves; `-`: it only listens), longest silence in ms.
+/// Answer: who leads, the leader's fingerprint, the last id of the log, what was said under this name
+/// before, then name, silence in ms and figures by turns.
 pub(super) static NODES: LazyLock<Script> = LazyLock::new(|| {
     script(
         r"
 local now = now_ms()
+local own = redis.call('HGET', KEYS[1], ARGV[1]) or '|'
+own = string.sub(own, (string.find(own, '|', 1, true) or 0) + 1)
 if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1])
-else redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. '|' .. ARGV[2]) end
-local answer = {redis.call('GET', KEYS[2]) or '', redis.call('GET', KEYS[3]) or '', last_of(KEYS[4])}
+elseif ARGV[2] ~= '-' then redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. '|' .. ARGV[2]) end
+local answer = {redis.call('GET', KEYS[2]) or '', redis.call('GET', KEYS[3]) or '', last_of(KEYS[4]), own}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local bar = string.find(all[i + 1], '|', 1, true) or 1

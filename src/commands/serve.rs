@@ -194,8 +194,8 @@ impl Service {
         let (coordinator, coordinator_lives) = match config.cluster.clone() {
             None => coordinate(engine, &config, restored, events_from, outlets)?,
             Some(cluster) => {
-                let told = Box::new(kept::told_of_checkpoints(&metrics, &events));
-                let link = connect(&cluster, engine, &config, told)?;
+                let told = Box::new(kept::shared(&events));
+                let link = connect(&cluster, engine, &config, &restored, told)?;
                 let start = node::Start {
                     config: config.clone(),
                     cluster,

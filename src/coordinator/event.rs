@@ -74,6 +74,8 @@ pub enum Event {
     Save(oneshot::Sender<SaveOutcome>),
     /// A save ended.
     Saved(SaveOutcome),
+    /// The checkpoint that other nodes read has ended so, where this one leads a cluster.
+    Checkpointed(SaveOutcome),
     /// Someone wants a copy of all that is known.
     Export(oneshot::Sender<Image>),
     /// Someone has an image to be taken in.

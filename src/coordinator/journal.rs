@@ -109,6 +109,7 @@ impl State {
         let Some(journal) = &mut self.journal else {
             return;
         };
+        self.saves.checkpoint_began();
         journal.unsay();
         self.publisher.note_pool();
         self.tell_nodes(actions);

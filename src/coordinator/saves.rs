@@ -14,6 +14,8 @@ pub(crate) struct Saves {
     /// Whether something changed since the last save began.
     pub(crate) unsaved: bool,
     is_running: bool,
+    /// Whether the last of them is still on its way to the other nodes of a cluster.
+    is_shared: bool,
     last_ms: u64,
     /// Whether the first sweep of this process is over.
     swept: bool,
@@ -31,6 +33,7 @@ impl Saves {
         Saves {
             unsaved: false,
             is_running: false,
+            is_shared: false,
             last_ms: now_ms,
             swept: false,
             hurried: false,
@@ -39,12 +42,19 @@ impl Saves {
         }
     }
 
-    /// When the next save is due; `None` while one runs, or nothing changed and nobody asks.
+    /// When the next save is due; `None` while one runs, or nothing changed and nobody asks. An interval
+    /// of `u64::MAX` is without end: only who asks has a save made.
     pub(crate) fn due_at(&self, interval_ms: u64) -> Option<u64> {
-        if self.is_running {
+        if self.is_running() {
             return None;
         }
-        if !self.asked.is_empty() || (self.unsaved && self.hurried) {
+        if !self.asked.is_empty() {
+            return Some(self.last_ms);
+        }
+        if interval_ms == u64::MAX {
+            return None;
+        }
+        if self.unsaved && self.hurried {
             return Some(self.last_ms);
         }
         let pause = match self.swept {
@@ -69,9 +79,9 @@ impl Saves {
         self.hurried |= !std::mem::replace(&mut self.swept, true);
     }
 
-    /// Whether one is under way.
+    /// Whether one is under way, here or to the other nodes: there is never more than one image of each.
     pub(crate) fn is_running(&self) -> bool {
-        self.is_running
+        self.is_running || self.is_shared
     }
 
     /// A save began.
@@ -81,6 +91,17 @@ impl Saves {
         self.is_running = true;
         self.last_ms = now_ms;
         self.answers.append(&mut self.asked);
+    }
+
+    /// It goes to the other nodes too. Who asked for it wants to know that it is on disk here.
+    pub(crate) fn checkpoint_began(&mut self) {
+        self.is_shared = true;
+    }
+
+    /// That ended.
+    pub(crate) fn checkpointed(&mut self, outcome: SaveOutcome) {
+        self.is_shared = false;
+        self.unsaved |= outcome == SaveOutcome::Failed;
     }
 
     /// It ended; what could not be saved is tried again at the next interval.
@@ -120,6 +141,27 @@ mod tests {
         saves.began(10);
         saves.ended(SaveOutcome::Failed);
         assert_eq!(saves.due_at(50), Some(60));
+    }
+
+    #[test]
+    fn a_checkpoint_holds_back_the_next_save_and_answers_nobody() {
+        let mut saves = Saves::new(0);
+        let (ask, mut answer) = oneshot::channel();
+        saves.ask(ask);
+        saves.began(10);
+        saves.checkpoint_began();
+        saves.checkpointed(SaveOutcome::Saved);
+        assert!(answer.try_recv().is_err(), "it is not on disk here");
+        saves.ended(SaveOutcome::Failed);
+        assert_eq!(answer.try_recv(), Ok(SaveOutcome::Failed));
+        assert_eq!(saves.due_at(50), Some(60));
+        saves.began(60);
+        saves.checkpoint_began();
+        saves.unsaved = true;
+        saves.ended(SaveOutcome::Saved);
+        assert_eq!(saves.due_at(50), None, "one image at a time");
+        saves.checkpointed(SaveOutcome::Saved);
+        assert_eq!(saves.due_at(50), Some(110));
     }
 
     #[test]

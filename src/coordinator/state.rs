@@ -179,6 +179,7 @@ impl State {
             Event::Heard(said) => self.hear(said, now),
             Event::Save(answer) => self.saves.ask(answer),
             Event::Saved(outcome) => self.saves.ended(outcome),
+            Event::Checkpointed(outcome) => self.saves.checkpointed(outcome),
             // Whoever asked may have gone away.
             Event::Export(reply) => drop(reply.send(self.copy(now))),
             Event::Import(import) => self.imports.add(import),

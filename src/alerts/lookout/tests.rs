@@ -147,3 +147,40 @@ fn before_the_first_snapshot_there_are_no_figures() {
     let published = crate::snapshot::Published::empty(std::time::SystemTime::UNIX_EPOCH);
     assert!(Figures::of(&published.load(), true).is_none());
 }
+
+#[test]
+fn of_a_cluster_the_leader_tells_and_each_node_what_is_its_own() {
+    let source = || (Box::from("a"), 5, Box::from("timed out"));
+    let figures = |second: u64| Figures {
+        sources: vec![source()],
+        targets: vec![("judge".into(), Verdict::Refused)],
+        storage_failing: second >= 50,
+        stale: (second >= 70).then_some(Stale::Cluster),
+        follows: true,
+        ..alive(4)
+    };
+    let told_by_node = told(&rules(5), 100, figures);
+    let said: Vec<&str> = told_by_node
+        .iter()
+        .filter_map(|line| line.split(" {").next())
+        .collect();
+    assert_eq!(said, ["50 store_failing firing", "80 judge_down firing"]);
+}
+
+#[test]
+fn who_leads_no_longer_does_not_say_that_all_is_well_and_who_leads_next_tells_anew() {
+    let figures = |second: u64| Figures {
+        sources: match second {
+            0..20 | 40..60 => vec![("a".into(), 5, "timed out".into())],
+            _ => Vec::new(),
+        },
+        follows: (10..30).contains(&second),
+        ..alive(9)
+    };
+    let before = told(&rules(0), 30, figures);
+    assert_eq!(before.len(), 1, "{before:?}");
+    let again = told(&rules(0), 40, figures);
+    assert!(again[1].starts_with("30 source_dead resolved"), "{again:?}");
+    let next = told(&rules(0), 60, |second| figures(second.max(10)));
+    assert!(next[0].starts_with("40 source_dead firing") && next.len() == 1);
+}

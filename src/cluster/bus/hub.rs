@@ -36,6 +36,10 @@ pub(crate) enum Inner {
     Link(Who, Option<Box<str>>),
 }
 
+/// What waits to be written at most, if words are to be added to it: clients of a node that cannot reach
+/// Redis may say more and more.
+const WORDS_MAX: usize = 1_024;
+
 /// Where a leader's jobs go, with its token.
 pub(crate) type Handing = Sender<(u64, Vec<Job>)>;
 
@@ -58,7 +62,7 @@ pub(crate) struct Hub {
     pub(crate) tasks: Sender<Task>,
     /// News that wait, for those who would make more of them.
     pub(crate) backlog: Arc<AtomicUsize>,
-    /// Orders that only a leader may give, and that were dropped.
+    /// Orders that were dropped: those that only a leader may give, and words that nobody would hear.
     pub(crate) dropped: Arc<AtomicU64>,
     /// All that was ordered is to be passed on, and then no more.
     pub(crate) finish: Stop,
@@ -241,8 +245,11 @@ impl State {
         }
     }
 
-    /// Has the leader hear a word, or reload.
+    /// Has the leader hear a word, or reload, unless so much waits that it would come late, or never.
     fn say(&self, word: Option<Word>) {
+        if self.hub.writes.len() >= WORDS_MAX {
+            return self.drop_one();
+        }
         drop(self.hub.writes.send(Write::Word(word)));
     }
 

@@ -7,7 +7,7 @@ use crate::cluster::Form;
 use crate::cluster::jobs::HandingOut;
 use crate::cluster::jobs::take::Taking;
 use crate::cluster::keys::Keys;
-use crate::cluster::lease::{Lease, reign::Reign};
+use crate::cluster::lease::{Lease, reign::Reign, worth::Worth};
 use crate::cluster::log::follow::{Following, Position};
 use crate::cluster::log::{Write, Writing};
 use crate::cluster::nodes::Nodes;
@@ -16,13 +16,14 @@ use crate::cluster::reports::tell::{Owned, Telling};
 use crate::cluster::wire::Id;
 use crate::cluster::worker::end::{Credit, Said, Task, WorkerStat};
 use crate::config::Cluster;
+use crate::coordinator::unix_ms;
 use crate::store::keeper::Kept;
 use crossbeam_channel::{Receiver, Sender};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The longest time that a read waits on purpose.
 pub(super) const BLOCK_MAX: Duration = Duration::from_millis(250);
@@ -39,6 +40,7 @@ pub(super) struct Parts<'a> {
     pub(super) hub: Sender<Inner>,
     pub(super) backlog: Arc<AtomicUsize>,
     pub(super) ready: Arc<AtomicBool>,
+    pub(super) worth: Arc<Worth>,
     pub(super) position: Arc<Position>,
     pub(super) fingerprint: Arc<Fingerprint>,
     pub(super) leaders: Arc<AtomicU64>,
@@ -128,8 +130,11 @@ pub(super) fn spawn_lease(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         reign: parts.reign.clone(),
         hub: parts.hub.clone(),
         ready: parts.ready.clone(),
+        worth: parts.worth.clone(),
         fingerprint: parts.fingerprint.clone(),
+        vacant: None,
         last: 0,
+        run: String::new(),
         line: parts.line(Who::Lease),
         stop: parts.stop.clone(),
     };
@@ -145,6 +150,7 @@ pub(super) fn spawn_following(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
         hub: parts.hub.clone(),
         backlog: parts.backlog.clone(),
         ready: parts.ready.clone(),
+        worth: parts.worth.clone(),
         position: parts.position.clone(),
         loaded: None,
         useless: None,
@@ -168,12 +174,20 @@ pub(super) fn spawn_reading(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
     spawn("cluster-reports", move || reading.run())
 }
 
+/// A number of this process: when it began, in milliseconds since the Unix epoch, and 12 random bits.
+fn process() -> u64 {
+    unix_ms(SystemTime::now()) << 12 | fastrand::u64(..1 << 12)
+}
+
 pub(super) fn spawn_nodes(parts: &Parts<'_>) -> io::Result<JoinHandle<()>> {
     let nodes = Nodes {
         keys: parts.keys.clone(),
         node: parts.cluster.node.clone(),
+        process: process(),
+        said: false,
         lease: parts.cluster.lease,
         reign: parts.reign.clone(),
+        worth: parts.worth.clone(),
         position: parts.position.clone(),
         end: Id::default(),
         leaders: parts.leaders.clone(),

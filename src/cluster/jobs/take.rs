@@ -87,12 +87,12 @@ impl Taking {
         self.credit.room()
     }
 
-    /// Whether the leader has jobs probed as this node does.
+    /// Whether the leader has jobs probed as this node does, and means this node by its name.
     fn suits(&self) -> bool {
         let leaders = self.leaders.load(Ordering::Acquire);
         let suits = leaders == 0 || leaders == self.fingerprint.get();
         self.stat.set_foreign(!suits);
-        suits
+        suits && !self.stat.is_namesake()
     }
 
     fn take(&mut self, entries: u64) -> Result<Vec<(Entry, u64)>, RedisError> {

@@ -12,6 +12,7 @@ use crate::cluster::checkpoint::{self, Loaded};
 use crate::cluster::keys::Keys;
 use crate::cluster::lease::millis;
 use crate::cluster::lease::reign::{Hold, Phase, Reign};
+use crate::cluster::lease::worth::Worth;
 use crate::cluster::wire::Id;
 use crate::cluster::wire::entry::{self, Entry};
 use crate::cluster::wire::line::{Form, unpack};
@@ -51,6 +52,7 @@ pub(crate) struct Following {
     pub(crate) hub: Sender<Inner>,
     pub(crate) backlog: Arc<AtomicUsize>,
     pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) worth: Arc<Worth>,
     pub(crate) position: Arc<Position>,
     /// Where the checkpoint ends that was read last, and that one if the log goes on only behind a gap
     /// there: it is of no use to read it again.
@@ -112,6 +114,7 @@ impl Following {
             Loaded::Image(image, at) => {
                 self.position.set(Some(at));
                 self.loaded = Some(at);
+                self.worth.in_touch();
                 self.tell(Inner::News(News::Checkpoint(image)));
                 true
             }

@@ -13,10 +13,13 @@ struct Said {
     lag: u64,
     idle_because: Option<Box<str>>,
     version: Box<str>,
+    known: u64,
+    process: u64,
 }
 
-/// What `stat` says of this node; its name, whether it leads and its silence are known otherwise.
-pub(crate) fn pack(stat: &NodeStat) -> String {
+/// What `stat` says of this node, how much it knows, and which process it is; its name, whether it leads and its silence are
+/// known otherwise.
+pub(crate) fn pack(stat: &NodeStat, known: u64, process: u64) -> String {
     let said = Said {
         lanes: stat.lanes,
         in_flight: stat.in_flight,
@@ -24,8 +27,21 @@ pub(crate) fn pack(stat: &NodeStat) -> String {
         lag: stat.lag,
         idle_because: stat.idle_because.clone(),
         version: stat.version.clone(),
+        known,
+        process,
     };
     serde_json::to_string(&said).unwrap_or_default()
+}
+
+/// How much a node says that it knows: to decide who may lead, and shown to nobody.
+pub(crate) fn known(text: &[u8]) -> u64 {
+    serde_json::from_slice(text).map_or(0, |said: Said| said.known)
+}
+
+/// Which process said this; `None` if it is not readable, and 0 if an older version said it.
+pub(crate) fn process(text: &[u8]) -> Option<u64> {
+    let said: Option<Said> = serde_json::from_slice(text).ok();
+    said.map(|said| said.process)
 }
 
 /// What the node of this name said of itself; zeros where that is not readable.

@@ -127,9 +127,13 @@ pub(crate) struct Figures {
     pub(crate) idle_because: Option<Box<str>>,
     /// Whether its policy is not the leader's, which the bus finds out.
     pub(super) is_foreign: bool,
+    /// Whether another process has the name of this node, likewise.
+    pub(super) is_namesake: bool,
 }
 
 const FOREIGN: &str = "its configuration probes otherwise than the leader's: give all nodes the same targets, expectations and mode";
+
+const NAMESAKE: &str = "another process is this node too: give each node a cluster.node of its own";
 
 impl WorkerStat {
     fn with<T>(&self, with: impl FnOnce(&mut Figures) -> T) -> T {
@@ -139,9 +143,9 @@ impl WorkerStat {
     /// The worker's own figures.
     pub(crate) fn set(&self, figures: Figures) {
         self.with(|old| {
-            let is_foreign = old.is_foreign;
+            let (is_foreign, is_namesake) = (old.is_foreign, old.is_namesake);
             *old = figures;
-            old.is_foreign = is_foreign;
+            (old.is_foreign, old.is_namesake) = (is_foreign, is_namesake);
         });
     }
 
@@ -155,9 +159,27 @@ impl WorkerStat {
         }
     }
 
+    /// Whether another process, which began before this one, has the same name; said once in the log.
+    pub(crate) fn set_namesake(&self, is_namesake: bool) {
+        let before = self.with(|old| std::mem::replace(&mut old.is_namesake, is_namesake));
+        match (before, is_namesake) {
+            (false, true) => tracing::error!("this node takes no jobs: {NAMESAKE}"),
+            (true, false) => tracing::info!("this node takes jobs: its name is its own"),
+            _ => {}
+        }
+    }
+
+    /// Whether it is so.
+    pub(crate) fn is_namesake(&self) -> bool {
+        self.with(|figures| figures.is_namesake)
+    }
+
     /// What other nodes are told.
     pub(crate) fn get(&self) -> Figures {
         let mut figures = self.with(|figures| figures.clone());
+        if figures.is_namesake {
+            figures.idle_because = Some(NAMESAKE.into());
+        }
         if figures.is_foreign && figures.idle_because.is_none() {
             figures.idle_because = Some(FOREIGN.into());
         }

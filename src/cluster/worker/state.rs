@@ -329,6 +329,7 @@ impl State {
                 format!("its targets do not answer without a proxy: {missing}").into()
             }),
             is_foreign: false,
+            is_namesake: false,
         });
         if self.book.has_ended() {
             let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

@@ -382,7 +382,7 @@ fn two_workers_share_the_jobs_of_a_leader() {
             encode: |_| Vec::new(),
             decode: |_| None,
         };
-        let bus = bus::start(&cluster, form, &policy.policy, drop).unwrap();
+        let bus = bus::start(&cluster, form, &policy.policy, 0, drop).unwrap();
         let (tell, reports) = unbounded();
         let shards = Simulated {
             world: world.clone(),

@@ -1,4 +1,4 @@
-//! Who is told how saves and backups end.
+//! Who is told how saves, backups and the checkpoints of a cluster end.
 
 use crate::coordinator::{Event, SaveOutcome};
 use crate::metrics::Metrics;
@@ -33,17 +33,21 @@ pub(super) fn told(
     }
 }
 
-/// The same of the checkpoints of a cluster. What is saved goes to the store of this node as well, and
-/// that one ends the save: were both to end it, the next would begin, and wait, while a store that hangs
-/// still has the one before. A checkpoint that failed is made again with the next save.
-pub(super) fn told_of_checkpoints(
-    metrics: &Arc<Metrics>,
-    events: &Sender<Event>,
-) -> impl FnMut(Kept) + Send + 'static {
-    let mut tell = told(metrics, events);
-    move |kept| match kept {
-        Kept::Saved(Ok(_)) => {}
-        other => tell(other),
+/// Tells the coordinator how each checkpoint of a cluster ended. One that fails says that another node
+/// leads, which keeps it then; the store of this node is as well as before.
+pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'static {
+    let events = events.clone();
+    move |kept| {
+        let outcome = match kept {
+            Kept::Saved(Ok(_)) => SaveOutcome::Saved,
+            Kept::Saved(Err(why)) => {
+                tracing::info!(%why, "a checkpoint was given up");
+                SaveOutcome::Failed
+            }
+            Kept::BackedUp(_) | Kept::Recovered(_) => return,
+        };
+        // The coordinator is gone after the last save.
+        let _ = events.send(Event::Checkpointed(outcome));
     }
 }
 
@@ -51,21 +55,6 @@ pub(super) fn told_of_checkpoints(
 mod tests {
     use super::*;
     use crossbeam_channel::unbounded;
-
-    #[test]
-    fn a_save_ends_when_the_store_of_the_node_has_it_and_not_with_its_checkpoint() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let (events, told_events) = unbounded();
-        let mut tell_of_checkpoint = told_of_checkpoints(&metrics, &events);
-        tell_of_checkpoint(Kept::Saved(Ok(1)));
-        assert!(told_events.try_recv().is_err(), "the store may hang");
-        tell_of_checkpoint(Kept::Saved(Err("another node leads".to_owned())));
-        let failed = told_events.try_recv();
-        assert!(matches!(failed, Ok(Event::Saved(SaveOutcome::Failed))));
-        told(&metrics, &events)(Kept::Saved(Ok(1)));
-        let saved = told_events.try_recv();
-        assert!(matches!(saved, Ok(Event::Saved(SaveOutcome::Saved))));
-    }
 
     #[test]
     fn a_backup_that_failed_is_no_save_that_failed() {
@@ -79,5 +68,29 @@ mod tests {
         tell(Kept::BackedUp(Ok(2)));
         assert!(metrics.storage_is_failing(), "a backup saves nothing");
         assert_eq!(heard.try_iter().count(), 2, "backups are no saves");
+    }
+
+    #[test]
+    fn a_checkpoint_that_another_leader_makes_is_no_trouble_of_this_nodes_store() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (events, heard) = unbounded();
+        let (mut store, mut checkpoints) = (told(&metrics, &events), shared(&events));
+        checkpoints(Kept::Saved(Err("another node leads".into())));
+        assert!(!metrics.storage_is_failing());
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(Event::Checkpointed(SaveOutcome::Failed))
+        ));
+        store(Kept::Saved(Err("no space".into())));
+        checkpoints(Kept::Saved(Ok(1)));
+        assert!(metrics.storage_is_failing(), "nor does it heal it");
+        let both: Vec<Event> = heard.try_iter().collect();
+        assert!(matches!(
+            both[..],
+            [
+                Event::Saved(SaveOutcome::Failed),
+                Event::Checkpointed(SaveOutcome::Saved)
+            ]
+        ));
     }
 }

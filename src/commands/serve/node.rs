@@ -17,21 +17,26 @@ use tokio::sync::watch;
 /// Told how each checkpoint ended.
 pub(super) type Told = Box<dyn FnMut(Kept) + Send>;
 
-/// Starts the bus, and the worker that owns the engine.
-pub(super) type Connect = fn(&Cluster, Engine, &Arc<Config>, Told) -> Result<Link, ServeError>;
+/// Starts the bus, and the worker that owns the engine. What was restored is looked at only: whether
+/// this node knows something, and since when.
+pub(super) type Connect =
+    fn(&Cluster, Engine, &Arc<Config>, &Image, Told) -> Result<Link, ServeError>;
 
 /// The one place where a node is joined with its bus and its worker.
 pub(super) fn connect(
     cluster: &Cluster,
     engine: Engine,
     config: &Arc<Config>,
+    restored: &Image,
     told: Told,
 ) -> Result<Link, ServeError> {
     let form = Form {
         encode: Publication::to_json,
         decode: |bytes| Publication::from_json(bytes).ok(),
     };
-    let bus = bus::start(cluster, form, &config.checker.policy, told);
+    let knows = restored.entries.iter().next().is_some();
+    let saved_at_ms = if knows { restored.saved_at_ms } else { 0 };
+    let bus = bus::start(cluster, form, &config.checker.policy, saved_at_ms, told);
     let bus = bus.map_err(thread_error("cluster"))?;
     let descriptors = preflight::raise_nofile().soft;
     let worker = worker::start(

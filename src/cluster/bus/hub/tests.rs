@@ -1,7 +1,9 @@
 //! The hub alone: channels in, channels out, and no Redis.
 
 use super::*;
+use crate::cluster::bus::tests::redis::wait_for;
 use crate::cluster::wire::Id;
+use crate::ledger::Experience;
 use crossbeam_channel::unbounded;
 use proxy_shards::Protocols;
 use std::convert::Infallible;
@@ -152,4 +154,23 @@ fn the_link_is_said_to_be_down_once_and_up_once() {
     link(Who::Nodes, None);
     assert!(matches!(bench.next(), News::Link(Some(why)) if &*why == "gone"));
     assert!(matches!(bench.next(), News::Link(None)));
+}
+
+#[test]
+fn words_that_nobody_writes_are_bounded() {
+    let bench = bench();
+    let word = || Word {
+        host: "192.0.2.1".parse().unwrap(),
+        port: 80,
+        target: None,
+        experience: Experience::Ok,
+        client: 1,
+    };
+    for _ in 0..WORDS_MAX + 500 {
+        bench.orders.send(Order::Heard(word())).unwrap();
+    }
+    wait_for("the rest is dropped", || {
+        bench.dropped.load(Ordering::Relaxed) == 500
+    });
+    assert_eq!(bench.writes.len(), WORDS_MAX);
 }

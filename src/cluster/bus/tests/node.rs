@@ -101,9 +101,14 @@ impl Node {
     }
 
     pub(super) fn of(cluster: &Cluster, target: &str) -> Node {
+        Node::knowing(cluster, target, 0)
+    }
+
+    /// One that restored what was saved then, in milliseconds since the Unix epoch.
+    pub(super) fn knowing(cluster: &Cluster, target: &str, saved_at_ms: u64) -> Node {
         let (tell, kept) = unbounded();
         let tell = move |how| drop(tell.send(how));
-        let bus = bus::start(cluster, form(), &policy(target), tell).unwrap();
+        let bus = bus::start(cluster, form(), &policy(target), saved_at_ms, tell).unwrap();
         let heard = Arc::<Mutex<Heard>>::default();
         let (shared, news) = (heard.clone(), bus.news);
         let reader = thread::spawn(move || {

@@ -18,20 +18,20 @@ pub(in crate::cluster) struct Redis {
     child: Child,
     port: u16,
     password: Option<&'static str>,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Redis {
     pub(in crate::cluster) fn start() -> Redis {
-        Redis::on(free_port(), None)
+        Redis::on(free_port(), None, None)
     }
 
     pub(in crate::cluster) fn with_password(password: &'static str) -> Redis {
-        Redis::on(free_port(), Some(password))
+        Redis::on(free_port(), Some(password), None)
     }
 
-    fn on(port: u16, password: Option<&'static str>) -> Redis {
-        let folder = tempfile::tempdir().unwrap();
+    fn on(port: u16, password: Option<&'static str>, folder: Option<TempDir>) -> Redis {
+        let folder = folder.unwrap_or_else(|| tempfile::tempdir().unwrap());
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
         command.args(["--save", "", "--appendonly", "no"]);
@@ -46,7 +46,7 @@ impl Redis {
             child,
             port,
             password,
-            _folder: folder,
+            folder: Some(folder),
         };
         wait_for("the server answers", || redis.try_connect().is_some());
         redis
@@ -79,8 +79,13 @@ impl Redis {
     /// Ends the server at once, and starts another one in its place, which knows nothing.
     pub(in crate::cluster) fn restart(&mut self) {
         self.end();
-        let fresh = Redis::on(self.port, self.password);
-        *self = fresh;
+        *self = Redis::on(self.port, self.password, None);
+    }
+
+    /// The same, but the other one knows what was saved with `SAVE`.
+    pub(in crate::cluster) fn restart_as_saved(&mut self) {
+        self.end();
+        *self = Redis::on(self.port, self.password, self.folder.take());
     }
 
     fn end(&mut self) {

@@ -170,3 +170,27 @@ fn the_leader_hears_what_is_said_on_another_node() {
     nodes[1 - leads].heard(|heard| assert_eq!((heard.reloads, heard.words), (0, 0)));
     nodes.into_iter().for_each(Node::stop);
 }
+
+#[test]
+fn of_two_nodes_of_one_name_the_later_takes_no_jobs_until_the_other_is_gone() {
+    let redis = Redis::start();
+    let mut first = Node::start(redis.address(), "a", 1_000);
+    wait_for("it leads", || first.token().is_some());
+    let mut second = Node::start(redis.address(), "a", 1_000);
+    let idle = |node: &Node| node.stat.get().idle_because;
+    wait_for("the later one says so", || {
+        idle(&second).is_some_and(|why| why.contains("cluster.node"))
+    });
+    first.order(Order::Jobs(jobs(0..640)));
+    let (first_node, second_node) = (&mut first, &mut second);
+    wait_for("the first does all", || {
+        second_node.work.take(640);
+        first_node.work.take(64);
+        first_node.work.report(|_| true);
+        first_node.heard(|heard| heard.reported.len() == 640)
+    });
+    assert_eq!((second.work.has(), idle(&first)), (0, None));
+    first.stop();
+    wait_for("its name is its own", || idle(&second).is_none());
+    second.stop();
+}

@@ -89,6 +89,59 @@ fn a_restarted_redis_that_knows_nothing_any_more_costs_no_more() {
     nodes.into_iter().for_each(Node::stop);
 }
 
+/// Its checkpoint would replace what the others know.
+#[test]
+fn a_new_node_that_knows_nothing_does_not_lead_where_others_know_more() {
+    let redis = Redis::start();
+    let way = Way::to(redis.address());
+    let knows = Node::start(way.address(), "a", 1_000);
+    wait_for("it leads", || knows.token().is_some());
+    way.freeze(true);
+    wait_for("it leads no longer", || knows.token().is_none());
+    redis.ask::<String>(&["FLUSHALL"]);
+    let new = Node::start(redis.address(), "b", 1_000);
+    wait_for("the new one is there", || {
+        redis.ask::<u64>(&["HEXISTS", "test:nodes", "b"]) == 1
+    });
+    way.freeze(false);
+    wait_for("who knows leads", || knows.token().is_some());
+    new.heard(|heard| assert!(heard.leads.is_none() && heard.reigns.is_empty()));
+    [knows, new].into_iter().for_each(Node::stop);
+}
+
+#[test]
+fn of_nodes_that_all_start_anew_the_one_leads_whose_store_is_the_newest() {
+    let redis = Redis::start();
+    let nodes: Vec<Node> = [("a", 0), ("b", 1_000), ("c", 2_000), ("d", 0)]
+        .map(|(name, saved_at_ms)| {
+            let cluster = cluster(redis.address(), name, 1_000);
+            Node::knowing(&cluster, "http://a.test/", saved_at_ms)
+        })
+        .into();
+    assert_eq!(leader(&nodes), 2);
+    nodes.into_iter().for_each(Node::stop);
+}
+
+/// The lease is still there, but the last second is not: jobs that nobody can ever report.
+#[test]
+fn a_redis_that_lost_what_was_written_last_costs_a_reign_and_no_job() {
+    let mut redis = Redis::start();
+    // Long, so that it is not over by itself.
+    let mut nodes = vec![Node::start(redis.address(), "a", 20_000)];
+    wait_for("it leads", || nodes[0].token().is_some());
+    let before = nodes[0].token().unwrap();
+    redis.ask::<String>(&["SAVE"]);
+    nodes[0].order(Order::Jobs(jobs(1_000..1_100)));
+    wait_for("they are handed out", || {
+        redis.ask::<u64>(&["XLEN", "test:jobs"]) > 0
+    });
+    redis.restart_as_saved();
+    assert_eq!(redis.ask::<u64>(&["EXISTS", "test:leader"]), 1);
+    another_reign(&nodes, before);
+    all_works(&mut nodes, 1);
+    nodes.into_iter().for_each(Node::stop);
+}
+
 #[test]
 fn a_redis_that_cannot_be_reached_is_said_once_and_found_again() {
     let redis = Redis::start();

@@ -12,6 +12,7 @@ fn alone(
     cluster: &Cluster,
     engine: Engine,
     _: &Arc<Config>,
+    _: &Image,
     mut told: node::Told,
 ) -> Result<Link, ServeError> {
     let (orders, ordered) = unbounded();
