@@ -110,10 +110,16 @@ class Redis:
                 return answers.read(int(first[1:])).decode()
             return first[1:]
 
+    def figures(self):
+        """Most bytes of memory so far, and bytes that came in and went out."""
+        lines = (self.ask("INFO", "memory") + self.ask("INFO", "stats")).splitlines()
+        info = dict(line.split(":", 1) for line in lines if ":" in line)
+        names = ("used_memory_peak", "total_net_input_bytes", "total_net_output_bytes")
+        return [int(info[name]) for name in names]
+
     def faults(self, bytes_max):
         """What is wrong with the memory that it takes at worst."""
-        info = dict(line.split(":", 1) for line in self.ask("INFO", "memory").splitlines() if ":" in line)
-        peak = int(info["used_memory_peak"])
+        peak, _, _ = self.figures()
         return [f"Redis took {peak >> 20} MB"] if peak > bytes_max else []
 
 
@@ -162,11 +168,10 @@ class Cluster:
         wait(lambda: any(n.done() >= share * count for n in self.living()), seconds, f"not {share:.0%} of the sweep")
 
     def sweep(self, count, patience):
-        """Until all have a verdict, as every node sees it; the seconds since the start."""
+        """Until all have a verdict, as every node sees it."""
         nodes = self.living()
         wait(lambda: all(node.done() == count for node in nodes), patience,
              lambda: f"sweep not over: {[node.done() for node in nodes]} of {count}; logs under {nodes[0].folder}")
-        return time.monotonic() - min(node.started for node in nodes)
 
 
 def wait(ask, seconds, message):

@@ -55,11 +55,18 @@ class Suite:
 
     def together(self, nodes):
         with self.cluster(f"{nodes} nodes", nodes) as cluster:
-            seconds = cluster.sweep(self.count, self.options.patience)
+            cluster.leader()
+            began = time.monotonic()  # nodes of a new cluster listen for each other first
+            cluster.sweep(self.count, self.options.patience)
+            seconds = time.monotonic() - began
             cpu = sum(cpu_seconds(node.process.pid) for node in cluster.nodes)
             redis = cpu_seconds(cluster.redis.process.pid)
             name = f"{nodes} node{'s' if nodes > 1 else ''}"
+            figures = cluster.redis.figures()
             self.judge(name, seconds, cpu, redis, cluster.nodes, cluster)
+            peak, came, went = figures
+            print(f"    Redis: {peak / 1e6:.0f} MB at most; each candidate {came / self.count:.0f} "
+                  f"bytes in, {went / self.count:.0f} out", flush=True)
 
     def trouble(self, trouble):
         with self.cluster(trouble.name, 3) as cluster:

@@ -27,7 +27,7 @@ proxies() {
 }
 
 ended=0
-while read -r url; do
+while read -r url || [ -n "$url" ]; do
     list=$(proxies) || exit 1
     fetched=no
     for proxy in $list; do

@@ -190,6 +190,22 @@ impl Table {
         self.bounds.per_holder.min(half)
     }
 
+    /// Leaves as many of `picked` as `holder` may still have. Who may have none more keeps them, and is
+    /// refused by [`Table::take`].
+    pub(super) fn fit(&self, holder: Holder, picked: &mut Vec<&Proxy>) {
+        let held = self.by_holder.get(&holder).copied().unwrap_or(0);
+        let room = self.per_holder().saturating_sub(held);
+        if room == 0 {
+            return;
+        }
+        let mut kept = HashSet::new();
+        // A proxy counts once, under however many protocols it is there.
+        picked.retain(|proxy| {
+            let identity = Identity::of(proxy);
+            kept.contains(&identity) || (kept.len() < room && kept.insert(identity))
+        });
+    }
+
     /// Leases `proxies`, which are free, to `holder` under a new id.
     pub(super) fn take(
         &mut self,

@@ -103,7 +103,16 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
             return exported.map_err(|error| failed(format!("{}: {error}", socket.display())));
         }
         (Reach::Service(socket), Some(_)) => ask(&socket)?,
-        (Reach::Store(mut store), _) => load(&mut *store)?,
+        (Reach::Store(mut store), _) => {
+            let image = load(&mut *store)?;
+            // What was exported before is worth more than an empty file in its place.
+            if image.entries.is_empty() {
+                let text = "the store holds no candidate, so nothing was written; if it was moved aside, \
+                            the file or folder beside it with .broken- in its name is what it was";
+                return Err(Failure::Failed(text.to_owned()));
+            }
+            image
+        }
     };
     let which = match args.all {
         true => Which::All,

@@ -63,6 +63,12 @@ impl ReachArgs {
         {
             return Ok(Reach::Service(socket));
         }
+        if need == Need::Any && config.cluster.is_some() && socket.is_none() {
+            let text = "this is a node of a cluster, whose ledger is in Redis: what is imported into the \
+                        store of a stopped node is lost when it starts; import into the node that leads, \
+                        while it runs (cluster.leader in /stat)";
+            return Err(Failure::Failed(text.to_owned()));
+        }
         match (store::open(backend), socket) {
             (Ok(store), _) => Ok(Reach::Store(store)),
             (Err(StoreError::Busy { .. }), Some(socket)) => Ok(Reach::Service(socket)),

@@ -76,6 +76,27 @@ fn a_bound_refuses_the_whole_of_a_lease_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn who_wants_more_than_half_of_the_alive_gets_half_of_them() {
+    let all = many(12);
+    let (mut table, ends) = (bounded(100, 100), Instant::now() + seconds(30));
+    table.is_of(1, &all);
+    let mut picked: Vec<&Proxy> = all[..10].iter().collect();
+    table.fit(holder(1), &mut picked);
+    assert_eq!(picked.len(), 6);
+    table
+        .take(LeaseId(1), holder(1), &picked[..4], ends)
+        .unwrap();
+    let mut picked: Vec<&Proxy> = all[6..].iter().collect();
+    table.fit(holder(1), &mut picked);
+    assert_eq!(picked.len(), 2, "what is left of its half");
+    table.take(LeaseId(2), holder(1), &picked, ends).unwrap();
+    let mut picked: Vec<&Proxy> = all[8..].iter().collect();
+    table.fit(holder(1), &mut picked);
+    let refused = table.take(LeaseId(3), holder(1), &picked, ends);
+    assert_eq!(refused, Err(Full::Holder));
+}
+
+#[test]
 fn a_proxy_that_died_is_given_up_and_a_lease_without_proxies_too() {
     let all = many(3);
     let (mut table, start) = (bounded(10, 2), Instant::now());

@@ -182,6 +182,9 @@ impl Wish {
         if picked.is_empty() {
             return Err(lease::all_leased(&leases, now));
         }
+        if self.lease.is_some() {
+            leases.fit(call.client.into(), &mut picked);
+        }
         let take = |time| lease::take(&mut leases, call, &picked, time, now);
         let granted = self.lease.map(take).transpose()?;
         Ok((picked, granted))

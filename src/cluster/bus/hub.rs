@@ -75,7 +75,8 @@ struct State {
     leader: Option<Box<str>>,
     queue: VecDeque<News>,
     links: [Option<Box<str>>; Who::COUNT],
-    is_down: bool,
+    /// Why the link is down, as was said last.
+    unlinked: Option<Box<str>>,
 }
 
 impl Hub {
@@ -91,7 +92,7 @@ impl Hub {
             leader: None,
             queue: VecDeque::from([News::Follows { leader: None }]),
             links: Default::default(),
-            is_down: false,
+            unlinked: None,
         };
         loop {
             state.look(Instant::now());
@@ -207,10 +208,10 @@ impl State {
     fn link(&mut self, who: Who, why: Option<Box<str>>) {
         self.links[who as usize] = why;
         let why = self.links.iter().flatten().next();
-        if why.is_some() == self.is_down {
+        if why == self.unlinked.as_ref() {
             return;
         }
-        self.is_down = why.is_some();
+        self.unlinked = why.cloned();
         match why {
             Some(why) => tracing::warn!("the cluster's Redis cannot be used: {why}"),
             None => tracing::info!("the cluster's Redis answers again"),

@@ -60,7 +60,8 @@ pub(crate) struct Line {
     pause_max: Duration,
     pause: Duration,
     connection: Option<Connection>,
-    is_down: bool,
+    /// Why it is down, as was said last.
+    said: Option<Box<str>>,
     hub: Sender<Inner>,
     stop: Stop,
 }
@@ -82,7 +83,7 @@ impl Line {
             pause_max: patience.min(Duration::from_secs(1)).max(PAUSE_MIN),
             pause: PAUSE_MIN,
             connection: None,
-            is_down: false,
+            said: None,
             hub,
             stop,
         }
@@ -133,14 +134,17 @@ impl Line {
     /// of.
     pub(crate) fn rested(&mut self) {
         self.pause = PAUSE_MIN;
-        if std::mem::take(&mut self.is_down) {
+        if self.said.take().is_some() {
             self.tell(None);
         }
     }
 
     fn failed(&mut self, error: &RedisError) {
-        if !std::mem::replace(&mut self.is_down, true) {
-            self.tell(Some(explained(&self.place, error)));
+        let why = explained(&self.place, error);
+        // Another reason is news, too: the server went away, and asks for a password when it is back.
+        if self.said.as_ref() != Some(&why) {
+            self.said = Some(why.clone());
+            self.tell(Some(why));
         }
     }
 

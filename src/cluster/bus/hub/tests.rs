@@ -141,7 +141,7 @@ fn a_node_follows_by_its_own_clock_whatever_redis_does() {
 }
 
 #[test]
-fn the_link_is_said_to_be_down_once_and_up_once() {
+fn the_link_is_said_to_be_down_once_for_each_reason_and_up_once() {
     let bench = bench();
     bench.next();
     let link = |who, why: Option<&str>| {
@@ -149,10 +149,14 @@ fn the_link_is_said_to_be_down_once_and_up_once() {
         bench.inner.send(Inner::Link(who, why)).unwrap();
     };
     link(Who::Lease, Some("gone"));
+    link(Who::Lease, Some("gone"));
+    link(Who::Lease, Some("a password"));
     link(Who::Nodes, Some("gone too"));
     link(Who::Lease, None);
     link(Who::Nodes, None);
     assert!(matches!(bench.next(), News::Link(Some(why)) if &*why == "gone"));
+    assert!(matches!(bench.next(), News::Link(Some(why)) if &*why == "a password"));
+    assert!(matches!(bench.next(), News::Link(Some(why)) if &*why == "gone too"));
     assert!(matches!(bench.next(), News::Link(None)));
 }
 

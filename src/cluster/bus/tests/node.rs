@@ -187,7 +187,7 @@ fn hear(heard: &mut Heard, news: News) {
         }
         News::Nodes(nodes) => heard.nodes = nodes,
         News::Link(why) => {
-            assert_ne!(heard.down.is_some(), why.is_some(), "said once");
+            assert_ne!(heard.down, why, "said once, for each reason");
             heard.downs.extend(why.clone());
             heard.down = why;
         }
