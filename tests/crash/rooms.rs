@@ -154,9 +154,12 @@ impl World {
     /// What the store has, read from a copy: the service goes on.
     fn alive_in_store(&self) -> usize {
         let copy = tempfile::tempdir().unwrap();
+        // What SQLite saved last is in the file beside.
+        let parts = ["ledger", "ledger-wal"].map(|name| self.room.join(name));
         let copied = Command::new("cp")
             .arg("-r")
-            .args([self.room.join("ledger"), copy.path().join("ledger")])
+            .args(parts.iter().filter(|part| part.exists()))
+            .arg(copy.path())
             .status();
         assert!(copied.unwrap().success());
         let mut store = open(&self.kind.within(copy.path()));
