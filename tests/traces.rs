@@ -174,7 +174,8 @@ fn a_sweep_is_the_parent_of_its_lists_and_publication_and_a_client_that_of_its_r
         );
         assert!(child.start_time_unix_nano < child.end_time_unix_nano);
     }
-    assert_eq!(named("save").len(), 1, "at the end");
+    let saves = named("save").len();
+    assert_eq!(saves, 2, "at the end of the first sweep, and at the end");
     let stat = named("GET /stat")[0];
     assert_eq!(
         (hex(&stat.trace_id), hex(&stat.parent_span_id)),

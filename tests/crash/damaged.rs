@@ -93,9 +93,9 @@ fn a_service_whose_store_is_damaged_starts_and_says_so_in_its_log_and_its_metric
         });
         fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let mut service = start(&["serve"], "", Some(folder.path()));
+        service.after("could not be read (");
         let address = service.after("the API listens address=");
         let address = address.split(' ').next().unwrap();
-        service.after("could not be read (");
         let page = eventually(Duration::from_secs(20), "an answer", || {
             let (status, page) = ask(address, "GET", "/metrics");
             (status == 200).then_some(page)
