@@ -2,6 +2,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod entries;
+mod json;
 pub(crate) mod record;
 
 mod changes;

@@ -3,14 +3,13 @@
 
 use super::FILE_BYTES_MAX;
 use super::old::{self, Proxy, Stats};
-use crate::ledger::{Check, Entry, HISTORY_MAX};
+use crate::ledger::{Entry, HISTORY_MAX};
+use crate::store::json::{self, CheckLine, ExitLine, Label, Parts, is_default};
 use crate::store::{Asked, Entries, Image, record};
 use proxy_shards::works::TARGETS_MAX;
-use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
+use proxy_shards::{Protocol, Targets, Timing, Verdict};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::error::Category;
-use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// The format of `ledger`.
 const FORMAT: u32 = 3;
@@ -108,11 +107,8 @@ struct Line {
     exit: Option<ExitLine>,
     /// Second of the Unix epoch, microseconds of the probe, verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    history: Vec<(u32, u32, Label)>,
+    history: Vec<CheckLine>,
 }
-
-/// Borrowed when written, owned when read.
-type Label = Cow<'static, str>;
 
 /// The targets that each protocol reached, as bits.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -128,30 +124,9 @@ struct Reached {
     socks5: u8,
 }
 
-/// [`Timing`], in microseconds.
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Parts {
-    total: u32,
-    connect: u32,
-    handshake: u32,
-    tls: u32,
-    first_byte: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ExitLine {
-    ip: IpAddr,
-    anonymity: Label,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 impl Line {
     fn of(entry: &Entry) -> Line {
-        let (bits, timing) = (|p| entry.works.by(p).bits(), entry.timing);
+        let bits = |protocol| entry.works.by(protocol).bits();
         let history = record::kept(&entry.history).iter();
         Line {
             url: entry.candidate.url().to_string(),
@@ -166,20 +141,9 @@ impl Line {
                 socks4: bits(Protocol::Socks4),
                 socks5: bits(Protocol::Socks5),
             },
-            timing_us: Parts {
-                total: timing.total_us,
-                connect: timing.connect_us,
-                handshake: timing.handshake_us,
-                tls: timing.tls_us,
-                first_byte: timing.first_byte_us,
-            },
-            exit: entry.exit.map(|exit| ExitLine {
-                ip: exit.ip,
-                anonymity: exit.anonymity.label().into(),
-            }),
-            history: history
-                .map(|check| (check.at_s, check.total_us, check.verdict.label().into()))
-                .collect(),
+            timing_us: entry.timing.into(),
+            exit: entry.exit.map(ExitLine::from),
+            history: history.map(json::check_line).collect(),
         }
     }
 
@@ -200,20 +164,12 @@ impl Line {
         ] {
             entry.works.set(protocol, Targets::from_bits(bits));
         }
-        entry.timing = Timing {
-            total_us: self.timing_us.total,
-            connect_us: self.timing_us.connect,
-            handshake_us: self.timing_us.handshake,
-            tls_us: self.timing_us.tls,
-            first_byte_us: self.timing_us.first_byte,
-        };
+        entry.timing = self.timing_us.into();
         if let Some(exit) = self.exit {
-            let anonymity = Anonymity::from_label(&exit.anonymity)?;
-            let ip = exit.ip;
-            entry.exit = Some(Exit { ip, anonymity });
+            entry.exit = Some(exit.exit()?);
         }
-        let checks = self.history.into_iter().take(HISTORY_MAX);
-        entry.history = checks.map(check).collect::<Option<_>>()?;
+        let checks = self.history.iter().take(HISTORY_MAX);
+        entry.history = checks.map(json::check).collect::<Option<_>>()?;
         Some(entry)
     }
 
@@ -228,14 +184,6 @@ impl Line {
         entry.works = record::first::works(entry.candidate.scheme, entry.verdict);
         Some(entry)
     }
-}
-
-fn check((at_s, total_us, label): (u32, u32, Label)) -> Option<Check> {
-    Some(Check {
-        at_s,
-        total_us,
-        verdict: Verdict::from_label(&label)?,
-    })
 }
 
 /// Of what was asked, and the rest.

@@ -1,13 +1,12 @@
 //! One entry as JSON. Targets go by their names, so that it means the same wherever it is read.
 
 use super::read::Flaw;
-use crate::ledger::{Check, Entry, HISTORY_MAX};
+use crate::ledger::{Entry, HISTORY_MAX};
+use crate::store::json::{self, CheckLine, ExitLine, Label, Parts, is_default};
 use crate::store::record;
 use proxy_shards::works::TARGETS_MAX;
-use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
+use proxy_shards::{Protocol, Targets, Verdict};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// An entry.
 #[derive(Serialize, Deserialize)]
@@ -27,13 +26,10 @@ pub(super) struct Line {
     timing_us: Parts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exit: Option<ExitLine>,
-    /// Second of the Unix epoch, microseconds of the probe, verdict; the oldest first.
+    /// The oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    history: Vec<(u32, u32, Label)>,
+    history: Vec<CheckLine>,
 }
-
-/// Borrowed when written, owned when read.
-type Label = Cow<'static, str>;
 
 /// The targets that each protocol reached.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -57,32 +53,10 @@ enum Target {
     Place(usize),
 }
 
-/// [`Timing`], in microseconds.
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Parts {
-    total: u32,
-    connect: u32,
-    handshake: u32,
-    tls: u32,
-    first_byte: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ExitLine {
-    ip: IpAddr,
-    anonymity: Label,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
 impl Line {
     /// The line of an entry whose bits stand for `targets`.
     pub(super) fn of(entry: &Entry, targets: &[Box<str>]) -> Line {
         let reached = |protocol| named(entry.works.by(protocol), targets);
-        let timing = entry.timing;
         let history = record::kept(&entry.history).iter();
         Line {
             url: entry.candidate.url().to_string(),
@@ -96,20 +70,9 @@ impl Line {
                 socks4: reached(Protocol::Socks4),
                 socks5: reached(Protocol::Socks5),
             },
-            timing_us: Parts {
-                total: timing.total_us,
-                connect: timing.connect_us,
-                handshake: timing.handshake_us,
-                tls: timing.tls_us,
-                first_byte: timing.first_byte_us,
-            },
-            exit: entry.exit.map(|exit| ExitLine {
-                ip: exit.ip,
-                anonymity: exit.anonymity.label().into(),
-            }),
-            history: history
-                .map(|check| (check.at_s, check.total_us, check.verdict.label().into()))
-                .collect(),
+            timing_us: entry.timing.into(),
+            exit: entry.exit.map(ExitLine::from),
+            history: history.map(json::check_line).collect(),
         }
     }
 
@@ -129,27 +92,13 @@ impl Line {
         ] {
             entry.works.set(protocol, placed(&reached, targets)?);
         }
-        entry.timing = Timing {
-            total_us: self.timing_us.total,
-            connect_us: self.timing_us.connect,
-            handshake_us: self.timing_us.handshake,
-            tls_us: self.timing_us.tls,
-            first_byte_us: self.timing_us.first_byte,
-        };
+        entry.timing = self.timing_us.into();
         if let Some(exit) = self.exit {
-            let anonymity = Anonymity::from_label(&exit.anonymity).ok_or(Flaw::Anonymity)?;
-            let ip = exit.ip;
-            entry.exit = Some(Exit { ip, anonymity });
+            entry.exit = Some(exit.exit().ok_or(Flaw::Anonymity)?);
         }
         let newest = self.history.len().saturating_sub(HISTORY_MAX);
         let checks = self.history[newest..].iter();
-        let check = |(at_s, total_us, label): &(u32, u32, Label)| {
-            Ok(Check {
-                at_s: *at_s,
-                total_us: *total_us,
-                verdict: verdict_of(label)?,
-            })
-        };
+        let check = |line| json::check(line).ok_or(Flaw::Verdict);
         entry.history = checks.map(check).collect::<Result<_, _>>()?;
         match record::is_storable(&entry) {
             true => Ok(entry),
