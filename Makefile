@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth release
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth release
 DEB = target/tools/bin/cargo-deb
 DEB_PROFILE ?= release
 BIN ?= target/release/proxy-checker
@@ -123,6 +123,9 @@ soak: release ## Two hours of the service under churn: slopes of memory, descrip
 
 test-crash: ## Kill, damage and fill every kind of store, 200 times each (minutes)
 	PROXY_CHECKER_CRASH=long $(CARGO) test --locked -p proxy-checker --test crash -- --nocapture
+
+test-faults: ## Break what docs/reliability.md promises, at length and against a release build (a quarter of an hour)
+	PROXY_CHECKER_FAULTS=long $(CARGO) test --release --locked -p proxy-checker --test faults -- --nocapture --test-threads=1
 
 test-attacks: ## Attack the API of a release build at length (minutes), and hold its latency meanwhile
 	PROXY_CHECKER_ATTACKS=long $(CARGO) test --release --locked -p proxy-checker --test attacks -- --nocapture

@@ -1,0 +1,1 @@
+//! CLOCK_REALTIME jumps: no timeouts, no frozen schedule, sane ages.

@@ -1,0 +1,1 @@
+//! Corrupt, half-written and drastic configurations while the service runs.

@@ -1,0 +1,1 @@
+//! No route, no names, and targets that are down, slow or lie.

@@ -1,0 +1,1 @@
+//! A probe that panics: its shard goes on, its job is finished once.

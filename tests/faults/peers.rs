@@ -1,0 +1,1 @@
+//! Answers at random and answers with changed bytes: no panic, no late end.

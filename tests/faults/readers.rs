@@ -1,0 +1,1 @@
+//! Readers of a snapshot that is swapped without pause.

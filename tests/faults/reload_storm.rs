@@ -1,0 +1,1 @@
+//! Reloads by POST, signal and edit, all at once.

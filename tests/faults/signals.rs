@@ -1,0 +1,1 @@
+//! SIGTERM at any moment, a second one, SIGSTOP and SIGCONT.

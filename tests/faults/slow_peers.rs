@@ -1,0 +1,1 @@
+//! Peers that drip, stay silent or never end: bounded time, bounded bytes.
