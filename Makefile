@@ -6,9 +6,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth release
-DEB = target/tools/bin/cargo-deb
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release
 DEB_PROFILE ?= release
+DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE)) # where cargo puts what it builds with that profile
 BIN ?= target/release/proxy-checker
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -73,7 +73,9 @@ test-image: ## Build the image without a registry and run it (as root; a quarter
 	$(PYTHON) scripts/test_image.py --bin-dir target/debug
 
 deb: ## Build a Debian package of the service, with its unit, limits and a key of the host's own: target/debian
-	@$(DEB) --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --version 3.8.0 --locked --root target/tools
+	@scripts/tool.sh cargo-deb 3.8.0 >/dev/null
+	$(CARGO) build --locked -p proxy-checker --profile $(DEB_PROFILE)
+	scripts/manual.sh target/$(DEB_FOLDER)/proxy-checker target/manual
 	PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) deb --locked -p proxy-checker --profile $(DEB_PROFILE)
 
 test-deb: deb ## Install, upgrade and purge that package in a Debian of its own (as root)
@@ -92,6 +94,15 @@ lint: ## Hold the formatting and clippy without a warning
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) clippy -p proxy-checker --test page --locked -- -D warnings
+
+supply: ## Hold licences, advisories, sources, unused dependencies and the oldest Rust (installs its tools in target/)
+	scripts/supply.sh
+
+sbom: ## List what is in the program, as CycloneDX: target/sbom
+	scripts/sbom.sh
+
+coverage: ## Hold which lines the tests run; the report is target/coverage/html (long)
+	scripts/coverage.sh
 
 fuzz: ## Fuzz the parser and the conversations, FUZZ_SECONDS (600) each; needs a C++ compiler
 	tests/fuzz/run.sh $(FUZZ_SECONDS)

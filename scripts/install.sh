@@ -32,6 +32,7 @@ install_all() {
     chmod 644 "$DESTDIR$unit"
     install -D -m 644 deploy/sysctl.conf "$DESTDIR$sysctl"
     install -D -m 644 deploy/limits.conf "$DESTDIR$limits"
+    scripts/manual.sh "$BIN" "$DESTDIR$PREFIX"
     CONFIG_MODE=644 scripts/quickstart.sh --write-only --dir "$DESTDIR/etc/proxy-checker"
     systemd daemon-reload
     systemd try-restart proxy-checker.service
@@ -42,6 +43,10 @@ install_all() {
 uninstall_all() {
     systemd disable --now proxy-checker.service
     rm -f "$DESTDIR$program" "$DESTDIR$unit" "$DESTDIR$sysctl" "$DESTDIR$limits"
+    share=$DESTDIR$PREFIX/share
+    rm -f "$share"/man/man1/proxy-checker.1.gz "$share"/man/man1/proxy-checker-*.1.gz \
+        "$share/bash-completion/completions/proxy-checker" "$share/zsh/vendor-completions/_proxy-checker" \
+        "$share/fish/vendor_completions.d/proxy-checker.fish"
     systemd daemon-reload
     for kept in "$config" "$env" /var/lib/private/proxy-checker; do
         [ ! -e "$DESTDIR$kept" ] || echo "kept: $DESTDIR$kept"

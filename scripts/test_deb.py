@@ -25,6 +25,11 @@ FILES = [
     ("etc/security/limits.d/90-proxy-checker.conf", 0o644, "deploy/limits.conf"),
     ("usr/lib/sysctl.d/90-proxy-checker.conf", 0o644, "deploy/sysctl.conf"),
     (UNIT, 0o644, "deploy/proxy-checker.service"),
+    ("usr/share/man/man1/proxy-checker.1.gz", 0o644, None),
+    ("usr/share/man/man1/proxy-checker-check.1.gz", 0o644, None),
+    ("usr/share/bash-completion/completions/proxy-checker", 0o644, None),
+    ("usr/share/zsh/vendor-completions/_proxy-checker", 0o644, None),
+    ("usr/share/fish/vendor_completions.d/proxy-checker.fish", 0o644, None),
     ("usr/share/doc/proxy-checker/copyright", 0o644, None),
     ("usr/share/doc/proxy-checker/docs/operations.md", 0o644, "docs/operations.md"),
 ]
