@@ -1,6 +1,7 @@
 //! The control plane of proxy-checker: sources → coordinator → shards → coordinator → snapshot →
 //! API. `docs/architecture.md` is the map.
 
+pub mod allocator;
 pub mod cli;
 pub mod commands;
 

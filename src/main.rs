@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    proxy_checker::allocator::tune();
     proxy_checker::cli::run()
 }
