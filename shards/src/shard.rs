@@ -5,6 +5,8 @@ use crate::beat::Beat;
 use crate::cadence::Cadence;
 use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
+#[cfg(any(test, feature = "hooks"))]
+use crate::hooks::{self, Faults};
 use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
 use crate::lag::{self, Lag, Weighed};
@@ -51,6 +53,9 @@ pub(crate) enum Mail {
     /// Keep the executor from everything else for so long.
     #[cfg(any(test, feature = "hooks"))]
     Stall(Duration),
+    /// Make these faults, and no others, from now on.
+    #[cfg(any(test, feature = "hooks"))]
+    Faults(Faults),
 }
 
 /// What a shard has from its first start to its last, whatever becomes of its executor.
@@ -91,6 +96,8 @@ impl Seat {
                 Ok(Mail::Panic) => panic!("as asked by a test"),
                 #[cfg(any(test, feature = "hooks"))]
                 Ok(Mail::Stall(time)) => std::thread::sleep(time),
+                #[cfg(any(test, feature = "hooks"))]
+                Ok(Mail::Faults(faults)) => hooks::set(faults, self.number),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     // The engine is gone without a word: nobody waits for probes under way.
