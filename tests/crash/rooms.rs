@@ -206,6 +206,41 @@ fn a_full_disk_is_outlived() {
 }
 
 #[test]
+fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room() {
+    if !may_mount() {
+        eprintln!("not run: no user namespaces here");
+        return;
+    }
+    // The first service saves and is stopped; then the disk fills up, and the second one starts.
+    let mount = "exec unshare -Urm sh -c 'mount -t tmpfs -o size=8m tmpfs room && \
+        { \"$0\" \"$@\" & first=$!; \
+        while ! [ -e room/full ]; do sleep 0.05; done; \
+        kill $first; wait $first; \
+        head -c 16m /dev/zero > room/filler; \
+        exec \"$0\" \"$@\"; }' \"$0\" \"$@\"";
+    for kind in KINDS {
+        let mut world = World::start(kind, mount);
+        assert_eq!(world.command(&["save"]).status, Some(0));
+        File::create(world.room.join("full")).unwrap();
+        let after = world.service.after("the API listens address=");
+        world.address = after.split(' ').next().unwrap().to_owned();
+        eventually(PATIENCE, "all are served", || {
+            (world.served() == ALIVE as usize).then_some(())
+        });
+        eventually(PATIENCE, "it is said that nothing is saved", || {
+            (world.errors() > 0.0).then_some(())
+        });
+        fs::remove_file(world.room.join("filler")).unwrap();
+        eventually(PATIENCE, "a save by itself", || {
+            (world.metric("storage_last_save_timestamp_seconds") > 0.0).then_some(())
+        });
+        assert_eq!(world.command(&["save"]).status, Some(0), "{}", kind.name);
+        assert_eq!(world.metric("storage_recovered_total"), 0.0, "{}", kind.name);
+        assert_eq!(world.alive_in_store(), ALIVE as usize, "{}", kind.name);
+    }
+}
+
+#[test]
 fn files_that_may_not_grow_are_outlived() {
     for kind in KINDS {
         let world = World::start(kind, "ulimit -S -f 100000");
