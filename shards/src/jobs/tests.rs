@@ -225,7 +225,7 @@ fn a_panic_in_the_middle_of_a_course_costs_the_probe_under_way_and_no_other() {
 }
 
 #[test]
-fn a_panic_while_a_job_ends_loses_it_not() {
+fn a_panic_while_a_job_ends_does_not_lose_it() {
     let (mut jobs, plan) = (Jobs::default(), plan(0));
     jobs.add(vec![job(1), job(2)]);
     jobs.start(0, &plan);
