@@ -203,7 +203,10 @@ pub(crate) fn follow(shards: Pulse) -> io::Result<()> {
         return Ok(());
     };
     let file = path.file_name().map(OsStr::to_string_lossy);
-    tracing::warn!(?file, "this build is for tests: it makes the faults of a file");
+    tracing::warn!(
+        ?file,
+        "this build is for tests: it makes the faults of a file"
+    );
     let followed = move || {
         let mut known = String::new();
         loop {

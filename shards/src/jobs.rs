@@ -32,12 +32,17 @@ impl Task {
         Probe::through(plan, &self.job, Way::Proxy(protocol), target)
     }
 
-    /// A probe of it ended.
+    /// A probe of it ended. A panic on the way leaves its course as it was, and the probe is made again.
     fn ended(&mut self, ended: &Ended) -> Next {
-        match &mut self.begun {
-            Some((plan, course)) => course.ended(&self.job, plan.policy(), ended),
-            None => Next::Record,
-        }
+        let Some((plan, course)) = &mut self.begun else {
+            return Next::Record;
+        };
+        let mut after = course.clone();
+        let next = after.ended(&self.job, plan.policy(), ended);
+        #[cfg(any(test, feature = "hooks"))]
+        crate::hooks::panic_at(crate::hooks::Place::Record);
+        *course = after;
+        next
     }
 
     /// It ends here, for a reason of our own.
@@ -101,8 +106,6 @@ impl Jobs {
         };
         // Under way until it is known what is next: a panic on the way loses no job.
         let next = task.ended(ended);
-        #[cfg(any(test, feature = "hooks"))]
-        crate::hooks::panic_at(crate::hooks::Place::Record);
         let Some(task) = self.under_way[lane].take() else {
             return;
         };

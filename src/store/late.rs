@@ -49,7 +49,10 @@ impl LateStore {
         let mut store = (self.opening)()?;
         let stored = store.load()?;
         let entries = stored.entries.len();
-        tracing::info!(entries, "there is room again: the store is open, and what it has is taken in");
+        tracing::info!(
+            entries,
+            "there is room again: the store is open, and what it has is taken in"
+        );
         let stored = (entries > 0).then_some(stored);
         self.found = stored.clone();
         Ok(Opened { store, stored })
@@ -78,7 +81,9 @@ impl Store for LateStore {
     }
 
     fn recovered(&mut self) -> Option<Recovered> {
-        self.opened.as_mut().and_then(|opened| opened.store.recovered())
+        self.opened
+            .as_mut()
+            .and_then(|opened| opened.store.recovered())
     }
 
     fn found(&mut self) -> Option<Image> {
@@ -107,7 +112,9 @@ mod tests {
             let is_full = self.full > 0;
             self.full = self.full.saturating_sub(1);
             let no_room = || io::Error::from(io::ErrorKind::StorageFull);
-            (!is_full).then_some(()).ok_or_else(|| super::super::io_error("write", Path::new("full"))(no_room()))
+            (!is_full)
+                .then_some(())
+                .ok_or_else(|| super::super::io_error("write", Path::new("full"))(no_room()))
         }
     }
 
@@ -124,7 +131,11 @@ mod tests {
     }
 
     fn urls(image: &Image) -> Vec<String> {
-        let mut urls: Vec<_> = image.entries.iter().map(|e| e.candidate.url().to_string()).collect();
+        let mut urls: Vec<_> = image
+            .entries
+            .iter()
+            .map(|e| e.candidate.url().to_string())
+            .collect();
         urls.sort_unstable();
         urls
     }
@@ -132,9 +143,15 @@ mod tests {
     #[test]
     fn what_could_not_be_read_at_the_start_is_neither_lost_nor_forgotten() {
         let mut random = fastrand::Rng::with_seed(3);
-        let (stored, ours) = (random_image(&mut random, 300), random_image(&mut random, 200));
+        let (stored, ours) = (
+            random_image(&mut random, 300),
+            random_image(&mut random, 200),
+        );
         let both = urls(&merge::merge(&ours, &stored).0);
-        let disk = Arc::new(Mutex::new(Disk { stored: stored.clone(), full: 2 }));
+        let disk = Arc::new(Mutex::new(Disk {
+            stored: stored.clone(),
+            full: 2,
+        }));
         let opened = disk.clone();
         let mut store = LateStore::opened_by(Box::new(move || {
             opened.lock().unwrap().room()?;

@@ -180,7 +180,10 @@ pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
 /// Whether the disk, a quota or a limit on the size of files kept something from being written.
 fn is_want_of_room(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero)
+    matches!(
+        error.kind(),
+        StorageFull | QuotaExceeded | FileTooLarge | WriteZero
+    )
 }
 
 /// For `map_err`: what was attempted, and where.

@@ -234,7 +234,12 @@ fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room(
             (world.metric("storage_last_save_timestamp_seconds") > 0.0).then_some(())
         });
         assert_eq!(world.command(&["save"]).status, Some(0), "{}", kind.name);
-        assert_eq!(world.metric("storage_recovered_total"), 0.0, "{}", kind.name);
+        assert_eq!(
+            world.metric("storage_recovered_total"),
+            0.0,
+            "{}",
+            kind.name
+        );
         assert_eq!(world.alive_in_store(), ALIVE as usize, "{}", kind.name);
     }
 }

@@ -18,8 +18,9 @@ const RATE: u32 = 20;
 /// Panics at a random place in probes, at one outside of them, or both.
 fn drawn(seed: u64) -> Faults {
     let mut random = Rng::with_seed(seed);
-    let (inside, outside): (Vec<Place>, Vec<Place>) =
-        Place::ALL.into_iter().partition(|place| place.is_in_probe());
+    let (inside, outside): (Vec<Place>, Vec<Place>) = Place::ALL
+        .into_iter()
+        .partition(|place| place.is_in_probe());
     let probe = (inside[random.usize(..inside.len())], RATE, FAULTS_MAX);
     let whole = (outside[random.usize(..outside.len())], RATE, CRASHES_MAX);
     Faults {
@@ -47,9 +48,15 @@ fn a_panic_at_any_place_loses_no_job_and_ends_none_twice() {
         for (verdict, expected) in &round.verdicts {
             assert_eq!(verdict, expected, "seed {seed}: {faults}");
         }
-        assert_eq!(round.restarts, round.panicked_outside, "seed {seed}: {faults}");
+        assert_eq!(
+            round.restarts, round.panicked_outside,
+            "seed {seed}: {faults}"
+        );
         // What a probe that panicked had come to may be lost with its executor, and is made again.
-        assert!(round.faults <= round.panicked_inside, "seed {seed}: {faults}");
+        assert!(
+            round.faults <= round.panicked_inside,
+            "seed {seed}: {faults}"
+        );
         if round.restarts == 0 {
             assert_eq!(round.faults, round.panicked_inside, "seed {seed}: {faults}");
         }
@@ -78,10 +85,19 @@ fn what_panics_every_time_is_given_up_as_our_fault_and_holds_up_nothing() {
             ..Faults::default()
         });
         let given_up = |(verdict, _): &&(Verdict, Verdict)| *verdict == Verdict::LocalFault;
-        assert_eq!(round.verdicts.iter().filter(given_up).count(), JOBS, "{place:?}");
+        assert_eq!(
+            round.verdicts.iter().filter(given_up).count(),
+            JOBS,
+            "{place:?}"
+        );
         assert_eq!(round.restarts > 0, !place.is_in_probe());
     }
     let after = book.round(&Faults::default());
-    assert!(after.verdicts.iter().all(|(verdict, expected)| verdict == expected));
+    assert!(
+        after
+            .verdicts
+            .iter()
+            .all(|(verdict, expected)| verdict == expected)
+    );
     book.close();
 }

@@ -20,8 +20,17 @@ fn faults_come_back_from_their_text() {
         panics: Place::ALL.map(|at| (at, 20, 3)).into(),
     };
     assert_eq!(faults.to_string().parse(), Ok(faults));
-    for wrong in ["", "seed", "error sends 1 1", "panic ring 1", "panic ring 1 x"] {
-        assert!(format!("seed 1\n{wrong}\n").parse::<Faults>().is_err(), "{wrong}");
+    for wrong in [
+        "",
+        "seed",
+        "error sends 1 1",
+        "panic ring 1",
+        "panic ring 1 x",
+    ] {
+        assert!(
+            format!("seed 1\n{wrong}\n").parse::<Faults>().is_err(),
+            "{wrong}"
+        );
     }
 }
 

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 /// A line that says no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is neither `seed N`, `error OPERATION ERRNO PERMILLE` nor `panic PLACE PERMILLE MOST`")]
+#[error(
+    "`{0}` is neither `seed N`, `error OPERATION ERRNO PERMILLE` nor `panic PLACE PERMILLE MOST`"
+)]
 pub struct NoFault(String);
 
 impl fmt::Display for Faults {
@@ -45,7 +47,9 @@ fn take(line: &str, faults: &mut Faults) -> Option<()> {
             faults.errors.push(error);
         }
         ["panic", place, permille, most] => {
-            let place = Place::ALL.into_iter().find(|known| known.label() == place)?;
+            let place = Place::ALL
+                .into_iter()
+                .find(|known| known.label() == place)?;
             let panic = (place, permille.parse().ok()?, most.parse().ok()?);
             faults.panics.push(panic);
         }

@@ -246,8 +246,12 @@ fn a_panic_while_a_job_ends_does_not_lose_it() {
         end(&mut jobs, lane);
     }
     let (records, tally) = jobs.take_ended();
-    let mut ids: Vec<u64> = records.iter().map(|record| record.id).collect();
-    ids.sort_unstable();
-    assert_eq!((ids, tally.total()), (vec![1, 2], 2));
+    let mut ends: Vec<_> = records
+        .iter()
+        .map(|r| (r.id, r.verdict, r.attempts))
+        .collect();
+    ends.sort_unstable_by_key(|&(id, ..)| id);
+    let alive = |id| (id, Verdict::Alive, 1);
+    assert_eq!((ends, tally.total()), (vec![alive(1), alive(2)], 2));
     assert!(jobs.is_empty());
 }

@@ -100,7 +100,10 @@ impl Buffers {
     #[cfg(any(test, feature = "hooks"))]
     pub(super) fn give_withheld(&self) {
         if !crate::hooks::withholds_buffers() {
-            self.withheld.take().into_iter().for_each(|id| self.give(id));
+            self.withheld
+                .take()
+                .into_iter()
+                .for_each(|id| self.give(id));
         }
     }
 

@@ -65,7 +65,9 @@ impl Ring {
         panic_at(Place::Ring);
         let steps = match tag.step {
             // Given up, or made again, as it is.
-            _ if result == -libc::ECANCELED || result == -libc::ENOBUFS => return (tag, result, flags),
+            _ if result == -libc::ECANCELED || result == -libc::ENOBUFS => {
+                return (tag, result, flags);
+            }
             Step::Send | Step::Recv => [
                 (Operation::Send, Step::Send),
                 (Operation::Receive, Step::Recv),
@@ -127,12 +129,13 @@ impl Ring {
         batch.append(&mut self.backlog.borrow_mut());
         {
             let mut io = self.io.borrow_mut();
+            let Some(io) = io.as_mut() else { return false };
             let entered = match look {
                 // What was taken while making room does not wait for more.
-                _ if !batch.is_empty() => enter(&mut io),
-                Look::Now => enter(&mut io),
-                Look::Wait(wanted, patience) => gather(&mut io, wanted, patience),
-                Look::Last => drain(&mut io),
+                _ if !batch.is_empty() => enter(io),
+                Look::Now => enter(io),
+                Look::Wait(wanted, patience) => gather(io, wanted, patience),
+                Look::Last => drain(io),
             };
             entered.expect("io_uring_enter: round");
             batch.extend(io.completion());

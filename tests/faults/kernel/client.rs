@@ -43,7 +43,8 @@ impl Kept {
 
     /// Sends a request.
     pub(crate) fn send(&mut self, method: &str, target: &str) {
-        let request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
         self.stream.write_all(request.as_bytes()).expect("sent");
     }
 
@@ -64,7 +65,10 @@ impl Kept {
         while self.bytes.len() < length {
             self.more();
         }
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
         (status.expect("a status"), self.take(length))
     }
 

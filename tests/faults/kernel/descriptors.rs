@@ -20,7 +20,10 @@ fn mixed(farm: &Farm, count: usize) -> (String, BTreeSet<String>) {
     let mix = farm.mix(count, &kinds);
     let good = mix.iter().filter(|(_, kind)| *kind != Behaviour::Refuses);
     let good = good.map(|(url, _)| url.clone()).collect();
-    (mix.iter().map(|(url, _)| format!("{url}\n")).collect(), good)
+    (
+        mix.iter().map(|(url, _)| format!("{url}\n")).collect(),
+        good,
+    )
 }
 
 #[test]
@@ -57,20 +60,41 @@ fn a_check_that_may_have_256_descriptors_tells_the_truth_with_5000_lanes_asked()
     let stage = Stage::new(&list);
     let lanes = LANES.to_string();
     let target = stage.config["checker"]["test_url"].as_str().unwrap();
-    let arguments = ["check", "--allow-private", "--no-control-probe", "--all", "--format", "jsonl"];
-    let more = ["--test-url", target, "--shards", "2", "--concurrency", &lanes, "list.txt"];
+    let arguments = [
+        "check",
+        "--allow-private",
+        "--no-control-probe",
+        "--all",
+        "--format",
+        "jsonl",
+    ];
+    let more = [
+        "--test-url",
+        target,
+        "--shards",
+        "2",
+        "--concurrency",
+        &lanes,
+        "list.txt",
+    ];
     let arguments = [&arguments[..], &more[..]].concat();
     let ran = start_under(LIMIT, &[], &arguments, stage.folder()).end(PATIENCE);
     assert_eq!(ran.status, Some(0), "{}", ran.err);
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
     for line in ran.lines() {
         let row: Value = serde_json::from_str(line).unwrap();
-        *verdicts.entry(row["verdict"].as_str().unwrap().to_owned()).or_default() += 1;
+        *verdicts
+            .entry(row["verdict"].as_str().unwrap().to_owned())
+            .or_default() += 1;
     }
     let truth = |verdict: &str| {
         let kinds = [Behaviour::Forwards, Behaviour::Socks5, Behaviour::Refuses];
         let of = list.lines().count() / kinds.len();
-        kinds.iter().filter(|kind| kind.verdict(Aim::NoContent) == verdict).count() * of
+        kinds
+            .iter()
+            .filter(|kind| kind.verdict(Aim::NoContent) == verdict)
+            .count()
+            * of
     };
     for (verdict, count) in &verdicts {
         assert!(count.abs_diff(truth(verdict)) <= 2, "{verdicts:?}");
@@ -88,7 +112,9 @@ fn page(kept: &mut Kept) -> String {
 
 /// Whether the source gave a list when it was last asked.
 fn is_read(page: &str) -> bool {
-    let up = page.lines().find(|line| line.starts_with("proxychecker_source_up"));
+    let up = page
+        .lines()
+        .find(|line| line.starts_with("proxychecker_source_up"));
     up.expect("a source").ends_with(" 1")
 }
 
@@ -102,6 +128,8 @@ fn descriptors_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are
     stage.config["aggregator"]["sources"][0]["url"] = json!(farm.serve_list(&list));
     stage.config["metrics"] = json!({"enabled": true});
     stage.config["storage"]["persist_interval_seconds"] = json!(1);
+    // The list is read and proxies are checked again meanwhile.
+    stage.config["aggregator"]["interval_seconds"] = json!(3);
     let mut service = stage.start();
     service.serves(&good, PATIENCE);
     service.has_checked(900);
@@ -114,24 +142,33 @@ fn descriptors_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are
     let mut kept = Kept::open(&service.address);
     for _ in 0..crate::times(1, 5) {
         let before = page(&mut kept);
-        let swept = asks_for_a_sweep(&service);
-        is_swept(&service, swept, PATIENCE);
         let client = Client::start(&service.address, Habit::Stays);
         // It is connected before there is no descriptor for it.
         assert_eq!(service.get("/health").0, 200);
         grant(Some(3));
-        assert_eq!(kept.ask("POST", "/reload").0, 200);
+        // The configuration cannot be read, so it stays what it is.
+        let (status, refusal) = kept.ask("POST", "/reload");
+        assert_eq!(status, 422, "{refusal}");
         let mut waiting: Vec<Kept> = (0..5).map(|_| Kept::open(&service.address)).collect();
-        waiting.iter_mut().for_each(|client| client.send("GET", "/health"));
-        eventually(PATIENCE, "the source cannot be read and proxies are probed all the same", || {
-            let (_, served) = kept.ask("GET", "/get-proxy?all=1&format=url");
-            assert_eq!(served.lines().map(String::from).collect::<BTreeSet<_>>(), good);
-            let page = page(&mut kept);
-            let missed = !is_read(&page);
-            let more = |name| sample(&page, name) - sample(&before, name);
-            let probed = more(r#"probes_total{verdict="alive"}"#) >= (2 * good.len()) as f64;
-            (missed && probed).then_some(())
-        });
+        waiting
+            .iter_mut()
+            .for_each(|client| client.send("GET", "/health"));
+        eventually(
+            PATIENCE,
+            "the source cannot be read and proxies are probed all the same",
+            || {
+                let (_, served) = kept.ask("GET", "/get-proxy?all=1&format=url");
+                assert_eq!(
+                    served.lines().map(String::from).collect::<BTreeSet<_>>(),
+                    good
+                );
+                let page = page(&mut kept);
+                let missed = !is_read(&page);
+                let more = |name| sample(&page, name) - sample(&before, name);
+                let probed = more(r#"probes_total{verdict="alive"}"#) >= (2 * good.len()) as f64;
+                (missed && probed).then_some(())
+            },
+        );
         let dead = sample(&page(&mut kept), "dead_proxies");
         assert_eq!(dead, (900 - good.len()) as f64);
         grant(most.maximum);
@@ -145,7 +182,11 @@ fn descriptors_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are
         assert_eq!(service.served(), good);
         assert!(is_read(&page(&mut kept)), "the source is read again");
     }
-    let complaints = service.running.log().matches("connections cannot be accepted").count();
+    let complaints = service
+        .running
+        .log()
+        .matches("connections cannot be accepted")
+        .count();
     assert!(complaints > 0, "it says what it lacks");
     drop(kept);
     service.end();

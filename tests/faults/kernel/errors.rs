@@ -18,18 +18,48 @@ type Trouble = (Operation, Errno, u32, Verdict);
 
 /// Kinds that the short form tries, and then those of the long form.
 const SHORT: [Trouble; 2] = [
-    (Operation::Connect, Errno::ADDRNOTAVAIL, ALWAYS, Verdict::LocalPorts),
+    (
+        Operation::Connect,
+        Errno::ADDRNOTAVAIL,
+        ALWAYS,
+        Verdict::LocalPorts,
+    ),
     (Operation::Send, Errno::NOBUFS, 300, Verdict::LocalMemory),
 ];
 const LONG: [Trouble; 7] = [
-    (Operation::Connect, Errno::ADDRNOTAVAIL, ALWAYS, Verdict::LocalPorts),
+    (
+        Operation::Connect,
+        Errno::ADDRNOTAVAIL,
+        ALWAYS,
+        Verdict::LocalPorts,
+    ),
     (Operation::Send, Errno::NOBUFS, 300, Verdict::LocalMemory),
-    (Operation::Socket, Errno::MFILE, ALWAYS, Verdict::LocalDescriptors),
-    (Operation::Connect, Errno::NOMEM, ALWAYS, Verdict::LocalMemory),
+    (
+        Operation::Socket,
+        Errno::MFILE,
+        ALWAYS,
+        Verdict::LocalDescriptors,
+    ),
+    (
+        Operation::Connect,
+        Errno::NOMEM,
+        ALWAYS,
+        Verdict::LocalMemory,
+    ),
     (Operation::Connect, Errno::NOBUFS, 500, Verdict::LocalMemory),
-    (Operation::Receive, Errno::NOMEM, ALWAYS, Verdict::LocalMemory),
+    (
+        Operation::Receive,
+        Errno::NOMEM,
+        ALWAYS,
+        Verdict::LocalMemory,
+    ),
     // More answers than there are buffers: the rest must wait for one until its time is over.
-    (Operation::Receive, Errno::NOBUFS, ALWAYS, Verdict::LocalMemory),
+    (
+        Operation::Receive,
+        Errno::NOBUFS,
+        ALWAYS,
+        Verdict::LocalMemory,
+    ),
 ];
 
 /// A service over a farm, and what is true of its candidates.
@@ -43,13 +73,20 @@ struct World {
 impl World {
     fn new(good: usize, bad: usize) -> World {
         let farm = Farm::start(FarmOptions::default()).unwrap();
-        let urls = |count, kinds: &[Behaviour]| farm.mix(count, kinds).into_iter().map(|(url, _)| url);
+        let urls =
+            |count, kinds: &[Behaviour]| farm.mix(count, kinds).into_iter().map(|(url, _)| url);
         let bad: Vec<String> = urls(bad, &[Behaviour::Refuses, Behaviour::AsksAuth]).collect();
-        let good: BTreeSet<String> = urls(good, &[Behaviour::Forwards, Behaviour::Socks5]).collect();
+        let good: BTreeSet<String> =
+            urls(good, &[Behaviour::Forwards, Behaviour::Socks5]).collect();
         let all: Vec<&str> = good.iter().chain(&bad).map(String::as_str).collect();
         let mut stage = Stage::new(&all.join("\n"));
         stage.config["metrics"] = json!({"enabled": true});
-        World { farm, stage, good, bad }
+        World {
+            farm,
+            stage,
+            good,
+            bad,
+        }
     }
 
     fn start(&self) -> Service {
@@ -115,7 +152,10 @@ fn has_each(troubles: &[Trouble], seed: u64, world: &mut World) {
         harm.end();
         let began = Instant::now();
         is_swept(&service, before, RECOVERED_WITHIN);
-        eprintln!("{operation:?} {errno:?}: {verdict:?}, recovered in {:?}", began.elapsed());
+        eprintln!(
+            "{operation:?} {errno:?}: {verdict:?}, recovered in {:?}",
+            began.elapsed()
+        );
         world.blames_nobody(&service);
         for url in world.good.iter().step_by(50) {
             assert_eq!(failures(url), 0, "{url}");
@@ -126,10 +166,16 @@ fn has_each(troubles: &[Trouble], seed: u64, world: &mut World) {
         }
     }
     client.was_served();
-    let decisions = metric(&service, r#"governor_decisions_total{cause="local_errors"}"#);
+    let decisions = metric(
+        &service,
+        r#"governor_decisions_total{cause="local_errors"}"#,
+    );
     assert!(decisions >= 1.0, "{}", service.running.log());
     let log = service.end().err;
-    assert!(log.contains("this host bears no more probes at once (local_"), "{log}");
+    assert!(
+        log.contains("this host bears no more probes at once (local_"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -152,7 +198,10 @@ fn while_the_kernel_refuses_the_targets_too_the_last_good_ones_are_served() {
     let service = world.start();
     let client = Client::start(&service.address, Habit::Both);
     let is_stale = |service: &Service| service.stat()["stale"] == true;
-    for errno in crate::times(&[Errno::MFILE][..], &[Errno::MFILE, Errno::NOMEM, Errno::NOBUFS][..]) {
+    for errno in crate::times(
+        &[Errno::MFILE][..],
+        &[Errno::MFILE, Errno::NOMEM, Errno::NOBUFS][..],
+    ) {
         harm.begin(&Faults {
             errors: vec![(Operation::Socket, errno.raw_os_error(), ALWAYS)],
             ..Faults::default()

@@ -30,7 +30,12 @@ fn has_its_own_network(test: &str) -> bool {
         unshare.arg(with);
         unshare
     };
-    let allows = |with| unshare(with).arg("true").status().is_ok_and(|s| s.success());
+    let allows = |with| {
+        unshare(with)
+            .arg("true")
+            .status()
+            .is_ok_and(|s| s.success())
+    };
     // A plain user is root in a namespace of its own; root stays what it is.
     let Some(with) = ["-n", "-rn"].into_iter().find(|&with| allows(with)) else {
         eprintln!("{test}: not run, because no network can be made here (unshare -rn)");
@@ -76,7 +81,11 @@ fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back(
     let mut all_live = move || {
         let (_, stat) = kept.ask("GET", "/stat");
         let stat: Value = serde_json::from_str(&stat).unwrap();
-        assert_eq!((&stat["total_alive"], &stat["total_dead"]), (&json!(COUNT), &json!(0)), "{stat}");
+        assert_eq!(
+            (&stat["total_alive"], &stat["total_dead"]),
+            (&json!(COUNT), &json!(0)),
+            "{stat}"
+        );
         kept.ask("GET", "/metrics").1
     };
     for _ in 0..crate::times(1, 3) {
@@ -100,5 +109,8 @@ fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back(
     }
     drop(all_live);
     let log = service.end().err;
-    assert!(log.contains("bears no more probes at once (local_ports)"), "{log}");
+    assert!(
+        log.contains("bears no more probes at once (local_ports)"),
+        "{log}"
+    );
 }

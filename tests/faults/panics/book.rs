@@ -114,7 +114,9 @@ impl Book {
     /// Hands every job out once under these faults, and takes each back: none may come twice.
     pub(super) fn round(&mut self, faults: &Faults) -> Round {
         let panicked = |inside: bool| -> u64 {
-            let places = Place::ALL.into_iter().filter(|at| at.is_in_probe() == inside);
+            let places = Place::ALL
+                .into_iter()
+                .filter(|at| at.is_in_probe() == inside);
             places.map(hooks::panics).sum()
         };
         let before = (panicked(true), panicked(false), self.restarts);

@@ -17,8 +17,13 @@ fn the_service_serves_counts_and_logs_through_panics() {
     let _turn = crate::turn();
     let farm = Farm::start(FarmOptions::default()).unwrap();
     let list = |kind| farm.mix(COUNT, &[kind]).into_iter().map(|(url, _)| url);
-    let good: BTreeSet<String> = (list(Behaviour::Forwards).chain(list(Behaviour::Socks5))).collect();
-    let all: Vec<String> = good.iter().cloned().chain(list(Behaviour::Refuses)).collect();
+    let good: BTreeSet<String> =
+        (list(Behaviour::Forwards).chain(list(Behaviour::Socks5))).collect();
+    let all: Vec<String> = good
+        .iter()
+        .cloned()
+        .chain(list(Behaviour::Refuses))
+        .collect();
     let mut stage = Stage::new(&all.join("\n"));
     stage.config["metrics"] = serde_json::json!({"enabled": true});
     let harm = Harm::new(&mut stage);
@@ -43,7 +48,10 @@ fn the_service_serves_counts_and_logs_through_panics() {
     assert_eq!(metric(&service, r#"shard_restarts_total{shard="0"}"#), 3.0);
     assert_eq!(metric(&service, r#"shard_restarts_total{shard="1"}"#), 3.0);
     let faults = metric(&service, r#"probes_total{verdict="local_fault"}"#);
-    assert_eq!(faults, 8.0, "one in each shard at each of four places in a probe");
+    assert_eq!(
+        faults, 8.0,
+        "one in each shard at each of four places in a probe"
+    );
     service.running.signal("TERM");
     let ran = service.running.end(Duration::from_secs(20));
     assert_eq!(ran.status, Some(0), "{}", ran.err);
@@ -55,7 +63,11 @@ fn tells(log: &str) {
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     let panics = 2 * Place::ALL.len();
     assert_eq!(count("a thread panicked, which is a bug"), panics, "{log}");
-    assert_eq!(count("shard restarts; the probes under way are made again"), 6, "{log}");
+    assert_eq!(
+        count("shard restarts; the probes under way are made again"),
+        6,
+        "{log}"
+    );
     for place in Place::ALL {
         let words = format!(r"\u{{1b}}[31m\0 at {}", place.label());
         assert_eq!(count(&words), 2, "{words}: {log}");
