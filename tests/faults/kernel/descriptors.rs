@@ -140,7 +140,7 @@ fn descriptors_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are
         prlimit(pid, Resource::Nofile, limit).unwrap();
     };
     let mut kept = Kept::open(&service.address);
-    for _ in 0..crate::times(1, 5) {
+    for _ in 0..crate::times(1, 2) {
         let before = page(&mut kept);
         let client = Client::start(&service.address, Habit::Stays);
         // It is connected before there is no descriptor for it.

@@ -26,27 +26,15 @@ const SHORT: [Trouble; 2] = [
     ),
     (Operation::Send, Errno::NOBUFS, 300, Verdict::LocalMemory),
 ];
-const LONG: [Trouble; 7] = [
-    (
-        Operation::Connect,
-        Errno::ADDRNOTAVAIL,
-        ALWAYS,
-        Verdict::LocalPorts,
-    ),
-    (Operation::Send, Errno::NOBUFS, 300, Verdict::LocalMemory),
+const LONG: [Trouble; 5] = [
+    SHORT[0],
+    SHORT[1],
     (
         Operation::Socket,
         Errno::MFILE,
         ALWAYS,
         Verdict::LocalDescriptors,
     ),
-    (
-        Operation::Connect,
-        Errno::NOMEM,
-        ALWAYS,
-        Verdict::LocalMemory,
-    ),
-    (Operation::Connect, Errno::NOBUFS, 500, Verdict::LocalMemory),
     (
         Operation::Receive,
         Errno::NOMEM,

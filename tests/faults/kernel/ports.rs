@@ -88,7 +88,7 @@ fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back(
         );
         kept.ask("GET", "/metrics").1
     };
-    for _ in 0..crate::times(1, 3) {
+    for _ in 0..crate::times(1, 2) {
         let metric = |page: &str, name: &str| sample(page, name);
         let ports = r#"probes_total{verdict="local_ports"}"#;
         let causes = r#"governor_decisions_total{cause="local_errors"}"#;
