@@ -26,6 +26,11 @@ install_all() {
         echo "$BIN: not there; build it with \`make release\`" >&2
         exit 1
     fi
+    # `cargo test --release` leaves one in the same place.
+    if grep -q PROXY_CHECKER_TEST_FAULTS "$BIN"; then
+        echo "$BIN: a build for tests, which makes faults when it is told to; build it with \`make release\`" >&2
+        exit 1
+    fi
     install -D -m 755 "$BIN" "$DESTDIR$program"
     install -d "$DESTDIR$(dirname "$unit")"
     sed "s|^ExecStart=/usr/bin/proxy-checker|ExecStart=$program|" deploy/proxy-checker.service >"$DESTDIR$unit"

@@ -3,6 +3,8 @@
 
 use crate::beat::Beat;
 use crate::controls::CONTROLS_AT_ONCE;
+#[cfg(any(test, feature = "hooks"))]
+use crate::hooks::{self, Faults};
 use crate::job::{ControlJob, Job, Report};
 use crate::net::Rope;
 use crate::policy::ProbePolicy;
@@ -126,6 +128,8 @@ impl Engine {
                 .unwrap_or((0, Err("ended before it was ready".into())));
             outcome.map_err(|reason| StartError::Shard { shard, reason })?;
         }
+        #[cfg(any(test, feature = "hooks"))]
+        hooks::follow(engine.pulse())?;
         Ok(engine)
     }
 
@@ -208,6 +212,12 @@ impl Engine {
         self.shards[shard].tell(Mail::Stall(time));
     }
 
+    /// Has every shard make these faults, and no others, from now on.
+    #[cfg(any(test, feature = "hooks"))]
+    pub fn spoil(&self, faults: &Faults) {
+        self.pulse().spoil(faults);
+    }
+
     /// Stops: queued jobs come back as `local_cancelled` at once, probes under way after `grace`.
     /// Returns when every shard has ended; the last reports are in the channel then.
     pub fn stop(mut self, grace: Duration) -> Receiver<Report> {
@@ -247,6 +257,15 @@ impl Pulse {
         let (mail, rope) = &self.0[shard];
         let _ = mail.send(Mail::Beat(beat));
         rope.pull();
+    }
+
+    /// Has every shard make these faults, and no others, from now on.
+    #[cfg(any(test, feature = "hooks"))]
+    pub(crate) fn spoil(&self, faults: &Faults) {
+        for (mail, rope) in &self.0 {
+            let _ = mail.send(Mail::Faults(faults.clone()));
+            rope.pull();
+        }
     }
 }
 

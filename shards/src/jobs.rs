@@ -32,12 +32,17 @@ impl Task {
         Probe::through(plan, &self.job, Way::Proxy(protocol), target)
     }
 
-    /// A probe of it ended.
+    /// A probe of it ended. A panic on the way leaves its course as it was, and the probe is made again.
     fn ended(&mut self, ended: &Ended) -> Next {
-        match &mut self.begun {
-            Some((plan, course)) => course.ended(&self.job, plan.policy(), ended),
-            None => Next::Record,
-        }
+        let Some((plan, course)) = &mut self.begun else {
+            return Next::Record;
+        };
+        let mut after = course.clone();
+        let next = after.ended(&self.job, plan.policy(), ended);
+        #[cfg(any(test, feature = "hooks"))]
+        crate::hooks::panic_at(crate::hooks::Place::Record);
+        *course = after;
+        next
     }
 
     /// It ends here, for a reason of our own.
@@ -82,25 +87,31 @@ impl Jobs {
 
     /// The next probe for `lane`, which has none: under `plan`, unless its job began under another.
     pub(crate) fn start(&mut self, lane: usize, plan: &Rc<Plan>) -> Option<Probe> {
-        let mut task = self.waiting.pop_front()?;
-        let probe = task.probe(plan);
+        // In line until it is under way: a panic on the way loses no job.
+        let probe = self.waiting.front_mut()?.probe(plan);
         if self.under_way.len() <= lane {
             self.under_way.resize_with(lane + 1, || None);
         }
-        let before = self.under_way[lane].replace(task);
-        assert!(before.is_none(), "a lane has one job at a time");
+        let place = &mut self.under_way[lane];
+        assert!(place.is_none(), "a lane has one job at a time");
+        *place = self.waiting.pop_front();
         self.under_way_count += 1;
         Some(probe)
     }
 
     /// The probe of `lane`'s job ended: the job is recorded, or it waits for another one.
     pub(crate) fn end(&mut self, lane: usize, ended: &Ended, now: Instant) {
-        let Some(mut task) = self.under_way.get_mut(lane).and_then(Option::take) else {
+        let Some(task) = self.under_way.get_mut(lane).and_then(Option::as_mut) else {
+            return;
+        };
+        // Under way until it is known what is next: a panic on the way loses no job.
+        let next = task.ended(ended);
+        let Some(task) = self.under_way[lane].take() else {
             return;
         };
         self.under_way_count -= 1;
         self.tally.record(ended.verdict, ended.timing.total_us);
-        match task.ended(ended) {
+        match next {
             Next::Probe => self.waiting.push_back(task),
             Next::ProbeLater => self.paused.push_back((now + LOCAL_PAUSE, task)),
             Next::Record => self.ended.push(task.record(ended.verdict)),

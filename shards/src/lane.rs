@@ -77,6 +77,8 @@ async fn lane(shard: Rc<Shard>, number: usize) {
         };
         let lag = shard.lag();
         let ended = probe.run(&mut socket).await;
+        #[cfg(any(test, feature = "hooks"))]
+        crate::hooks::panic_at(crate::hooks::Place::Lane);
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
         shard.ended(number, probe.plan.policy(), ended, lag);
     }

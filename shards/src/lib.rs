@@ -23,6 +23,8 @@ mod controls;
 pub mod course;
 pub mod engine;
 pub mod governor;
+#[cfg(any(test, feature = "hooks"))]
+pub mod hooks;
 pub mod job;
 mod jobs;
 mod lag;

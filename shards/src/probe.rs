@@ -3,6 +3,8 @@
 
 use crate::Credentials;
 use crate::conversation::{Conversation, Finding, Plan, Step, Way};
+#[cfg(any(test, feature = "hooks"))]
+use crate::hooks::{self, Place};
 use crate::job::{ControlJob, Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
@@ -58,9 +60,13 @@ impl Probe {
 
     async fn attempt(&self, socket: &mut Socket) -> Ended {
         let mut laps = Laps::start(Instant::now());
+        #[cfg(any(test, feature = "hooks"))]
+        hooks::panic_at(Place::Begin);
         let (verdict, finding) = match self.connect(socket, laps.started).await {
             Ok(()) => {
                 laps.connected(Instant::now());
+                #[cfg(any(test, feature = "hooks"))]
+                hooks::panic_at(Place::Connected);
                 match self.plan.policy().mode {
                     Mode::ConnectOnly => (Verdict::Alive, Finding::default()),
                     Mode::FullHttp => self.converse(socket, &mut laps).await,
@@ -108,6 +114,8 @@ impl Probe {
                     if !chunk.is_empty() {
                         laps.heard(Instant::now());
                     }
+                    #[cfg(any(test, feature = "hooks"))]
+                    hooks::panic_at(Place::hearing(stage));
                     conversation.received(plan, &chunk)
                 }
                 Err(failure) => return (failure.verdict(stage), Finding::default()),

@@ -5,6 +5,8 @@ use crate::beat::Beat;
 use crate::cadence::Cadence;
 use crate::controls::{CONTROLS_AT_ONCE, Controls};
 use crate::conversation::Plan;
+#[cfg(any(test, feature = "hooks"))]
+use crate::hooks::{self, Faults};
 use crate::job::{ControlJob, Ended, Job, Report};
 use crate::jobs::Jobs;
 use crate::lag::{self, Lag, Weighed};
@@ -19,7 +21,7 @@ use futures_lite::future::{or, yield_now};
 use glommio::timer::Timer;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,9 @@ pub(crate) enum Mail {
     /// Keep the executor from everything else for so long.
     #[cfg(any(test, feature = "hooks"))]
     Stall(Duration),
+    /// Make these faults, and no others, from now on.
+    #[cfg(any(test, feature = "hooks"))]
+    Faults(Faults),
 }
 
 /// What a shard has from its first start to its last, whatever becomes of its executor.
@@ -70,6 +75,8 @@ pub(crate) struct Seat {
     pub(crate) tuning: Tuning,
     pub(crate) stop_at: Cell<Option<Instant>>,
     pub(crate) restarts: Cell<u64>,
+    /// Of the last life that began.
+    pub(crate) ring: RefCell<Weak<Ring>>,
 }
 
 impl Seat {
@@ -91,6 +98,8 @@ impl Seat {
                 Ok(Mail::Panic) => panic!("as asked by a test"),
                 #[cfg(any(test, feature = "hooks"))]
                 Ok(Mail::Stall(time)) => std::thread::sleep(time),
+                #[cfg(any(test, feature = "hooks"))]
+                Ok(Mail::Faults(faults)) => hooks::set(faults, self.number),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     // The engine is gone without a word: nobody waits for probes under way.
@@ -106,10 +115,13 @@ impl Seat {
         }
     }
 
-    /// The executor is gone: what was under way is put back in line.
+    /// The executor is gone: what was under way is put back in line, and its sockets are closed.
     pub(crate) fn recover(&self) {
         self.jobs.borrow_mut().recover();
         self.controls.borrow_mut().recover();
+        if let Some(ring) = self.ring.take().upgrade() {
+            ring.abandon();
+        }
     }
 
     /// Whether nothing is left to do or to report.
@@ -178,6 +190,7 @@ impl Shard {
             seat: seat.clone(),
         });
         shard.lanes.set_limit(lanes);
+        seat.ring.replace(Rc::downgrade(&shard.ring));
         Ok(shard)
     }
 
@@ -214,8 +227,13 @@ impl Shard {
 
     fn start_controls(self: &Rc<Shard>) {
         let plan = self.plan.borrow().clone();
-        let mut controls = self.seat.controls.borrow_mut();
-        while let Some((place, job)) = controls.start(plan.policy().targets.len()) {
+        let next = || {
+            let mut controls = self.seat.controls.borrow_mut();
+            controls.start(plan.policy().targets.len())
+        };
+        // What is spawned runs at once until it first waits. It may end there, and then it writes
+        // itself down: the book must be free.
+        while let Some((place, job)) = next() {
             let probe = control(self.clone(), plan.clone(), place, job);
             glommio::spawn_local(probe).detach();
         }

@@ -76,6 +76,7 @@ impl Start {
             tuning: self.tuning,
             stop_at: Cell::new(None),
             restarts: Cell::new(0),
+            ring: RefCell::default(),
         })
     }
 }

@@ -25,7 +25,7 @@ use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
 use crate::store::backup::Backups;
 use crate::store::keeper;
-use crate::store::{self, Image, Store};
+use crate::store::{self, Image, LateStore, Store};
 use crate::traces;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
@@ -350,8 +350,22 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
 }
 
 fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), ServeError> {
-    let mut store = store::open(&config.storage.backend)?;
-    let image = store.load()?;
+    let opened = store::open(&config.storage.backend).and_then(|mut store| {
+        let image = store.load()?;
+        Ok((store, image))
+    });
+    let (mut store, image) = match opened {
+        // A node of a cluster has its ledger from the others, and starts when its disk can be written.
+        Err(error) if error.wants_room() && config.cluster.is_none() => {
+            tracing::error!(
+                "storage: {error}; the service starts with nothing known and saves nothing until there is room"
+            );
+            metrics.storage_failed();
+            let store: Box<dyn Store> = Box::new(LateStore::new(&config.storage.backend));
+            return Ok((store, Image::default()));
+        }
+        opened => opened?,
+    };
     if let Some(recovered) = store.recovered() {
         tracing::error!("storage: {recovered}");
         metrics.storage_recovered();

@@ -7,6 +7,9 @@ use std::panic;
 use std::thread;
 use tracing::Level;
 
+/// Of what a panic says, so many bytes are logged.
+const WORDS_BYTES_MAX: usize = 2_048;
+
 /// Has every panic of this process logged, and written at once: it may be the last line. Where nothing
 /// is logged, it is said on standard error as before.
 pub fn log_panics() {
@@ -36,10 +39,12 @@ pub fn log_panics() {
     }));
 }
 
+/// The first of what it says: it may hold all that a peer said.
 fn words(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("no words")
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    let text = text.unwrap_or("no words");
+    &text[..text.floor_char_boundary(WORDS_BYTES_MAX)]
 }
 
 #[cfg(test)]
@@ -52,6 +57,15 @@ mod tests {
     use std::process::Command;
 
     const FILE: &str = "TEST_OF_PANICS_LOGS_TO";
+
+    #[test]
+    fn what_a_panic_says_has_an_end() {
+        let said = "\u{e9}".repeat(WORDS_BYTES_MAX);
+        let logged = words(&said);
+        assert_eq!(logged.len(), WORDS_BYTES_MAX);
+        assert!(said.starts_with(logged));
+        assert_eq!(words(&"short"), "short");
+    }
 
     /// A process of its own: what is done when a thread panics is one thing for all threads.
     fn victim(file: &str) {

@@ -18,6 +18,8 @@ pub enum Kept {
     BackedUp(Result<u64, String>),
     /// What was stored could not be read any more, and was moved aside.
     Recovered(Recovered),
+    /// What was stored could be read only now.
+    Found(Image),
 }
 
 /// Starts the `store` thread. It saves each image that arrives, makes a backup of it if one is due,
@@ -64,6 +66,9 @@ impl<T: FnMut(Kept)> Keeper<T> {
         if let Some(recovered) = self.store.recovered() {
             tracing::error!("storage: {recovered}");
             (self.tell)(Kept::Recovered(recovered));
+        }
+        if let Some(found) = self.store.found() {
+            (self.tell)(Kept::Found(found));
         }
         (self.tell)(Kept::Saved(saved.map(|()| image.saved_at_ms)));
     }

@@ -9,6 +9,7 @@ mod changes;
 pub(crate) mod reading;
 
 mod aside;
+mod late;
 mod lock;
 
 mod file;
@@ -27,6 +28,7 @@ mod contract;
 
 pub use aside::Recovered;
 pub use entries::Entries;
+pub(crate) use late::LateStore;
 pub use lock::Holder;
 pub use merge::Merged;
 
@@ -98,6 +100,16 @@ pub enum StoreError {
         /// Why it failed.
         source: io::Error,
     },
+    /// There is no room for the database. What it had stored is as it was.
+    #[error("{}: cannot {doing}: {why}; make room on the disk that it is on, or give it another place (storage.path)", path.display())]
+    Full {
+        /// What was attempted.
+        doing: &'static str,
+        /// The database's folder.
+        path: PathBuf,
+        /// Why it failed.
+        why: String,
+    },
     /// The database failed, in a way that is not the fault of what it had stored.
     #[error("{}: cannot {doing}: {why}; see that the folder may be written and has room", path.display())]
     Database {
@@ -111,6 +123,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether room is all that it lacked.
+    pub fn wants_room(&self) -> bool {
+        match self {
+            StoreError::Full { .. } => true,
+            StoreError::Io { source, .. } => is_want_of_room(source),
+            _ => false,
+        }
+    }
+
     /// Another process of this host has the file or folder.
     fn busy(path: &Path) -> StoreError {
         StoreError::Busy {
@@ -134,6 +155,10 @@ pub trait Store: Send {
     fn recovered(&mut self) -> Option<Recovered> {
         None
     }
+    /// What was stored and could be read only after the start, once: it is to be taken in.
+    fn found(&mut self) -> Option<Image> {
+        None
+    }
 }
 
 /// The process of this host that has the store open, if the store is on this host and there is one.
@@ -150,6 +175,15 @@ pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
         Backend::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path)?),
         Backend::Redis { place, prefix } => Box::new(redis::RedisStore::open(place, prefix)?),
     })
+}
+
+/// Whether the disk, a quota or a limit on the size of files kept something from being written.
+fn is_want_of_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+    matches!(
+        error.kind(),
+        StorageFull | QuotaExceeded | FileTooLarge | WriteZero
+    )
 }
 
 /// For `map_err`: what was attempted, and where.

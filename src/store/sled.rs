@@ -4,7 +4,7 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
-use super::{Image, Store, StoreError, io_error};
+use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
@@ -50,6 +50,8 @@ enum Trouble {
     Damaged(String),
     /// Someone who does not know our lock holds sled's.
     Busy,
+    /// There is no room: what is stored may be good.
+    Full(String),
     /// Something else: what is stored may be good.
     Failed(String),
 }
@@ -59,6 +61,7 @@ impl From<::sled::Error> for Trouble {
         use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
         let text = error.to_string();
         match error {
+            ::sled::Error::Io(io) if is_want_of_room(&io) => Trouble::Full(text),
             ::sled::Error::Io(io) => match io.kind() {
                 InvalidData | InvalidInput | UnexpectedEof => Trouble::Damaged(text),
                 _ => Trouble::Failed(text),
@@ -86,6 +89,7 @@ impl SledStore {
         let path = self.path.clone();
         match trouble {
             Trouble::Busy => StoreError::busy(&path),
+            Trouble::Full(why) => StoreError::Full { doing, path, why },
             Trouble::Damaged(why) | Trouble::Failed(why) => {
                 StoreError::Database { doing, path, why }
             }
@@ -236,7 +240,10 @@ fn open_database(path: &Path) -> Result<Db, Trouble> {
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
     let error = io_error(doing, path);
-    move |io| Trouble::Failed(error(io).to_string())
+    move |io| match is_want_of_room(&io) {
+        true => Trouble::Full(io.to_string()),
+        false => Trouble::Failed(error(io).to_string()),
+    }
 }
 
 /// Waits until nobody holds sled's lock.

@@ -206,6 +206,43 @@ fn a_full_disk_is_outlived() {
 }
 
 #[test]
+fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room() {
+    if !may_mount() {
+        eprintln!("not run: no user namespaces here");
+        return;
+    }
+    // The first service saves and is stopped; then the disk fills up, and the second one starts.
+    let mount = "exec unshare -Urm sh -c 'mount -t tmpfs -o size=8m tmpfs room && \
+        { setpriv --pdeathsig KILL \"$0\" \"$@\" & first=$!; \
+        while ! [ -e room/full ]; do sleep 0.05; done; \
+        kill $first; wait $first; \
+        head -c 16777216 /dev/zero > room/filler; \
+        exec \"$0\" \"$@\"; }' \"$0\" \"$@\"";
+    // SQLite cannot be opened either, and says no more than that of the reason: that start fails.
+    for kind in KINDS.into_iter().filter(|kind| kind.name != "sqlite") {
+        let mut world = World::start(kind, mount);
+        assert_eq!(world.command(&["save"]).status, Some(0));
+        File::create(world.room.join("full")).unwrap();
+        let after = world.service.after("the API listens address=");
+        world.address = after.split(' ').next().unwrap().to_owned();
+        eventually(PATIENCE, "all are served", || {
+            (world.served() == ALIVE as usize).then_some(())
+        });
+        // The others write little, for which there may be room in what they have.
+        assert!(kind.name != "sled" || world.errors() > 0.0, "it is counted");
+        fs::remove_file(world.room.join("filler")).unwrap();
+        assert_eq!(world.command(&["save"]).status, Some(0), "{}", kind.name);
+        assert_eq!(
+            world.metric("storage_recovered_total"),
+            0.0,
+            "{}",
+            kind.name
+        );
+        assert_eq!(world.alive_in_store(), ALIVE as usize, "{}", kind.name);
+    }
+}
+
+#[test]
 fn files_that_may_not_grow_are_outlived() {
     for kind in KINDS {
         let world = World::start(kind, "ulimit -S -f 100000");

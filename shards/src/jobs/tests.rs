@@ -1,9 +1,11 @@
 //! The book of jobs: each is recorded once, whatever happens to it.
 
 use super::*;
+use crate::hooks::{self, Place};
 use crate::job::Timing;
 use crate::policy::{PolicyOptions, ProbePolicy};
 use crate::{Protocol, Protocols};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 fn plan(retries: u8) -> Rc<Plan> {
@@ -220,4 +222,36 @@ fn a_panic_in_the_middle_of_a_course_costs_the_probe_under_way_and_no_other() {
     let record = jobs.take_ended().0[0];
     assert_eq!((record.verdict, record.attempts), (Verdict::Alive, 2));
     assert_eq!(record.first, Some(Protocol::Http));
+}
+
+#[test]
+fn a_panic_while_a_job_ends_does_not_lose_it() {
+    let (mut jobs, plan) = (Jobs::default(), plan(0));
+    jobs.add(vec![job(1), job(2)]);
+    jobs.start(0, &plan);
+    let panics = vec![(Place::Record, hooks::ALWAYS, 1)];
+    let faults = hooks::Faults {
+        panics,
+        ..hooks::Faults::default()
+    };
+    hooks::set(faults, 0);
+    let end = |jobs: &mut Jobs, lane| jobs.end(lane, &ended(Verdict::Alive), Instant::now());
+    let panicked = catch_unwind(AssertUnwindSafe(|| end(&mut jobs, 0)));
+    hooks::set(hooks::Faults::default(), 0);
+    assert!(panicked.is_err());
+    jobs.recover();
+    assert_eq!((jobs.under_way(), jobs.ready()), (0, 2));
+    for lane in [5, 6] {
+        jobs.start(lane, &plan).expect("both are there");
+        end(&mut jobs, lane);
+    }
+    let (records, tally) = jobs.take_ended();
+    let mut ends: Vec<_> = records
+        .iter()
+        .map(|r| (r.id, r.verdict, r.attempts))
+        .collect();
+    ends.sort_unstable_by_key(|&(id, ..)| id);
+    let alive = |id| (id, Verdict::Alive, 1);
+    assert_eq!((ends, tally.total()), (vec![alive(1), alive(2)], 2));
+    assert!(jobs.is_empty());
 }

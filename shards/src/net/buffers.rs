@@ -19,6 +19,9 @@ pub(super) struct Buffers {
     count: u16,
     size: usize,
     tail: Cell<u16>,
+    /// Those that a test keeps from the kernel.
+    #[cfg(any(test, feature = "hooks"))]
+    withheld: std::cell::RefCell<Vec<u16>>,
 }
 
 /// Anonymous memory, page-aligned as the kernel asks.
@@ -66,6 +69,8 @@ impl Buffers {
             count,
             size,
             tail: Cell::new(0),
+            #[cfg(any(test, feature = "hooks"))]
+            withheld: Default::default(),
         };
         (0..count).for_each(|id| buffers.give(id));
         Ok(buffers)
@@ -74,6 +79,10 @@ impl Buffers {
     /// Hands buffer `id` to the kernel.
     pub(super) fn give(&self, id: u16) {
         debug_assert!(id < self.count);
+        #[cfg(any(test, feature = "hooks"))]
+        if crate::hooks::withholds_buffers() {
+            return self.withheld.borrow_mut().push(id);
+        }
         let (tail, ring) = (self.tail.get(), self.entries.at.cast::<BufRingEntry>());
         // SAFETY: the entry is in bounds, and the kernel does not read past the published tail.
         unsafe {
@@ -85,6 +94,17 @@ impl Buffers {
             (*shared).store(tail.wrapping_add(1), Ordering::Release);
         }
         self.tail.set(tail.wrapping_add(1));
+    }
+
+    /// Hands the kernel what a test kept from it, if it does so no longer.
+    #[cfg(any(test, feature = "hooks"))]
+    pub(super) fn give_withheld(&self) {
+        if !crate::hooks::withholds_buffers() {
+            self.withheld
+                .take()
+                .into_iter()
+                .for_each(|id| self.give(id));
+        }
     }
 
     /// The first `len` bytes of buffer `id`, which a completion has just named.

@@ -47,7 +47,8 @@ impl RingOptions {
 /// One per shard. Everything is single-threaded.
 pub(crate) struct Ring {
     pub(super) tuning: Tuning,
-    pub(super) io: ManuallyDrop<RefCell<IoUring>>,
+    /// Absent once it was abandoned.
+    pub(super) io: RefCell<Option<IoUring>>,
     pub(super) slots: ManuallyDrop<RefCell<Vec<Box<[Slot]>>>>,
     pub(super) buffers: ManuallyDrop<Buffers>,
     free: RefCell<Vec<u32>>,
@@ -95,7 +96,7 @@ impl Ring {
         let now = Instant::now();
         Ok(Rc::new(Ring {
             tuning,
-            io: ManuallyDrop::new(RefCell::new(io)),
+            io: RefCell::new(Some(io)),
             slots: ManuallyDrop::new(RefCell::default()),
             buffers: ManuallyDrop::new(buffers),
             free: RefCell::default(),
@@ -185,6 +186,7 @@ impl Ring {
     /// Queues a chain whole: a submission in its middle would cut it.
     pub(super) fn push(&self, chain: &[squeue::Entry]) {
         let mut io = self.io.borrow_mut();
+        let Some(io) = io.as_mut() else { return };
         loop {
             let room = {
                 let queue = io.submission();
@@ -194,12 +196,11 @@ impl Ring {
                 break;
             }
             // With a full completion queue the kernel may decline: take what is there first.
-            enter(&mut io).expect("io_uring_enter: submission");
+            enter(io).expect("io_uring_enter: submission");
             self.backlog.borrow_mut().extend(io.completion());
         }
         // SAFETY: entries point into slots and buffers, which outlive every operation (see `Drop`).
         unsafe { io.submission().push_multiple(chain).expect("room was made") };
-        drop(io);
         self.bell.nudge();
     }
 
@@ -329,6 +330,13 @@ impl Ring {
         self.free.borrow_mut().push(i);
     }
 
+    /// Closes the ring and every socket in it, when the executor is gone and with it all who could wait
+    /// for an operation. They hold the ring, and it their wakers, so it is never dropped: memory that
+    /// the kernel may still write to stays.
+    pub(crate) fn abandon(&self) {
+        self.io.take();
+    }
+
     /// What the driver sleeps by.
     pub(super) fn bell(&self) -> Rc<Bell> {
         self.bell.clone()
@@ -343,7 +351,9 @@ impl Ring {
     /// Has the kernel ring the bell for completions, or not.
     pub(super) fn eventfd(&self, on: bool) {
         let mut io = self.io.borrow_mut();
-        let queue = io.completion();
+        let Some(queue) = io.as_mut().map(IoUring::completion) else {
+            return;
+        };
         if on {
             queue.enable_eventfd()
         } else {
@@ -359,25 +369,26 @@ impl Drop for Ring {
         self.silence();
         let mut batch = Vec::new();
         let patience = Instant::now() + Duration::from_secs(2);
-        while self.in_kernel.get() > 0 && Instant::now() < patience && !std::thread::panicking() {
+        let answers = |now| now < patience && self.io.borrow().is_some();
+        while self.in_kernel.get() > 0 && answers(Instant::now()) && !std::thread::panicking() {
             if !self.round(&mut batch, Look::Last) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             self.busy().into_iter().for_each(|i| self.cancel(i));
         }
         if self.in_kernel.get() == 0 {
-            // SAFETY: dropped once, here, and the kernel refers to none of it any more. The ring's
-            // descriptor goes first.
+            self.io.take();
+            // SAFETY: dropped once, here, and the kernel refers to none of it any more: the ring's
+            // descriptor is gone.
             unsafe {
-                ManuallyDrop::drop(&mut self.io);
                 ManuallyDrop::drop(&mut self.slots);
                 ManuallyDrop::drop(&mut self.buffers);
             }
         } else {
             // After a panic, or with a kernel that does not answer: memory is leaked rather than
-            // given to the allocator while the kernel may still write to it.
-            // SAFETY: dropped once, here; closing the descriptor makes the kernel give up the rest.
-            unsafe { ManuallyDrop::drop(&mut self.io) };
+            // given to the allocator while the kernel may still write to it. Closing the descriptor
+            // makes it give up the rest.
+            self.io.take();
         }
     }
 }

@@ -34,7 +34,10 @@ impl Ring {
             }
             Step::Tick => {}
             Step::Socket | Step::Connect | Step::Send | Step::Recv | Step::Abort => {
-                self.finish(tag, completion)
+                let (result, flags) = (completion.result(), completion.flags());
+                #[cfg(any(test, feature = "hooks"))]
+                let (tag, result, flags) = self.spoilt(tag, result, flags);
+                self.finish(tag, result, flags);
             }
         }
     }
@@ -55,15 +58,45 @@ impl Ring {
         }
     }
 
+    /// What a test has the kernel say instead: which step of the chain it was, and how it ended.
+    #[cfg(any(test, feature = "hooks"))]
+    fn spoilt(&self, tag: Tag, result: i32, flags: u32) -> (Tag, i32, u32) {
+        use crate::hooks::{Operation, Place, error_of, panic_at};
+        panic_at(Place::Ring);
+        let steps = match tag.step {
+            // Given up, or made again, as it is.
+            _ if result == -libc::ECANCELED || result == -libc::ENOBUFS => {
+                return (tag, result, flags);
+            }
+            Step::Send | Step::Recv => [
+                (Operation::Send, Step::Send),
+                (Operation::Receive, Step::Recv),
+            ],
+            _ => [
+                (Operation::Socket, Step::Socket),
+                (Operation::Connect, Step::Connect),
+            ],
+        };
+        for (operation, step) in steps {
+            if let Some(errno) = error_of(operation) {
+                if let Some(id) = cqueue::buffer_select(flags) {
+                    self.buffers.give(id);
+                }
+                return (Tag { step, ..tag }, -errno, 0);
+            }
+        }
+        (tag, result, flags)
+    }
+
     /// An operation ended.
-    fn finish(&self, tag: Tag, completion: &cqueue::Entry) {
+    fn finish(&self, tag: Tag, result: i32, flags: u32) {
         let mut slot = self.slot(tag.slot);
         assert!(
             slot.turn == tag.turn && slot.in_kernel(),
             "one completion per operation"
         );
         let wanted = slot.state == State::Busy && slot.given.is_none();
-        if completion.result() == -libc::ENOBUFS && tag.step == Step::Recv && wanted {
+        if result == -libc::ENOBUFS && tag.step == Step::Recv && wanted {
             // No buffer was free. They come back as soon as the tasks woken so far have run.
             self.dry.set(self.dry.get() + 1);
             drop(slot);
@@ -72,10 +105,10 @@ impl Ring {
         self.in_kernel.set(self.in_kernel.get() - 1);
         self.completions.set(self.completions.get() + 1);
         slot.out = None;
-        (slot.result, slot.flags, slot.step) = (completion.result(), completion.flags(), tag.step);
+        (slot.result, slot.flags, slot.step) = (result, flags, tag.step);
         if slot.state == State::Orphan {
             slot.state = State::Idle;
-            if let Some(id) = cqueue::buffer_select(completion.flags()) {
+            if let Some(id) = cqueue::buffer_select(flags) {
                 self.buffers.give(id);
             }
         } else {
@@ -90,16 +123,19 @@ impl Ring {
 
     /// One round: submit, take what is there. `true` if anything was.
     pub(super) fn round(&self, batch: &mut Vec<cqueue::Entry>, look: Look) -> bool {
+        #[cfg(any(test, feature = "hooks"))]
+        self.buffers.give_withheld();
         batch.clear();
         batch.append(&mut self.backlog.borrow_mut());
         {
             let mut io = self.io.borrow_mut();
+            let Some(io) = io.as_mut() else { return false };
             let entered = match look {
                 // What was taken while making room does not wait for more.
-                _ if !batch.is_empty() => enter(&mut io),
-                Look::Now => enter(&mut io),
-                Look::Wait(wanted, patience) => gather(&mut io, wanted, patience),
-                Look::Last => drain(&mut io),
+                _ if !batch.is_empty() => enter(io),
+                Look::Now => enter(io),
+                Look::Wait(wanted, patience) => gather(io, wanted, patience),
+                Look::Last => drain(io),
             };
             entered.expect("io_uring_enter: round");
             batch.extend(io.completion());

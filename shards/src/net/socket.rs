@@ -237,6 +237,10 @@ fn outcome(slot: &Slot) -> Result<(i32, u32), Failure> {
     match (slot.result, slot.given, slot.step) {
         (0.., None, Step::Send) => Err(Failure::Os(libc::ECONNRESET)),
         (0.., _, step) if step != Step::Send => Ok((slot.result, slot.flags)),
+        // To the end there was no buffer of ours for what the peer may have said.
+        (errno, Some(Given::Expired), Step::Recv) if errno == -libc::ENOBUFS => {
+            Err(Failure::Os(libc::ENOBUFS))
+        }
         (_, Some(given), _) => Err(given.into()),
         (errno, None, Step::Socket) => Err(Failure::NoSocket(-errno)),
         (errno, None, _) => Err(Failure::Os(-errno)),

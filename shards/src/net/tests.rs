@@ -330,6 +330,27 @@ fn a_receive_without_a_buffer_waits_for_one() {
 }
 
 #[test]
+fn a_deadline_that_passes_for_want_of_a_buffer_is_trouble_of_ours() {
+    let (at, _) = Peer::AnswersThenNothing.start("127.0.0.1:0");
+    let (other, _) = Peer::AnswersThenNothing.start("127.0.0.1:0");
+    on_ring(2, 1, async move |ring| {
+        let (mut first, mut second) = (Socket::new(&ring).unwrap(), Socket::new(&ring).unwrap());
+        first.connect(at, after(LATE)).await.unwrap();
+        second.connect(other, after(LATE)).await.unwrap();
+        let held = first.ask(ping()).await.unwrap();
+        second.set_deadline(after(SOON));
+        let failure = second.ask(ping()).await.map(|chunk| chunk.to_vec());
+        assert_eq!(failure, Err(Failure::Os(libc::ENOBUFS)));
+        drop(held);
+        second.set_deadline(after(LATE));
+        assert_eq!(second.recv().await.as_deref(), Ok(&b"pong"[..]));
+        // One that is silent while there is room is silent.
+        second.set_deadline(after(SOON));
+        assert_eq!(second.recv().await.map(|_| ()), Err(Failure::Expired));
+    });
+}
+
+#[test]
 fn more_chains_than_the_submission_queue_holds_are_all_submitted() {
     let (mute, _listeners) = silent(2);
     on_ring(4_000, 16, async move |ring| {

@@ -1,11 +1,12 @@
 //! Who is told how saves, backups and the checkpoints of a cluster end.
 
-use crate::coordinator::{Event, SaveOutcome};
+use crate::coordinator::{Event, Import, SaveOutcome};
 use crate::metrics::Metrics;
 use crate::store::keeper::Kept;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
 
 /// Tells the metrics and the coordinator how each save ended, and the metrics of the backups.
 pub(super) fn told(
@@ -27,6 +28,12 @@ pub(super) fn told(
             Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
             Kept::BackedUp(Err(_)) => return metrics.backup_failed(),
             Kept::Recovered(_) => return metrics.storage_recovered(),
+            Kept::Found(image) => {
+                // What comes of it is seen in what is served.
+                let (reply, _) = oneshot::channel();
+                let _ = events.send(Event::Import(Import { image, reply }));
+                return;
+            }
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Saved(outcome));
@@ -44,7 +51,7 @@ pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'stati
                 tracing::info!(%why, "a checkpoint was given up");
                 SaveOutcome::Failed
             }
-            Kept::BackedUp(_) | Kept::Recovered(_) => return,
+            Kept::BackedUp(_) | Kept::Recovered(_) | Kept::Found(_) => return,
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Checkpointed(outcome));

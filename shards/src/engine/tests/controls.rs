@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::controls::CONTROLS_AT_ONCE;
+use crate::hooks::{ALWAYS, Faults, Place};
 use crate::job::ControlRecord;
 use crate::policy::Mode;
 use crossbeam_channel::Receiver;
@@ -198,4 +199,26 @@ fn targets_that_are_asked_all_the_time_do_not_keep_the_jobs_waiting() {
         }
     }
     assert!(answered > 0);
+}
+
+#[test]
+fn probes_of_a_target_that_end_before_they_wait_for_anything_take_no_shard_down() {
+    let engine = engine(1, 1, policy(30_000, 0));
+    engine.spoil(&Faults {
+        panics: vec![(Place::Begin, ALWAYS, u32::MAX)],
+        ..Faults::default()
+    });
+    let count = 3 * CONTROLS_AT_ONCE;
+    let nowhere = refusing();
+    (0..count as u64).for_each(|id| engine.control(0, control(id, nowhere)));
+    let mut ended = 0;
+    while ended < count {
+        let report = engine.reports().recv_timeout(PATIENCE).unwrap();
+        assert_eq!(report.restarts, 0);
+        for record in &report.controls {
+            assert_eq!(record.verdict, Verdict::LocalFault);
+        }
+        ended += report.controls.len();
+    }
+    assert_eq!(ended, count);
 }

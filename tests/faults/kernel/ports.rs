@@ -1,0 +1,116 @@
+//! Few ports, for real: a network of its own, whose ports are taken away and given back.
+
+use super::RECOVERED_WITHIN;
+use super::client::{Client, Habit, Kept};
+use super::harm::{asks_for_a_sweep, is_swept, sample};
+use crate::stage::Stage;
+use crate::support::{PATIENCE, eventually};
+use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
+use serde_json::{Value, json};
+use std::env;
+use std::fs;
+use std::process::Command;
+
+/// Set in the process that is in a network of its own.
+const INSIDE: &str = "PROXY_CHECKER_TEST_PORTS";
+/// Ports towards one proxy: enough for every lane, and for few.
+const MANY: &str = "40000 44999";
+const FEW: &str = "40000 40149";
+/// Candidates, all of them one address: the kernel counts ports by where they lead.
+const COUNT: usize = 1_500;
+
+/// Whether this process is in a network of its own. If not, runs `test` again in one, where this host
+/// allows that.
+fn has_its_own_network(test: &str) -> bool {
+    if env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let unshare = |with: &'static str| {
+        let mut unshare = Command::new("unshare");
+        unshare.arg(with);
+        unshare
+    };
+    let allows = |with| {
+        unshare(with)
+            .arg("true")
+            .status()
+            .is_ok_and(|s| s.success())
+    };
+    // A plain user is root in a namespace of its own; root stays what it is.
+    let Some(with) = ["-n", "-rn"].into_iter().find(|&with| allows(with)) else {
+        eprintln!("{test}: not run, because no network can be made here (unshare -rn)");
+        return false;
+    };
+    let script = format!("ip link set lo up && exec \"$0\" {test} --exact --nocapture");
+    let inside = unshare(with)
+        .args(["sh", "-c", &script])
+        .arg(env::current_exe().unwrap())
+        .env(INSIDE, "1")
+        .status();
+    let status = inside.unwrap();
+    assert!(status.success(), "{test} in a network of its own: {status}");
+    false
+}
+
+/// Ports that connections may come from, in this network.
+fn allow(ports: &str) {
+    fs::write("/proc/sys/net/ipv4/ip_local_port_range", ports).unwrap();
+}
+
+#[test]
+fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back() {
+    let _turn = crate::turn();
+    let name = "kernel::ports::ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back";
+    if !has_its_own_network(name) {
+        return;
+    }
+    allow(MANY);
+    let farm = Farm::start(FarmOptions::default()).unwrap();
+    let proxy = farm.proxy(Behaviour::Late, 7);
+    let (scheme, at) = proxy.split_once("://").unwrap();
+    let candidate = |n| format!("{scheme}://user{n}:word@{at}\n");
+    let mut stage = Stage::new(&(0..COUNT).map(candidate).collect::<String>());
+    stage.config["checker"]["timeout_ms"] = json!(20_000);
+    stage.config["checker"]["enable_adaptive_concurrency"] = json!(true);
+    // The address is one, and so is its shard.
+    stage.config["checker"]["shards"] = json!(1);
+    stage.config["metrics"] = json!({"enabled": true});
+    let service = stage.start();
+    service.has_checked(COUNT as u64);
+    let mut kept = Kept::open(&service.address);
+    let mut all_live = move || {
+        let (_, stat) = kept.ask("GET", "/stat");
+        let stat: Value = serde_json::from_str(&stat).unwrap();
+        assert_eq!(
+            (&stat["total_alive"], &stat["total_dead"]),
+            (&json!(COUNT), &json!(0)),
+            "{stat}"
+        );
+        kept.ask("GET", "/metrics").1
+    };
+    for _ in 0..crate::times(1, 2) {
+        let metric = |page: &str, name: &str| sample(page, name);
+        let ports = r#"probes_total{verdict="local_ports"}"#;
+        let causes = r#"governor_decisions_total{cause="local_errors"}"#;
+        let before = all_live();
+        let client = Client::start(&service.address, Habit::Stays);
+        allow(FEW);
+        let swept = asks_for_a_sweep(&service);
+        eventually(PATIENCE, "there are too few ports, and fewer lanes", || {
+            let page = all_live();
+            let more = |name| metric(&page, name) - metric(&before, name);
+            (more(ports) >= 100.0 && metric(&page, causes) >= 1.0).then_some(())
+        });
+        allow(MANY);
+        let took = is_swept(&service, swept, RECOVERED_WITHIN);
+        eprintln!("all ports are back: recovered in {took:?}");
+        all_live();
+        client.was_served();
+    }
+    drop(all_live);
+    let log = service.end().err;
+    assert!(
+        log.contains("bears no more probes at once (local_ports)"),
+        "{log}"
+    );
+}
