@@ -23,6 +23,7 @@ mod controls;
 pub mod course;
 pub mod engine;
 pub mod governor;
+pub mod heard;
 pub mod job;
 mod jobs;
 mod lag;
