@@ -25,6 +25,7 @@ pub mod engine;
 pub mod governor;
 #[cfg(any(test, feature = "hooks"))]
 pub mod hooks;
+pub mod heard;
 pub mod job;
 mod jobs;
 mod lag;

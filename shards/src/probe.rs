@@ -5,6 +5,7 @@ use crate::Credentials;
 use crate::conversation::{Conversation, Finding, Plan, Step, Way};
 #[cfg(any(test, feature = "hooks"))]
 use crate::hooks::{self, Place};
+use crate::heard::Count;
 use crate::job::{ControlJob, Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
@@ -99,6 +100,7 @@ impl Probe {
         let credentials = self.credentials.as_deref();
         let (mut conversation, mut step) =
             Conversation::begin(plan, self.target, self.way, credentials);
+        let mut count = Count::of(self.address);
         loop {
             if let Step::Done(verdict) = step {
                 return (verdict, conversation.finding());
@@ -111,6 +113,7 @@ impl Probe {
             };
             step = match answer {
                 Ok(chunk) => {
+                    count.add(chunk.len());
                     if !chunk.is_empty() {
                         laps.heard(Instant::now());
                     }
