@@ -11,6 +11,7 @@ mod lists;
 mod mirror;
 mod pool;
 mod restore;
+mod setback;
 mod targets;
 
 pub use entry::{Check, Entry, Facts, HISTORY_MAX};
@@ -78,8 +79,8 @@ pub struct Ledger {
     feedback: Feedback,
     /// Clients that must say the same.
     quorum: u8,
-    /// When the last of them said anything, in milliseconds since the Unix epoch.
-    heard_ms: u64,
+    /// What the words of clients are as old by, in milliseconds: a clock that nobody sets.
+    clock_ms: u64,
 }
 
 impl Ledger {
@@ -125,7 +126,7 @@ impl Ledger {
             Judged::Nothing => return Change::Local,
             Judged::Counts { works, doubtful } => (works, doubtful),
         };
-        self.last_check_ms = self.last_check_ms.max(unix_ms);
+        self.last_check_ms = unix_ms;
         let row = &mut self.rows[index as usize];
         let before = row.verdict;
         let was_doubtful = row.doubtful;
