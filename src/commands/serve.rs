@@ -87,7 +87,7 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
                 start.must_be_over_soon();
             }
             // The receiver lives as long as the service.
-            drop(orders_to.send(order));
+            let _ = orders_to.send(order);
         }
     })
     .map_err(thread_error("signals"))?;
@@ -259,8 +259,7 @@ impl Service {
             leads: leads_seen,
         };
         let watch = move || alerts::watch(alerts.clone());
-        let io = crate::io::spawn(start, watch, stopped(&stop))
-            .map_err(thread_error("io"))?;
+        let io = crate::io::spawn(start, watch, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![
             ("coordinator", coordinator),
             ("store", keeper),
@@ -354,7 +353,9 @@ impl Service {
             return Err(ServeError::Unsaved("the save was not done in time"));
         }
         if self.metrics.storage_is_failing() {
-            return Err(ServeError::Unsaved("the log says above why the save failed"));
+            return Err(ServeError::Unsaved(
+                "the log says above why the save failed",
+            ));
         }
         tracing::info!("stopped");
         Ok(())

@@ -63,7 +63,9 @@ impl Freshness {
 
     /// The host's clock was set back: it is stale since then at the latest.
     pub(super) fn set_back(&mut self, unix_ms: u64) {
-        self.stale = self.stale.map(|(why, since_ms)| (why, since_ms.min(unix_ms)));
+        self.stale = self
+            .stale
+            .map(|(why, since_ms)| (why, since_ms.min(unix_ms)));
     }
 
     /// When the pool of what is no longer alive is to be dropped.

@@ -16,8 +16,17 @@ const YEAR_2100_MS: u64 = 4_102_444_800_000;
 fn moments(sim: &Simulation) -> Vec<SystemTime> {
     let snapshot = sim.snapshot();
     let stat = &snapshot.stat;
-    let mut moments: Vec<SystemTime> = snapshot.pool.proxies().iter().map(|p| p.last_check).collect();
-    moments.extend([stat.last_check, stat.sweep.started, stat.sweep.finished].into_iter().flatten());
+    let mut moments: Vec<SystemTime> = snapshot
+        .pool
+        .proxies()
+        .iter()
+        .map(|p| p.last_check)
+        .collect();
+    moments.extend(
+        [stat.last_check, stat.sweep.started, stat.sweep.finished]
+            .into_iter()
+            .flatten(),
+    );
     moments.extend(stat.sources.iter().filter_map(|source| source.fetched_at));
     moments.extend(stat.stale.map(|(_, since)| since));
     moments
@@ -69,7 +78,12 @@ fn what_was_checked_before_the_clock_was_set_back_was_checked_now_at_the_latest_
 
 #[test]
 fn a_restart_after_the_clock_was_set_back_goes_on_where_the_sweep_stopped() {
-    for set_to in [EPOCH_MS - HOUR_MS, EPOCH_MS + HOUR_MS, YEAR_2100_MS, 100_000] {
+    for set_to in [
+        EPOCH_MS - HOUR_MS,
+        EPOCH_MS + HOUR_MS,
+        YEAR_2100_MS,
+        100_000,
+    ] {
         let mut before = first();
         before.run_until(2_000);
         before.set_clock(set_to);
@@ -85,10 +99,16 @@ fn a_restart_after_the_clock_was_set_back_goes_on_where_the_sweep_stopped() {
             after.tell(Event::Tick);
             after.deliver(0, list(0..4_000));
             let sweep = after.snapshot().stat.sweep;
-            assert_eq!((sweep.total, sweep.done), (4_000, done), "{set_to} {clock_ms}");
+            assert_eq!(
+                (sweep.total, sweep.done),
+                (4_000, done),
+                "{set_to} {clock_ms}"
+            );
             after.run_until(20_000);
             let again = probed(&after);
-            let again = again.iter().filter(|&n| checked.contains(n) && !is_overdue(set_to, clock_ms));
+            let again = again
+                .iter()
+                .filter(|&n| checked.contains(n) && !is_overdue(set_to, clock_ms));
             // What was out at the end was begun twice.
             assert!(again.count() <= 20, "{set_to} {clock_ms}");
         }
@@ -136,7 +156,11 @@ fn what_clients_say_counts_for_ten_minutes_whatever_the_clock_says() {
         let index = sim.state.ledger.find_at(&candidate(4).host, 8080)[0];
         sim.state.ledger.banned_at(index).contains(0)
     };
-    for (minute, unix_ms) in (1..10).zip([EPOCH_MS + HOUR_MS, EPOCH_MS - HOUR_MS, YEAR_2100_MS].iter().cycle()) {
+    for (minute, unix_ms) in (1..10).zip(
+        [EPOCH_MS + HOUR_MS, EPOCH_MS - HOUR_MS, YEAR_2100_MS]
+            .iter()
+            .cycle(),
+    ) {
         sim.set_clock(*unix_ms);
         sim.run_until(30_000 + minute * 60_000);
         assert!(is_banned(&sim), "after {minute} minutes, at {unix_ms}");
