@@ -43,7 +43,7 @@ fn assert_kept(before: &Known, after: &Known, when: &str) {
             .unwrap_or_else(|| panic!("{when}: {url} is lost"));
         assert!(
             now >= checked_at_ms,
-            "{when}: {url} was checked later than is known"
+            "{when}: {url} was checked at {checked_at_ms}, and {now} is known"
         );
     }
 }
