@@ -76,6 +76,8 @@ pub struct Ledger {
     verdicts: [u64; Verdict::COUNT],
     last_check_ms: u64,
     lists: Lists,
+    /// Sources have not answered yet, well or ill: what they list is not known.
+    lists_come: bool,
     feedback: Feedback,
     /// Clients that must say the same.
     quorum: u8,
@@ -256,10 +258,19 @@ impl Ledger {
         let row = self.row(index);
         let unwanted = match row.source {
             UNLISTED => true,
-            UNCLAIMED => self.lists.all_known() || row.failures >= UNCLAIMED_FAILURES_MAX,
+            UNCLAIMED => {
+                let is_hopeless = row.failures >= UNCLAIMED_FAILURES_MAX && !self.lists_come;
+                self.lists.all_known() || is_hopeless
+            }
             _ => false,
         };
         unwanted && !row.is_alive()
+    }
+
+    /// Whether sources are still to answer. Until they have, no restored candidate is given up: what
+    /// has failed long would lose its back-off at every start, only because its list came second.
+    pub fn expect_lists(&mut self, lists_come: bool) {
+        self.lists_come = lists_come;
     }
 
     /// Forgets a candidate that no source lists; one that is listed stays. The caller sees to it

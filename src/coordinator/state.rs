@@ -164,6 +164,7 @@ impl State {
         let mut actions = Vec::new();
         self.ledger.pass(now.clock_ms);
         self.mind_the_clock(now);
+        self.ledger.expect_lists(!self.origins.are_complete());
         self.look_again_at_waiting(now); // before those that come only now
         match event {
             Event::Report(report) => self.report(report, now, &mut actions),
