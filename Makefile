@@ -34,8 +34,9 @@ uninstall: ## Take it away again, but for the configuration and what it learnt
 demo: release ## Show the service at work over mock proxies on this machine, without a network
 	$(PYTHON) scripts/demo.py --bin-dir target/release
 
-test: ## Run all tests, then the demo, the quick start, the walk through README and the fuzz targets (installs redis-server if it is missing)
+test: ## Run all tests, then the demo, the quick start, the walk through README and the fuzz targets (installs redis-server and libfaketime if they are missing)
 	scripts/redis.sh
+	scripts/faketime.sh
 	$(CARGO) test --workspace --locked
 	$(CARGO) build --workspace --locked
 	$(PYTHON) scripts/demo.py --bin-dir target/debug
@@ -136,6 +137,7 @@ test-crash: ## Kill, damage and fill every kind of store, 200 times each (minute
 	PROXY_CHECKER_CRASH=long $(CARGO) test --locked -p proxy-checker --test crash -- --nocapture
 
 test-faults: ## Break what docs/reliability.md promises, at length and against a release build (a quarter of an hour)
+	scripts/faketime.sh
 	PROXY_CHECKER_FAULTS=long $(CARGO) test --release --locked -p proxy-checker --test faults -- --nocapture --test-threads=1
 
 test-attacks: ## Attack the API of a release build at length (minutes), and hold its latency meanwhile

@@ -11,6 +11,7 @@ mod lists;
 mod mirror;
 mod pool;
 mod restore;
+mod setback;
 mod targets;
 
 pub use entry::{Check, Entry, Facts, HISTORY_MAX};
@@ -75,11 +76,13 @@ pub struct Ledger {
     verdicts: [u64; Verdict::COUNT],
     last_check_ms: u64,
     lists: Lists,
+    /// Sources have not answered yet, well or ill: what they list is not known.
+    lists_come: bool,
     feedback: Feedback,
     /// Clients that must say the same.
     quorum: u8,
-    /// When the last of them said anything, in milliseconds since the Unix epoch.
-    heard_ms: u64,
+    /// What the words of clients are as old by, in milliseconds: a clock that nobody sets.
+    clock_ms: u64,
 }
 
 impl Ledger {
@@ -125,7 +128,7 @@ impl Ledger {
             Judged::Nothing => return Change::Local,
             Judged::Counts { works, doubtful } => (works, doubtful),
         };
-        self.last_check_ms = self.last_check_ms.max(unix_ms);
+        self.last_check_ms = unix_ms;
         let row = &mut self.rows[index as usize];
         let before = row.verdict;
         let was_doubtful = row.doubtful;
@@ -255,10 +258,19 @@ impl Ledger {
         let row = self.row(index);
         let unwanted = match row.source {
             UNLISTED => true,
-            UNCLAIMED => self.lists.all_known() || row.failures >= UNCLAIMED_FAILURES_MAX,
+            UNCLAIMED => {
+                let is_hopeless = row.failures >= UNCLAIMED_FAILURES_MAX && !self.lists_come;
+                self.lists.all_known() || is_hopeless
+            }
             _ => false,
         };
         unwanted && !row.is_alive()
+    }
+
+    /// Whether sources are still to answer. Until they have, no restored candidate is given up: what
+    /// has failed long would lose its back-off at every start, only because its list came second.
+    pub fn expect_lists(&mut self, lists_come: bool) {
+        self.lists_come = lists_come;
     }
 
     /// Forgets a candidate that no source lists; one that is listed stays. The caller sees to it

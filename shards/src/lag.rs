@@ -55,8 +55,14 @@ pub(crate) fn grown(from: Weighed, to: Weighed) -> Weighed {
     to.wrapping_sub(from)
 }
 
+/// Whether a verdict may be the work of a late shard: a deadline, or a peer that waited in vain.
+pub(crate) fn is_doubtful(verdict: Verdict) -> bool {
+    verdict.is_timeout() || matches!(verdict, Verdict::Closed | Verdict::Reset)
+}
+
 /// What `verdict` is worth, of a probe that was to last for `allowed` and lasted `span_us`, in which
-/// so much was weighed. A late shard sees the deadline late, too: the span may be many times longer.
+/// so much was weighed. A late shard sees the deadline late, too: the span may be many times longer. A
+/// peer that gave up on a probe whose time was over by then waited for a word that lay here.
 pub(crate) fn judged(
     verdict: Verdict,
     allowed: Duration,
@@ -66,8 +72,9 @@ pub(crate) fn judged(
     let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
     // The mean delay is weighed / span.
     let has_lost = WAITS * LOST_SHARE * weighed > allowed.as_micros() * span_us;
+    let is_overdue = span_us > (allowed + TICK).as_micros();
     match has_lost && weighed > GRAIN_US * span_us {
-        true if verdict.is_timeout() => Verdict::LocalLate,
+        true if verdict.is_timeout() || (is_overdue && is_doubtful(verdict)) => Verdict::LocalLate,
         _ => verdict,
     }
 }
@@ -202,6 +209,24 @@ mod tests {
         let before = full.weighed();
         full.add(Duration::from_micros(1));
         assert_eq!(grown(before, full.weighed()), 100_001);
+    }
+
+    #[test]
+    fn who_gave_up_on_a_process_that_was_stopped_is_not_blamed_and_who_gave_up_in_time_is() {
+        let start = Instant::now();
+        let lag = Lag::new(start);
+        lag.look(start + Duration::from_secs(8));
+        let judged = |verdict, span_us| {
+            let allowed = Duration::from_secs(3);
+            judged(verdict, allowed, span_us, lag.weighed())
+        };
+        for verdict in [Verdict::Closed, Verdict::Reset] {
+            assert_eq!(judged(verdict, 8_000_000), Verdict::LocalLate);
+            assert_eq!(judged(verdict, 2_900_000), verdict, "its time was not over");
+        }
+        for verdict in [Verdict::Alive, Verdict::Refused, Verdict::OwnPage] {
+            assert_eq!(judged(verdict, 8_000_000), verdict);
+        }
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl Shard {
     pub(crate) fn ended(&self, lane: usize, policy: &ProbePolicy, mut ended: Ended, lag: Weighed) {
         let now = Instant::now();
         let (verdict, span_us) = (ended.verdict, ended.timing.total_us);
-        if verdict.is_timeout() {
+        if lag::is_doubtful(verdict) {
             // The probe may have seen its deadline before the shard saw its tick.
             self.seat.lag.look(now);
             let since = lag::grown(lag, self.lag());

@@ -32,7 +32,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What the watch needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
     /// The block of the configuration that is in force.
     pub rules: Receiver<Arc<Alerts>>,
@@ -70,6 +70,11 @@ async fn watch_every(start: Start, every: Duration) {
         }
         watch.send();
     }
+}
+
+/// An attempt that panicked.
+fn fell() -> Reply {
+    Reply::Failed("sending it failed unexpectedly, which is a bug".to_owned())
 }
 
 /// One webhook, and what waits for it.
@@ -188,12 +193,15 @@ impl Watch {
                 },
             };
             let webhook = place.webhook.clone();
-            self.under_way.spawn(async move {
+            let url = webhook.url.clone();
+            let sent = tokio::spawn(async move {
                 let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
                 let seconds = since.map_or(0, |since| since.as_secs());
-                let reply = courier::send(&client, &webhook, &letter.body, seconds).await;
-                (webhook.url, reply)
+                courier::send(&client, &webhook, &letter.body, seconds).await
             });
+            // After a panic too the notice has its next turn: one that is out for ever holds up the rest.
+            self.under_way
+                .spawn(async move { (url, sent.await.unwrap_or_else(|_| fell())) });
         }
     }
 

@@ -16,6 +16,7 @@ use super::refused::{Refusals, Refused};
 use super::request_id::{self, X_REQUEST_ID};
 use super::routes::{self, Endpoint};
 use super::slots::{Slot, Slots};
+use super::stamp;
 use crate::ident::Idents;
 use crate::traces;
 use axum::http::Request;
@@ -212,6 +213,7 @@ impl Server {
             &head.headers,
             response.headers_mut(),
         );
+        stamp::date(SystemTime::now(), response.headers_mut());
         let (method, status) = (routes::label(&head.method), response.status());
         let seconds = started.elapsed().as_secs_f64();
         self.desk.tally.count(endpoint, method, status, seconds);

@@ -98,6 +98,7 @@ impl Replica {
     /// Takes in what the leader logged, and gives what readers are to see if it published: of several
     /// publications the last.
     pub(super) fn follow(&mut self, lines: Vec<Logged>, now: Now) -> Option<Seen> {
+        self.ledger.pass(now.clock_ms);
         let mut last = None;
         for line in lines {
             match line {
@@ -248,7 +249,7 @@ impl Replica {
         Facts {
             entry: self.ledger.entry(index),
             next_check_ms: Some(now.unix_ms + pause_ms),
-            voices: self.ledger.voices(index, now.unix_ms),
+            voices: self.ledger.voices(index, now.clock_ms),
             held: false,
             sources: source
                 .into_iter()
@@ -276,7 +277,7 @@ impl Replica {
         };
         for index in indexes {
             let banned_at = self.ledger.banned_at(index);
-            self.ledger.hear(index, word, now.unix_ms);
+            self.ledger.hear(index, word, now.clock_ms);
             if self.ledger.banned_at(index) != banned_at {
                 let change = ledger::Change::Confirmed; // it is still what it was
                 self.publisher.note(index, change, &self.ledger);

@@ -7,6 +7,7 @@ mod node;
 mod notify;
 mod place;
 mod reload;
+mod starting;
 
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How it ends, for its help.
 pub const STATUS: &str = "\
-Exit status: 0 SIGTERM or Ctrl-C ended it in good order; 1 it could not start, or a part of it died; \
+Exit status: 0 SIGTERM or Ctrl-C ended it in good order; 1 it could not start, a part of it died, or what \
+it knew at its end could not be saved; \
 2 wrong usage; 130 a second Ctrl-C ended it at once; 143 a second SIGTERM did.";
 
 /// Longest time from the signal to the end of the process.
@@ -74,16 +76,24 @@ pub fn run(config_path: Option<&Path>) -> Result<(), ServeError> {
     place.announce(&config);
     let plan = reload::plan(config)?;
     let (orders_to, orders) = unbounded();
+    let (start, is_over) = starting::begin(STOP_WITHIN);
     let _signals = shutdown::listen(move |order| match order {
         Order::Exit(status) => {
             logging::flush();
             std::process::exit(status)
         }
-        // The receiver lives as long as the service.
-        order => drop(orders_to.send(order)),
+        order => {
+            if order == Order::Stop {
+                start.must_be_over_soon();
+            }
+            // The receiver lives as long as the service.
+            let _ = orders_to.send(order);
+        }
     })
     .map_err(thread_error("signals"))?;
-    Service::start(place, plan)?.run(&orders)
+    let service = Service::start(place, plan)?;
+    drop(is_over);
+    service.run(&orders)
 }
 
 /// The configuration that [`run`] would start with.
@@ -156,6 +166,8 @@ struct Service {
     liveness: Liveness,
     notify: Notify,
     published: Arc<Published>,
+    /// Whether saves fail.
+    metrics: Arc<Metrics>,
     threads: Vec<(&'static str, JoinHandle<()>)>,
 }
 
@@ -231,7 +243,13 @@ impl Service {
         };
         let start = crate::io::Start {
             watched: place.file().map(Path::to_owned),
-            reload: Arc::new(Reloader::new(place, config, settings, metrics, rules)),
+            reload: Arc::new(Reloader::new(
+                place,
+                config,
+                settings,
+                metrics.clone(),
+                rules,
+            )),
             plan,
             allowed: |config, ip| config.aggregator.addresses.allows(ip),
             requests: requests_from,
@@ -240,8 +258,8 @@ impl Service {
             operator,
             leads: leads_seen,
         };
-        let io = crate::io::spawn(start, alerts::watch(alerts), stopped(&stop))
-            .map_err(thread_error("io"))?;
+        let watch = move || alerts::watch(alerts.clone());
+        let io = crate::io::spawn(start, watch, stopped(&stop)).map_err(thread_error("io"))?;
         let threads = vec![
             ("coordinator", coordinator),
             ("store", keeper),
@@ -252,6 +270,7 @@ impl Service {
             liveness: Liveness::of(&pulse, &events, &api_runtime),
             notify: Notify::new(),
             published,
+            metrics,
             address,
             events,
             requests,
@@ -262,6 +281,9 @@ impl Service {
     }
 
     /// Obeys the signals until one says stop, or a thread dies.
+    ///
+    /// # Errors
+    /// A thread died, or what was known at the end was not saved.
     fn run(mut self, orders: &Receiver<Order>) -> Result<(), ServeError> {
         self.notify.ready();
         // Not the time since the last order: reloads without pause would keep it from ever coming.
@@ -286,8 +308,11 @@ impl Service {
         if let Some(thread) = died {
             tracing::error!(thread, "a thread ended by itself, and the service with it");
         }
-        self.end();
-        died.map_or(Ok(()), |name| Err(ServeError::Died(name)))
+        let saved = self.end();
+        match died {
+            Some(name) => Err(ServeError::Died(name)),
+            None => saved,
+        }
     }
 
     /// Feeds the watchdog if all answer, and says what is going on.
@@ -300,25 +325,40 @@ impl Service {
     }
 
     /// Ends the threads in good order; what does not end in time ends with the process.
-    fn end(self) {
+    ///
+    /// # Errors
+    /// What is known was not saved.
+    fn end(self) -> Result<(), ServeError> {
         tracing::info!("stopping");
         self.notify.stopping();
         let deadline = Instant::now() + STOP_WITHIN;
         // Receivers that are gone have ended already.
         let _ = self.events.send(Event::Stop);
         self.stop.send_replace(true);
+        let mut late = false;
         for (name, thread) in self.threads {
             while !thread.is_finished() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(5));
             }
             if !thread.is_finished() {
+                // The coordinator has the last image made, and the store saves it.
+                late |= matches!(name, "coordinator" | "store");
                 tracing::warn!(
                     thread = name,
                     "did not end in time; the process ends without it"
                 );
             }
         }
+        if late {
+            return Err(ServeError::Unsaved("the save was not done in time"));
+        }
+        if self.metrics.storage_is_failing() {
+            return Err(ServeError::Unsaved(
+                "the log says above why the save failed",
+            ));
+        }
         tracing::info!("stopped");
+        Ok(())
     }
 }
 

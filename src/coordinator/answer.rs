@@ -24,7 +24,7 @@ impl State {
         Facts {
             entry: self.ledger.entry(index),
             next_check_ms: due.map(|due| now.unix_ms + due.saturating_sub(now.clock_ms)),
-            voices: self.ledger.voices(index, now.unix_ms),
+            voices: self.ledger.voices(index, now.clock_ms),
             held: self.schedule.is_held(index),
             sources: self.ledger.listed_by(index).filter_map(url).collect(),
         }

@@ -61,6 +61,13 @@ impl Freshness {
         self.stale
     }
 
+    /// The host's clock was set back: it is stale since then at the latest.
+    pub(super) fn set_back(&mut self, unix_ms: u64) {
+        self.stale = self
+            .stale
+            .map(|(why, since_ms)| (why, since_ms.min(unix_ms)));
+    }
+
     /// When the pool of what is no longer alive is to be dropped.
     pub(super) fn ends_at(&self, stale_max_ms: u64) -> Option<u64> {
         let nothing_alive = matches!(self.stale, Some((Stale::NothingAlive, _)));

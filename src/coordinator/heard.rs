@@ -83,7 +83,7 @@ impl State {
         };
         for index in indexes {
             let banned_at = self.ledger.banned_at(index);
-            self.ledger.hear(index, word, now.unix_ms);
+            self.ledger.hear(index, word, now.clock_ms);
             if self.ledger.standing(index) != Standing::Alive {
                 continue; // readers do not see it, and it is checked by its own rule
             }
@@ -102,7 +102,7 @@ impl State {
         }
         for complaint in std::mem::take(&mut self.heard.waiting) {
             // Nobody complains of what was forgotten meanwhile, or of another that has its index now.
-            let is_open = self.ledger.is_complained_of(complaint.index, now.unix_ms);
+            let is_open = self.ledger.is_complained_of(complaint.index, now.clock_ms);
             if is_open && self.ledger.standing(complaint.index) == Standing::Alive {
                 self.look_again(complaint, now);
             }
@@ -115,7 +115,7 @@ impl State {
         let Some(due_ms) = self.schedule.waits_until(index) else {
             return; // it is being looked at
         };
-        if !self.ledger.is_complained_of(index, now.unix_ms) {
+        if !self.ledger.is_complained_of(index, now.clock_ms) {
             return;
         }
         let since = now.unix_ms.saturating_sub(self.ledger.checked_at_ms(index));

@@ -19,6 +19,7 @@ mod reload;
 mod reserve;
 mod restore;
 mod rounds;
+mod setback;
 mod sources;
 mod sweeps;
 

@@ -189,8 +189,13 @@ impl Simulation {
     pub(crate) fn now(&self) -> Now {
         Now {
             clock_ms: self.now_ms,
-            unix_ms: self.epoch_ms + self.now_ms,
+            unix_ms: self.epoch_ms.wrapping_add(self.now_ms),
         }
+    }
+
+    /// The host's clock is set; the other one goes on.
+    pub(crate) fn set_clock(&mut self, unix_ms: u64) {
+        self.epoch_ms = unix_ms.wrapping_sub(self.now_ms);
     }
 
     /// Tells the coordinator something now.

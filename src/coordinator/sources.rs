@@ -183,6 +183,7 @@ impl State {
     /// Forgets what no source lists any more and is not alive; what is out is forgotten when it is
     /// back.
     pub(super) fn forget_over(&mut self) {
+        self.ledger.expect_lists(!self.origins.are_complete());
         let over: Vec<u32> = self
             .ledger
             .indexes()

@@ -90,6 +90,8 @@ pub struct State {
     pub(super) sweep: Sweep,
     /// What the candidates are asked, and since when.
     pub(super) asked: Asked,
+    /// The host's clock as it was last seen, in milliseconds since the Unix epoch.
+    pub(super) unix_ms: u64,
     pub(super) probes: Tally,
     pub(super) turns: Turns,
     pub(super) shards: Vec<ShardStat>,
@@ -139,6 +141,7 @@ impl State {
             storage: config.storage.clone(),
             sweep: begun(1, now),
             asked: asked::now(&config, now),
+            unix_ms: now.unix_ms,
             probes: Tally::default(),
             turns: Turns::default(),
             shards: vec![ShardStat::default(); shards],
@@ -150,6 +153,7 @@ impl State {
             config,
         };
         state.restore(&start.restored, now, route);
+        state.mind_the_clock_of_before(now);
         state.ledger.set_quorum(state.config.api.report_quorum);
         state.tell_of_begin();
         state
@@ -158,6 +162,9 @@ impl State {
     /// Takes one event in and says what is to be done, in this order.
     pub fn handle(&mut self, event: Event, now: Now, route: Route<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.ledger.pass(now.clock_ms);
+        self.mind_the_clock(now);
+        self.ledger.expect_lists(!self.origins.are_complete());
         self.look_again_at_waiting(now); // before those that come only now
         match event {
             Event::Report(report) => self.report(report, now, &mut actions),

@@ -18,6 +18,7 @@ mod heard;
 mod kept;
 mod outage;
 mod restart;
+mod setback;
 mod several;
 mod sources;
 mod stale;

@@ -3,6 +3,7 @@
 //! One tokio current-thread runtime. It never touches the ledger: what it finds out goes to the
 //! coordinator as events.
 
+mod beside;
 mod names;
 mod reloads;
 mod round;
@@ -98,14 +99,14 @@ pub struct Start {
     pub leads: Leads,
 }
 
-/// Starts the `io` thread, which ends when `shutdown` is ready. `beside` goes on beside it, on the same
-/// runtime, and ends with it.
+/// Starts the `io` thread, which ends when `shutdown` is ready. What `beside` gives goes on beside it, on
+/// the same runtime, and ends with it; if it panics it is begun again.
 ///
 /// # Errors
 /// The runtime or the thread cannot be made.
-pub fn spawn(
+pub fn spawn<F: Future<Output = ()> + Send + 'static>(
     start: Start,
-    beside: impl Future<Output = ()> + Send + 'static,
+    beside: impl Fn() -> F + Send + 'static,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -117,7 +118,7 @@ pub fn spawn(
         if let Some(socket) = start.operator.take() {
             runtime.spawn(socket.serve(start.events.clone()));
         }
-        runtime.spawn(beside);
+        runtime.spawn(beside::again_and_again(beside, beside::PAUSE));
         runtime.block_on(Io::new(start).run(shutdown));
         // A lookup that hangs must not hold up the end.
         runtime.shutdown_background();

@@ -77,7 +77,7 @@ impl Bench {
             lookups,
             leads,
             stop: Some(stop),
-            thread: Some(spawn(start, async {}, shutdown).unwrap()),
+            thread: Some(spawn(start, || async {}, shutdown).unwrap()),
         }
     }
 

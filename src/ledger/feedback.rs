@@ -231,17 +231,23 @@ impl Ledger {
         self.quorum = quorum;
     }
 
-    /// Takes the word of a client on the candidate `index` at `unix_ms`. It changes nothing of what
+    /// So late is it by the clock by which words age. It must be one that nobody sets: by the host's,
+    /// a correction of the time would end every word at once, or keep it for as long as that was.
+    pub fn pass(&mut self, clock_ms: u64) {
+        self.clock_ms = self.clock_ms.max(clock_ms);
+    }
+
+    /// Takes the word of a client on the candidate `index` at `clock_ms`. It changes nothing of what
     /// the candidate is.
-    pub fn hear(&mut self, index: u32, word: Word, unix_ms: u64) {
-        self.feedback.take(index, word, self.alive.len(), unix_ms);
-        self.heard_ms = self.heard_ms.max(unix_ms);
+    pub fn hear(&mut self, index: u32, word: Word, clock_ms: u64) {
+        self.feedback.take(index, word, self.alive.len(), clock_ms);
+        self.pass(clock_ms);
     }
 
     /// Whether enough clients complain of the candidate since it was last looked at because of that.
-    pub fn is_complained_of(&self, index: u32, unix_ms: u64) -> bool {
+    pub fn is_complained_of(&self, index: u32, clock_ms: u64) -> bool {
         let cell = self.feedback.cell(index);
-        let open = cell.map_or(0, |cell| cell.live(unix_ms).filter(|n| n.is_open).count());
+        let open = cell.map_or(0, |cell| cell.live(clock_ms).filter(|n| n.is_open).count());
         open >= usize::from(self.quorum.max(1))
     }
 
@@ -254,15 +260,14 @@ impl Ledger {
     }
 
     /// How many clients said what of the candidate lately.
-    pub fn voices(&self, index: u32, unix_ms: u64) -> Voices {
+    pub fn voices(&self, index: u32, clock_ms: u64) -> Voices {
         let cell = self.feedback.cell(index);
-        cell.map_or(Voices::default(), |cell| cell.voices(unix_ms))
+        cell.map_or(Voices::default(), |cell| cell.voices(clock_ms))
     }
 
     /// The targets that turn the candidate away, as enough clients said lately.
     pub fn banned_at(&self, index: u32) -> Targets {
-        let now_ms = self.heard_ms.max(self.last_check_ms);
-        self.feedback.banned_at(index, self.quorum, now_ms)
+        (self.feedback).banned_at(index, self.quorum, self.clock_ms)
     }
 }
 

@@ -189,6 +189,17 @@ fn a_restored_candidate_waits_for_every_source_before_it_is_over() {
 }
 
 #[test]
+fn a_restored_candidate_that_failed_long_waits_for_the_lists_that_are_to_come() {
+    let mut ledger = Ledger::new(2);
+    let index = ledger.restore(restored(Some(Verdict::Refused), 100));
+    let index = index.unwrap();
+    ledger.expect_lists(true);
+    assert!(!ledger.is_over(index), "its list may be the second");
+    ledger.expect_lists(false);
+    assert!(ledger.is_over(index), "one of them never came");
+}
+
+#[test]
 fn a_restored_candidate_that_goes_on_failing_does_not_wait_for_a_broken_source() {
     let mut ledger = Ledger::new(1);
     let index = ledger.restore(restored(Some(Verdict::Refused), 7)).unwrap();

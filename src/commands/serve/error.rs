@@ -54,4 +54,9 @@ pub enum ServeError {
     /// A thread has ended by itself.
     #[error("the thread `{0}` ended by itself, which is a bug; its last words are in the log")]
     Died(&'static str),
+    /// The service ended as it was told to, and its last save failed.
+    #[error(
+        "storage: what was known at the end was not saved: {0}; the next start goes on from the last save that did not fail"
+    )]
+    Unsaved(&'static str),
 }

@@ -10,7 +10,7 @@ fn say(sim: &mut Simulation, n: u32, client: u64, experience: Experience) -> boo
     say_of(sim, n, client, experience, None)
 }
 
-fn say_of(
+pub(super) fn say_of(
     sim: &mut Simulation,
     n: u32,
     client: u64,

@@ -6,7 +6,7 @@ use crate::ledger::Standing;
 use proxy_shards::Require;
 
 /// The image that a process would leave that ended now.
-fn left(sim: &mut Simulation) -> Image {
+pub(super) fn left(sim: &mut Simulation) -> Image {
     let actions = sim.state.finish(sim.now());
     let image = |action| match action {
         Action::Save(image) => Some(image),
@@ -31,19 +31,19 @@ fn is_alive(n: u32) -> bool {
     n % 4 < 2
 }
 
-fn half(n: u32, _: u64) -> (Verdict, u64) {
+pub(super) fn half(n: u32, _: u64) -> (Verdict, u64) {
     if is_alive(n) { ALIVE } else { DEAD }
 }
 
 /// Ten lanes on two shards that take a list of 4 000: some ten seconds.
-fn first() -> Simulation {
+pub(super) fn first() -> Simulation {
     let mut sim = simulation(10);
     sim.behave(half);
     sim.deliver(0, list(0..4_000));
     sim
 }
 
-fn probed(sim: &Simulation) -> std::collections::HashSet<u32> {
+pub(super) fn probed(sim: &Simulation) -> std::collections::HashSet<u32> {
     sim.probes.iter().map(|(n, _)| *n).collect()
 }
 
