@@ -4,12 +4,13 @@
 use crate::conversation::{Plan, Way};
 use crate::course::{Course, LOCAL_PAUSE, Next};
 use crate::job::{Ended, Job, Record};
+use crate::lag;
 use crate::probe::Probe;
 use crate::tally::Tally;
 use crate::verdict::Verdict;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Executor panics during which a job may be under way before it is given up as `local_fault`.
 pub(crate) const CRASHES_MAX: u8 = 2;
@@ -21,6 +22,8 @@ struct Task {
     /// From its first probe on: the plan that it ends under, and how far it is.
     begun: Option<(Rc<Plan>, Course)>,
     crashes: u8,
+    /// Added to the deadlines of its probes.
+    grace: Duration,
 }
 
 impl Task {
@@ -29,7 +32,8 @@ impl Task {
         let begin = || (plan.clone(), Course::new(&self.job));
         let (plan, course) = self.begun.get_or_insert_with(begin);
         let (protocol, target) = course.at();
-        Probe::through(plan, &self.job, Way::Proxy(protocol), target)
+        let probe = Probe::through(plan, &self.job, Way::Proxy(protocol), target);
+        probe.with_grace(self.grace)
     }
 
     /// A probe of it ended.
@@ -77,6 +81,7 @@ impl Jobs {
             job,
             begun: None,
             crashes: 0,
+            grace: Duration::ZERO,
         }));
     }
 
@@ -104,6 +109,14 @@ impl Jobs {
             Next::Probe => self.waiting.push_back(task),
             Next::ProbeLater => self.paused.push_back((now + LOCAL_PAUSE, task)),
             Next::Record => self.ended.push(task.record(ended.verdict)),
+        }
+    }
+
+    /// The probe of `lane`'s job may have lost so much to this host's own delays: those after it have
+    /// more time.
+    pub(crate) fn make_up(&mut self, lane: usize, lost: Duration) {
+        if let Some(Some(task)) = self.under_way.get_mut(lane) {
+            task.grace = lag::grace(task.grace, lost);
         }
     }
 

@@ -1,6 +1,8 @@
 //! How late a shard comes to its own tick: what it measures, and when it sees a deadline, is wrong by
 //! as much. A deadline that passed while the shard was late, or its ring, says nothing of the peer if
-//! the probe may have lost too much of its time to that: answers lay there and nobody looked. Pure.
+//! the probe may have lost too much of its time to that: answers lay there and nobody looked. So that
+//! a host which is always late can tell something too, what a probe lost is added to the time of the
+//! next one ([`grace`]): a peer that is silent over both was not wronged. Pure.
 
 use crate::verdict::Verdict;
 use std::cell::Cell;
@@ -15,6 +17,9 @@ const WAITS: u128 = 8;
 const LOST_SHARE: u128 = 4;
 /// A mean delay below the grain of deadlines is none.
 const GRAIN_US: u128 = 16_000;
+/// The longest time that is added to a deadline: a lane is held for as much longer. A host that loses
+/// more to its own delays than this cannot tell what its peers do.
+const GRACE_MAX: Duration = Duration::from_secs(60);
 
 /// A delay counts as no longer than this: a process that was stopped for a day is late enough.
 const LATE_MAX: Duration = Duration::from_secs(600);
@@ -55,21 +60,39 @@ pub(crate) fn grown(from: Weighed, to: Weighed) -> Weighed {
     to.wrapping_sub(from)
 }
 
-/// What `verdict` is worth, of a probe that was to last for `allowed` and lasted `span_us`, in which
-/// so much was weighed. A late shard sees the deadline late, too: the span may be many times longer.
+/// The time that a probe may have lost to its shard, if it lasted `span_us` and so much was weighed
+/// meanwhile. A late shard sees the deadline late, too: the span may be many times longer.
+pub(crate) fn lost(span_us: u32, weighed: Weighed) -> Duration {
+    let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
+    if weighed <= GRAIN_US * span_us {
+        return Duration::ZERO;
+    }
+    // The mean delay is weighed / span; of a span of nothing it is without bound.
+    let lost_us = (WAITS * weighed).checked_div(span_us);
+    let lost_us = lost_us.and_then(|us| u64::try_from(us).ok());
+    Duration::from_micros(lost_us.unwrap_or(u64::MAX))
+}
+
+/// What `verdict` is worth, of a probe that was to last for `allowed`, was given `grace` on top of it,
+/// and may have `lost` so much of both.
 pub(crate) fn judged(
     verdict: Verdict,
     allowed: Duration,
-    span_us: u32,
-    weighed: Weighed,
+    grace: Duration,
+    lost: Duration,
 ) -> Verdict {
-    let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
-    // The mean delay is weighed / span.
-    let has_lost = WAITS * LOST_SHARE * weighed > allowed.as_micros() * span_us;
-    match has_lost && weighed > GRAIN_US * span_us {
-        true if verdict.is_timeout() => Verdict::LocalLate,
-        _ => verdict,
+    let wronged = lost.saturating_sub(grace).as_micros() * LOST_SHARE > allowed.as_micros();
+    match wronged && verdict.is_timeout() {
+        true => Verdict::LocalLate,
+        false => verdict,
     }
+}
+
+/// What is added to the deadline of the next probe after one that may have `lost` so much, in spite of
+/// a `grace`: half as much again, since delays are never alike.
+pub(crate) fn grace(grace: Duration, lost: Duration) -> Duration {
+    let most = GRACE_MAX.min(lost);
+    grace.max(most + most / 2).min(GRACE_MAX)
 }
 
 impl Lag {
@@ -132,6 +155,11 @@ mod tests {
         assert_eq!(lag.left(at(70_000)), Duration::ZERO);
     }
 
+    /// What a verdict is worth of a probe that was given no time on top.
+    fn value(verdict: Verdict, allowed: Duration, span_us: u32, weighed: Weighed) -> Verdict {
+        judged(verdict, allowed, Duration::ZERO, lost(span_us, weighed))
+    }
+
     /// What a deadline is worth that passed 1 s after the start, when the shard had looked at its
     /// clock at these times and looks at it again then.
     fn check(looks_ms: &[u64], expected: Verdict) {
@@ -141,7 +169,7 @@ mod tests {
             lag.look(start + Duration::from_millis(*ms));
         }
         let allowed = Duration::from_secs(1);
-        let judged = |verdict, weighed| judged(verdict, allowed, 1_000_000, weighed);
+        let judged = |verdict, weighed| value(verdict, allowed, 1_000_000, weighed);
         let timeout = Verdict::ResponseTimeout;
         assert_eq!(judged(timeout, lag.weighed()), expected, "{looks_ms:?}");
         assert_eq!(judged(timeout, 0), timeout);
@@ -181,7 +209,7 @@ mod tests {
             let lost = grown(stopped, lag.weighed());
             let span_us = u32::try_from(pause.as_micros()).unwrap_or(u32::MAX);
             let allowed = Duration::from_secs(60);
-            assert_eq!(judged(timeout, allowed, span_us, lost), Verdict::LocalLate);
+            assert_eq!(value(timeout, allowed, span_us, lost), Verdict::LocalLate);
 
             let (punctual, begun) = (lag.weighed(), now);
             for tick in 1..=10 {
@@ -189,19 +217,56 @@ mod tests {
                 lag.look(now);
             }
             let lost = grown(punctual, lag.weighed());
-            assert_eq!(judged(timeout, TICK * 10, 1_000_000, lost), timeout);
+            assert_eq!(value(timeout, TICK * 10, 1_000_000, lost), timeout);
 
             let late = lag.weighed();
             now += Duration::from_secs(1);
             lag.look(now);
             let lost = grown(late, lag.weighed());
-            let judged = judged(timeout, TICK * 10, 1_000_000, lost);
+            let judged = value(timeout, TICK * 10, 1_000_000, lost);
             assert_eq!(judged, Verdict::LocalLate, "after {pause:?}");
         }
         let full = Delays(Cell::new(Weighed::MAX - 5));
         let before = full.weighed();
         full.add(Duration::from_micros(1));
         assert_eq!(grown(before, full.weighed()), 100_001);
+    }
+
+    /// The attempts after which a deadline counts on a host that is `late_ms` late at every tick; `None`:
+    /// it never does, however often it is tried.
+    fn attempts(allowed: Duration, late_ms: u64) -> Option<u32> {
+        let late = Duration::from_millis(late_ms);
+        let mut given = Duration::ZERO;
+        (1..100).find(|_| {
+            let (delays, mut span) = (Delays::default(), Duration::ZERO);
+            while span < allowed + given {
+                delays.add(late);
+                span += TICK + late;
+            }
+            let lost = lost(span.as_micros() as u32, delays.weighed());
+            let verdict = judged(Verdict::ResponseTimeout, allowed, given, lost);
+            given = grace(given, lost);
+            verdict == Verdict::ResponseTimeout
+        })
+    }
+
+    #[test]
+    fn a_host_that_is_always_late_can_tell_at_the_second_attempt_that_a_peer_is_silent() {
+        for timeout_ms in [100, 1_000, 15_000] {
+            let allowed = Duration::from_millis(timeout_ms);
+            assert_eq!(attempts(allowed, 2), Some(1));
+            for late_ms in [500, 1_000, 3_000, 5_000] {
+                assert_eq!(attempts(allowed, late_ms), Some(2), "{allowed:?} {late_ms}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_deadline_is_put_off_by_more_than_a_minute_so_a_host_that_is_later_never_tells() {
+        assert_eq!(attempts(Duration::from_secs(1), 20_000), None);
+        assert_eq!(grace(Duration::ZERO, Duration::MAX), GRACE_MAX);
+        assert_eq!(grace(GRACE_MAX, Duration::ZERO), GRACE_MAX, "never less");
+        assert_eq!(lost(0, 1), Duration::from_micros(u64::MAX));
     }
 
     #[test]
@@ -214,11 +279,11 @@ mod tests {
         let timeout = Verdict::ConnectTimeout;
         let judged = |allowed_s, span_us| {
             let allowed = Duration::from_secs(allowed_s);
-            judged(timeout, allowed, span_us, lag.weighed())
+            value(timeout, allowed, span_us, lag.weighed())
         };
         assert_eq!(judged(15, 15_000_000), timeout);
         assert_eq!(judged(1, 15_000_000), Verdict::LocalLate, "seen 14 s late");
-        let short = |weighed| super::judged(timeout, Duration::from_millis(100), 100_000, weighed);
+        let short = |weighed| value(timeout, Duration::from_millis(100), 100_000, weighed);
         assert_eq!(
             short(100_000 * 15_000),
             timeout,
