@@ -140,7 +140,8 @@ impl State {
         let Some(place) = self.control.target_of(record.id) else {
             return;
         };
-        if record.verdict != Verdict::Alive {
+        // That this host was late says nothing of the address.
+        if !matches!(record.verdict, Verdict::Alive | Verdict::LocalLate) {
             let door = &mut self.doors[place];
             door.turn = door.turn.wrapping_add(1);
             door.resolved_ms = None;

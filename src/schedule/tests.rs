@@ -65,7 +65,7 @@ fn what_was_swept_before_the_start_is_done_and_due_when_its_pause_is_over() {
     schedule.add_swept(0, 0, Standing::Alive, 20_000, 1_000);
     schedule.add_swept(1, 0, Standing::Alive, 70_000, 1_000);
     schedule.add_to_sweep(2, 0, Standing::New, 1_000);
-    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+    assert_eq!(schedule.progress(), Progress { total: 3, done: 2, ..Progress::default() });
     let due: HashSet<u32> = drain(&mut schedule, 1_000)
         .iter()
         .map(|t| t.index())
@@ -73,7 +73,7 @@ fn what_was_swept_before_the_start_is_done_and_due_when_its_pause_is_over() {
     assert_eq!(due, HashSet::from([1, 2]));
     assert_eq!(schedule.due_at(0, usize::MAX), Some(41_000));
     assert!(schedule.remove(0));
-    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+    assert_eq!(schedule.progress(), Progress { total: 3, done: 2, ..Progress::default() });
 }
 
 #[test]
@@ -189,10 +189,10 @@ fn a_sweep_makes_everything_due_and_counts_what_was_checked() {
     for ticket in out {
         finish(&mut schedule, ticket, Standing::Dead { times: 9 }, 0);
     }
-    assert_eq!(schedule.progress(), Progress { total: 10, done: 9 });
+    assert_eq!(schedule.progress(), Progress { total: 10, done: 9, ..Progress::default() });
 
     schedule.sweep(1_000, |_| 0);
-    assert_eq!(schedule.progress(), Progress { total: 10, done: 0 });
+    assert_eq!(schedule.progress(), Progress { total: 10, done: 0, ..Progress::default() });
     assert_eq!(drain(&mut schedule, 1_000).len(), 9);
     finish(&mut schedule, late, Standing::Alive, 1_001);
     assert_eq!(schedule.progress().done, 0, "it was out before the sweep");
@@ -215,7 +215,7 @@ fn a_sweep_waits_for_local_failures_but_not_for_names_without_address() {
         let index = schedule.back(ticket).unwrap();
         schedule.put_back(index, 0, outcome, 0);
     }
-    assert_eq!(schedule.progress(), Progress { total: 2, done: 1 });
+    assert_eq!(schedule.progress(), Progress { total: 2, done: 1, ..Progress::default() });
     assert!(schedule.next(0, 1_100, usize::MAX).is_some());
 }
 
