@@ -445,3 +445,28 @@ fn those_of_the_dead_that_take_longest_go_first_in_a_sweep() {
     assert!(turns.is_sorted(), "{turns:?}");
     assert_eq!((turns.len(), schedule.progress().total), (301, 302));
 }
+
+#[test]
+fn a_host_that_is_late_three_times_in_a_row_has_told_all_that_it_can_to_this_sweep() {
+    let mut schedule = schedule();
+    (0..2).for_each(|index| schedule.add_to_sweep(index, 0, Standing::New, 0));
+    let back = |schedule: &mut Schedule, outcome, now_ms| {
+        let ticket = schedule.next(0, now_ms, usize::MAX).expect("one is due");
+        let index = schedule.back(ticket).expect("it is out");
+        schedule.put_back(index, 0, outcome, now_ms);
+    };
+    let late = Outcome::Late(Standing::New);
+    for (n, done) in [0, 0, 0, 0, 1, 2].into_iter().enumerate() {
+        back(&mut schedule, late, 100_000 * n as u64);
+        let Progress { done: had, unjudged, .. } = schedule.progress();
+        assert_eq!((had, unjudged), (done, done), "after {} times", n + 1);
+    }
+    back(&mut schedule, Outcome::Checked(Standing::Alive), 1_000_000);
+    assert_eq!(schedule.progress().done, 2, "its turn comes once");
+
+    schedule.sweep(2_000_000, |_| 0);
+    for n in 0..20 {
+        back(&mut schedule, Outcome::Local(Standing::New), 2_000_000 + 100_000 * n);
+    }
+    assert_eq!(schedule.progress().done, 0, "other trouble passes");
+}

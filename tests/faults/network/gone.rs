@@ -106,7 +106,7 @@ fn a_network_that_is_gone_costs_no_proxy_its_place_and_its_return_needs_no_help(
         assert_eq!(before.served, good);
         let since = Instant::now();
         ways.cut(cut);
-        let verdict = is_stale(&service, "main");
+        let verdict = is_stale(&service, "default");
         let told = since.elapsed();
         let expected: &[&str] = match cut {
             Cut::Swallowed => &["connect_timeout", "response_timeout"],
@@ -115,7 +115,7 @@ fn a_network_that_is_gone_costs_no_proxy_its_place_and_its_return_needs_no_help(
         let verdict = verdict.as_str().unwrap();
         assert!(expected.contains(&verdict), "{cut:?}: {verdict}");
         // Longer than the interval: all of the alive fall due meanwhile.
-        holds(&service, &before, "main", Duration::from_secs(times(3, 4)));
+        holds(&service, &before, "default", Duration::from_secs(times(3, 4)));
         ways.mend();
         let (fresh, checked) = recovers(&service, &before);
         eprintln!(

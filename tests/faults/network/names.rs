@@ -75,7 +75,7 @@ fn a_name_service_that_is_gone_holds_nothing_up_and_takes_nothing_away() {
     assert_eq!(service.get("/health").0, 200);
     let told = eventually(PATIENCE, "the source and the target are told", || {
         let stat = service.stat();
-        let is_told = stat["targets"]["main"]["verdict"] == "local_names" && stat["stale"] == true;
+        let is_told = stat["targets"]["default"]["verdict"] == "local_names" && stat["stale"] == true;
         (is_told && !failure(&service, &source).is_empty()).then(|| since.elapsed())
     });
     names.set(Mood::Answers);
@@ -113,7 +113,7 @@ fn lose(service: &Service, names: &NameServer, mood: Mood, source: &str) {
     }
     // The target is where it was: its name could not be found, and its address still does.
     eventually(PATIENCE, "the target is reached", || {
-        (metric(service, "control_up{target=\"main\"}") == 1.0).then_some(())
+        (metric(service, "control_up{target=\"default\"}") == 1.0).then_some(())
     });
     assert_eq!(service.stat()["stale"], false, "{mood:?}");
     names.set(Mood::Answers);
