@@ -63,7 +63,7 @@ impl State {
             tracing::warn!(
                 sweep = self.sweep.id,
                 unjudged = self.sweep.unjudged,
-                "this host's CPUs were too late to tell anything of these candidates: they stay what they were, \
+                "the CPUs were too late to tell anything of these candidates: they stay what they were, \
                  and are tried again; {LATE_REMEDY}"
             );
         }
@@ -77,7 +77,7 @@ impl State {
             self.late_in = self.sweep.id;
             tracing::warn!(
                 sweep = self.sweep.id,
-                "this host's CPUs are so late that probes run out of time for it: they are made again, with \
+                "the CPUs are so late that probes run out of time for it: they are made again, with \
                  the time that they lost added to their deadlines; {LATE_REMEDY}"
             );
         }
