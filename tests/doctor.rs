@@ -204,10 +204,16 @@ fn the_redis_of_a_cluster_tells_its_version_or_what_is_wrong_with_it() {
         };
         assert!(state == "ok" && text.contains(": Redis "), "{found:?}");
     }
-    assert!(doctor(&server.place(), true)[0].is_empty(), "nobody was asked");
+    assert!(
+        doctor(&server.place(), true)[0].is_empty(),
+        "nobody was asked"
+    );
     let guarded = RedisServer::start_with(|_| vec!["--requirepass".into(), "secret".into()]);
     let [found, _] = doctor(&guarded.place(), false);
-    assert!(found[0].0 == "bad" && found[0].1.contains("NOAUTH"), "{found:?}");
+    assert!(
+        found[0].0 == "bad" && found[0].1.contains("NOAUTH"),
+        "{found:?}"
+    );
     let gone = server.place();
     drop(server);
     for found in doctor(&gone, false) {

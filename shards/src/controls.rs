@@ -3,7 +3,6 @@
 
 use crate::job::{ControlJob, ControlRecord, Ended};
 use crate::jobs::CRASHES_MAX;
-use crate::lag;
 use crate::verdict::Verdict;
 use crate::works::TARGETS_MAX;
 use std::collections::VecDeque;
@@ -70,9 +69,9 @@ impl Controls {
         self.under_way[place].map_or(Duration::ZERO, |task| task.grace)
     }
 
-    /// The probe of the job at `place` may have lost so much to this host's own delays, and says nothing
-    /// of the target: it is made again, with more time. `false`: that was done often enough.
-    pub(crate) fn again(&mut self, place: usize, lost: Duration) -> bool {
+    /// The probe of the job at `place` lost time to this host's own delays, and says nothing of the target:
+    /// it is made again, with so much more. `false`: that was done often enough.
+    pub(crate) fn again(&mut self, place: usize, grace: Duration) -> bool {
         let late = self.under_way[place].map_or(LATE_MAX, |task| task.late);
         if late >= LATE_MAX {
             return false;
@@ -80,7 +79,7 @@ impl Controls {
         self.waiting
             .extend(self.under_way[place].take().map(|task| Task {
                 late: late + 1,
-                grace: lag::grace(task.grace, lost),
+                grace,
                 ..task
             }));
         true
@@ -214,15 +213,15 @@ mod tests {
 
     #[test]
     fn one_that_lost_its_time_is_asked_again_with_more_of_it_and_not_for_ever() {
-        let (mut controls, lost) = (controls(1), Duration::from_secs(2));
+        let (mut controls, grace) = (controls(1), Duration::from_secs(2));
         for time in 0..LATE_MAX {
             let (place, job) = controls.start(TARGETS).expect("once more");
             assert_eq!(job.id, 0);
-            assert_eq!(controls.grace(place) >= lost, time > 0);
-            assert!(controls.again(place, lost), "time {time}");
+            assert_eq!(controls.grace(place) == grace, time > 0);
+            assert!(controls.again(place, grace), "time {time}");
         }
         let (place, _) = controls.start(TARGETS).expect("the last time");
-        assert!(!controls.again(place, lost));
+        assert!(!controls.again(place, grace));
         controls.end(place, Ended::unprobed(Verdict::LocalLate));
         assert_eq!(ids(&controls.take_ended()), [0]);
         assert!(controls.is_empty());

@@ -4,7 +4,6 @@
 use crate::conversation::{Plan, Way};
 use crate::course::{Course, LOCAL_PAUSE, Next};
 use crate::job::{Ended, Job, Record};
-use crate::lag;
 use crate::probe::Probe;
 use crate::tally::Tally;
 use crate::verdict::Verdict;
@@ -112,11 +111,10 @@ impl Jobs {
         }
     }
 
-    /// The probe of `lane`'s job may have lost so much to this host's own delays: those after it have
-    /// more time.
-    pub(crate) fn make_up(&mut self, lane: usize, lost: Duration) {
+    /// The probe of `lane`'s job lost time to this host's own delays: those after it have so much more.
+    pub(crate) fn make_up(&mut self, lane: usize, grace: Duration) {
         if let Some(Some(task)) = self.under_way.get_mut(lane) {
-            task.grace = lag::grace(task.grace, lost);
+            task.grace = grace;
         }
     }
 

@@ -88,11 +88,12 @@ pub(crate) fn judged(
     }
 }
 
-/// What is added to the deadline of the next probe after one that may have `lost` so much, in spite of
-/// a `grace`: half as much again, since delays are never alike.
-pub(crate) fn grace(grace: Duration, lost: Duration) -> Duration {
-    let most = GRACE_MAX.min(lost);
-    grace.max(most + most / 2).min(GRACE_MAX)
+/// What is added to the deadline of the next probe, after one that was to last for `allowed` and a
+/// `grace` and may have `lost` so much: that, and as much again, since delays are never alike. It lost no
+/// more than it had: a process that was stopped for a day is not patient for as long.
+pub(crate) fn grace(allowed: Duration, grace: Duration, lost: Duration) -> Duration {
+    let lost = lost.min(allowed.saturating_add(grace));
+    grace.max(lost.saturating_mul(2)).min(GRACE_MAX)
 }
 
 impl Lag {
@@ -232,12 +233,11 @@ mod tests {
         assert_eq!(grown(before, full.weighed()), 100_001);
     }
 
-    /// The attempts after which a deadline counts on a host that is `late_ms` late at every tick; `None`:
-    /// it never does, however often it is tried.
-    fn attempts(allowed: Duration, late_ms: u64) -> Option<u32> {
-        let late = Duration::from_millis(late_ms);
+    /// The attempt whose deadline counts on a host that is so late at every tick; `None`: none of the
+    /// four that a job has.
+    fn attempt(allowed: Duration, late: Duration) -> Option<u32> {
         let mut given = Duration::ZERO;
-        (1..100).find(|_| {
+        (1..=4).find(|_| {
             let (delays, mut span) = (Delays::default(), Duration::ZERO);
             while span < allowed + given {
                 delays.add(late);
@@ -245,27 +245,35 @@ mod tests {
             }
             let lost = lost(span.as_micros() as u32, delays.weighed());
             let verdict = judged(Verdict::ResponseTimeout, allowed, given, lost);
-            given = grace(given, lost);
+            given = grace(allowed, given, lost);
             verdict == Verdict::ResponseTimeout
         })
     }
 
     #[test]
-    fn a_host_that_is_always_late_can_tell_at_the_second_attempt_that_a_peer_is_silent() {
-        for timeout_ms in [100, 1_000, 15_000] {
+    fn a_host_that_is_always_late_can_tell_all_the_same_that_a_peer_is_silent() {
+        for timeout_ms in [200, 1_000, 3_000] {
             let allowed = Duration::from_millis(timeout_ms);
-            assert_eq!(attempts(allowed, 2), Some(1));
-            for late_ms in [500, 1_000, 3_000, 5_000] {
-                assert_eq!(attempts(allowed, late_ms), Some(2), "{allowed:?} {late_ms}");
+            for (late, expected) in [
+                (allowed / 100, Some(1)),
+                (allowed / 4, Some(2)),
+                (allowed / 2, Some(3)),
+                (allowed, Some(4)),
+                (allowed * 2, None),
+            ] {
+                assert_eq!(attempt(allowed, late), expected, "{allowed:?} {late:?}");
             }
         }
     }
 
     #[test]
-    fn no_deadline_is_put_off_by_more_than_a_minute_so_a_host_that_is_later_never_tells() {
-        assert_eq!(attempts(Duration::from_secs(1), 20_000), None);
-        assert_eq!(grace(Duration::ZERO, Duration::MAX), GRACE_MAX);
-        assert_eq!(grace(GRACE_MAX, Duration::ZERO), GRACE_MAX, "never less");
+    fn no_deadline_is_put_off_by_more_than_was_lost_twice_nor_by_more_than_a_minute() {
+        let second = Duration::from_secs(1);
+        let (first, stopped) = (Duration::ZERO, Duration::from_secs(86_400));
+        assert_eq!(grace(second, first, stopped), second * 2);
+        assert_eq!(grace(second, second * 2, stopped), second * 6);
+        assert_eq!(grace(second * 40, first, stopped), GRACE_MAX);
+        assert_eq!(grace(second, second * 6, first), second * 6, "never less");
         assert_eq!(lost(0, 1), Duration::from_micros(u64::MAX));
     }
 

@@ -185,10 +185,10 @@ impl Shard {
     /// A lane's probe ended; `lag` is what [`Shard::lag`] was when it began.
     pub(crate) fn ended(&self, lane: usize, probe: &Probe, mut ended: Ended, lag: Weighed) {
         let now = Instant::now();
-        let lost = self.judge(probe, &mut ended, lag, now);
+        let grace = self.judge(probe, &mut ended, lag, now);
         let mut jobs = self.jobs.borrow_mut();
-        if let Some(lost) = lost {
-            jobs.make_up(lane, lost);
+        if let Some(grace) = grace {
+            jobs.make_up(lane, grace);
         }
         jobs.end(lane, &ended, now);
         drop(jobs);
@@ -196,7 +196,7 @@ impl Shard {
     }
 
     /// Sees what the verdict of a probe is worth that began when [`Shard::lag`] was `lag`. If it ran into
-    /// its deadline because this shard was late, that is the verdict: how much time it may have lost.
+    /// its deadline because this shard was late, that is the verdict, and the next has so much more time.
     fn judge(
         &self,
         probe: &Probe,
@@ -217,7 +217,8 @@ impl Shard {
         };
         let lost = lag::lost(ended.timing.total_us, lag::grown(lag, self.lag()));
         ended.verdict = lag::judged(verdict, allowed, probe.grace, lost);
-        (ended.verdict == Verdict::LocalLate).then_some(lost)
+        let is_late = ended.verdict == Verdict::LocalLate;
+        is_late.then(|| lag::grace(allowed, probe.grace, lost))
     }
 
     /// How late the shard and its ring came so far, to be remembered when a probe begins.
@@ -235,9 +236,9 @@ impl Shard {
         mut ended: Ended,
         lag: Weighed,
     ) {
-        let lost = self.judge(probe, &mut ended, lag, Instant::now());
+        let grace = self.judge(probe, &mut ended, lag, Instant::now());
         let mut controls = self.seat.controls.borrow_mut();
-        let is_asked_again = lost.is_some_and(|lost| controls.again(place, lost));
+        let is_asked_again = grace.is_some_and(|grace| controls.again(place, grace));
         if !is_asked_again {
             controls.end(place, ended);
         }

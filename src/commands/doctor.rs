@@ -7,6 +7,7 @@ mod redis;
 mod running;
 mod world;
 
+use self::redis::Purpose;
 use super::serve::{configured, configured_without_secrets};
 use super::status::{EXIT_FAILED, Failure};
 use crate::config::{Config, Problem};
@@ -15,7 +16,6 @@ use clap::Args;
 use finding::{Finding, State};
 use host::Host;
 use proxy_shards::target::Demand;
-use self::redis::Purpose;
 use serde_json::json;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;

@@ -224,10 +224,17 @@ fn a_host_that_is_late_round_after_round_does_not_keep_verdicts_waiting_for_ever
     round(&mut control, 0, &[Verdict::Alive]);
     control.hold(1, 10, 20);
     for at_ms in (1_000..).step_by(1_000).take(UNTOLD_MAX.into()) {
-        assert!(round(&mut control, at_ms, &[Verdict::LocalLate]).void.is_empty());
+        assert!(
+            round(&mut control, at_ms, &[Verdict::LocalLate])
+                .void
+                .is_empty()
+        );
     }
     let last = round(&mut control, 60_000, &[Verdict::LocalLate]);
-    assert_eq!((last.void, last.changed_from), (vec![1], Some(Health::Fine)));
+    assert_eq!(
+        (last.void, last.changed_from),
+        (vec![1], Some(Health::Fine))
+    );
     assert_eq!(control.health(), Health::Down);
 }
 
@@ -235,7 +242,10 @@ fn a_host_that_is_late_round_after_round_does_not_keep_verdicts_waiting_for_ever
 fn a_round_that_nobody_answered_is_no_outage_and_three_of_them_are() {
     let mut control = one();
     round(&mut control, 0, &[Verdict::Alive]);
-    for (rounds, health) in [Health::Fine, Health::Fine, Health::Down].iter().enumerate() {
+    for (rounds, health) in [Health::Fine, Health::Fine, Health::Down]
+        .iter()
+        .enumerate()
+    {
         let began_ms = 100_000 * (rounds as u64 + 1);
         control.start(began_ms);
         // A process that was stopped wakes up long after the time was over.
@@ -251,7 +261,10 @@ fn a_target_that_is_away_is_told_though_another_could_not_be_asked_in_time() {
     round(&mut control, 0, &[Verdict::Alive; 2]);
     control.hold(1, 10, 20);
     let ended = round(&mut control, 1_000, &[Verdict::Refused, Verdict::LocalLate]);
-    assert_eq!((ended.void, ended.reached), (vec![1], Targets::NONE.with(1)));
+    assert_eq!(
+        (ended.void, ended.reached),
+        (vec![1], Targets::NONE.with(1))
+    );
     assert_eq!(control.health(), Health::Down);
 }
 

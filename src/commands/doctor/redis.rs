@@ -86,7 +86,9 @@ fn remedy(purpose: Purpose, error: &RedisError) -> String {
 /// What `info`, the answer to INFO, means for us.
 fn told(purpose: Purpose, shown: &str, info: &str) -> Finding {
     let field = |name: &str| {
-        let lines = info.lines().filter_map(|line| line.trim_end().split_once(':'));
+        let lines = info
+            .lines()
+            .filter_map(|line| line.trim_end().split_once(':'));
         let mut values = lines.filter(|(key, _)| *key == name);
         values.next().map(|(_, value)| value)
     };
@@ -146,7 +148,11 @@ mod tests {
             check(purpose, &forgets, State::Warning, "allkeys-lru");
             check(purpose, "", State::Ok, "no known version");
         }
-        for (version, state) in [("6.0.16", State::Bad), ("6.2.0", State::Ok), ("10.0.1", State::Ok)] {
+        for (version, state) in [
+            ("6.0.16", State::Bad),
+            ("6.2.0", State::Ok),
+            ("10.0.1", State::Ok),
+        ] {
             let other = good.replace("7.0.15", version);
             check(Cluster, &other, state, version);
             check(Store, &other, State::Ok, version);

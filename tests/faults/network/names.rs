@@ -45,13 +45,18 @@ fn failure(service: &Service, source: &str) -> String {
     let since = Instant::now();
     let stat = service.stat();
     assert!(since.elapsed() < ANSWERS, "{:?}", since.elapsed());
-    stat["sources"][source]["Error"].as_str().unwrap_or_default().to_owned()
+    stat["sources"][source]["Error"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
 fn a_name_service_that_is_gone_holds_nothing_up_and_takes_nothing_away() {
     let _turn = crate::turn();
-    if !is_alone("network::names::a_name_service_that_is_gone_holds_nothing_up_and_takes_nothing_away") {
+    if !is_alone(
+        "network::names::a_name_service_that_is_gone_holds_nothing_up_and_takes_nothing_away",
+    ) {
         return;
     }
     let farm = Farm::start(FarmOptions::default()).unwrap();
@@ -75,7 +80,8 @@ fn a_name_service_that_is_gone_holds_nothing_up_and_takes_nothing_away() {
     assert_eq!(service.get("/health").0, 200);
     let told = eventually(PATIENCE, "the source and the target are told", || {
         let stat = service.stat();
-        let is_told = stat["targets"]["default"]["verdict"] == "local_names" && stat["stale"] == true;
+        let is_told =
+            stat["targets"]["default"]["verdict"] == "local_names" && stat["stale"] == true;
         (is_told && !failure(&service, &source).is_empty()).then(|| since.elapsed())
     });
     names.set(Mood::Answers);

@@ -84,7 +84,18 @@ fn answer(question: &[u8], mood: u8) -> Option<Vec<u8>> {
     };
     let mut answer = question[..2].to_vec();
     // A response; recursion was desired and is available.
-    answer.extend([0x81, 0x80 | code, 0, 1, 0, u8::from(ip.is_some()), 0, 0, 0, 0]);
+    answer.extend([
+        0x81,
+        0x80 | code,
+        0,
+        1,
+        0,
+        u8::from(ip.is_some()),
+        0,
+        0,
+        0,
+        0,
+    ]);
     answer.extend_from_slice(asked);
     if let Some(ip) = ip {
         // The name of the question, its type and class, a second to live, four bytes.

@@ -98,13 +98,16 @@ fn serve(mut stream: TcpStream, mood: &Mutex<Mood>) -> std::io::Result<()> {
         Mood::Closes => return Ok(()),
         Mood::Silent => {
             // Until the peer has enough of it.
-            let ended = stream.read(&mut piece).map_or_else(|error| error.kind(), |_| ErrorKind::Other);
+            let ended = stream
+                .read(&mut piece)
+                .map_or_else(|error| error.kind(), |_| ErrorKind::Other);
             assert_ne!(ended, ErrorKind::WouldBlock, "nobody waits that long");
             return Ok(());
         }
         Mood::Captive => page("text/html", b"<html>Welcome to our hotel</html>"),
         Mood::Login => {
-            b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\nContent-Length: 0\r\n\r\n".to_vec()
+            b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\nContent-Length: 0\r\n\r\n"
+                .to_vec()
         }
         Mood::WrongSeal => honest(&request, peer, OTHER_SECRET),
     };
@@ -117,7 +120,10 @@ fn honest(request: &str, peer: IpAddr, secret: &str) -> Vec<u8> {
         Some((_, behind)) => {
             let nonce: String = behind.chars().take_while(char::is_ascii_hexdigit).collect();
             let secret = Secret::new(secret.as_bytes()).expect("long enough");
-            page("text/html; charset=utf-8", &judge::page(&secret, &nonce, peer, &[]))
+            page(
+                "text/html; charset=utf-8",
+                &judge::page(&secret, &nonce, peer, &[]),
+            )
         }
         None => b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
     }
