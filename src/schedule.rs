@@ -322,7 +322,7 @@ impl Schedule {
 
     /// Whether of the sweep nothing is left but what is held.
     pub fn rest_of_sweep_is_held(&self) -> bool {
-        let Progress { total, done } = self.progress;
+        let Progress { total, done, .. } = self.progress;
         self.sweep_held > 0 && done + self.sweep_held == total
     }
 
