@@ -32,7 +32,7 @@ fn served(world: &World, mut target: serde_json::Value) -> (Service, BTreeSet<St
     checker["control_probe"] = json!(true);
     checker["control_interval_seconds"] = json!(1);
     checker["timeout_ms"] = json!(TIMEOUT_MS);
-    stage.config["aggregator"]["interval_seconds"] = json!(2);
+    stage.config["aggregator"]["interval_seconds"] = json!(1);
     stage.config["metrics"] = json!({ "enabled": true });
     stage.variables.push(("THE_SECRET".into(), SECRET.into()));
     let service = stage.start();
@@ -51,7 +51,7 @@ fn goes_wrong(service: &Service, world: &World, mood: Mood, expected: &[&str]) {
     let verdict = verdict.as_str().unwrap();
     assert!(expected.contains(&verdict), "{mood:?}: {verdict}");
     // Longer than the interval: all fall due meanwhile.
-    holds(service, &before, NAME, Duration::from_secs(times(3, 3)));
+    holds(service, &before, NAME, Duration::from_secs(2));
     world.set(Mood::Honest);
     let (fresh, checked) = recovers(service, &before);
     eprintln!(
@@ -86,7 +86,7 @@ fn a_target_that_is_down_slow_or_a_captive_portal_costs_no_proxy_its_place() {
     // In time, if only just: nothing happens.
     let before = Standing::of(&service);
     world.set(Mood::Slow(JUST_IN_TIME));
-    let until = Instant::now() + JUST_IN_TIME * 3;
+    let until = Instant::now() + JUST_IN_TIME * 2;
     while Instant::now() < until {
         assert_eq!(service.stat()["stale"], false);
         assert_eq!(service.served(), proxies);
@@ -116,10 +116,9 @@ fn a_judge_that_lies_costs_no_proxy_its_place() {
     let world = World::start();
     let judge = json!({ "url": world.target(), "judge": true, "secret_env": "THE_SECRET" });
     let (service, _) = served(&world, judge);
-    let wrong: [(Mood, &[&str]); 3] = [
+    let wrong: [(Mood, &[&str]); 2] = [
         (Mood::WrongSeal, &["own_page", "tampered"]),
         (Mood::Captive, &["own_page"]),
-        (Mood::Slow(TOO_SLOW), &["response_timeout"]),
     ];
     for (mood, expected) in wrong.into_iter().take(times(1, wrong.len())) {
         goes_wrong(&service, &world, mood, expected);
