@@ -24,6 +24,9 @@ const PATIENCE_MS: u64 = 10_000;
 /// Pause before the targets are tried again while they do not answer, or while something waits for
 /// their answer that readers should soon see, in milliseconds.
 const RETRY_MS: u64 = 1_000;
+/// Rounds in a row that may say nothing of a target because this host was late, or never got an answer
+/// from its own shard; the next counts as missed, since verdicts cannot wait for ever.
+const UNTOLD_MAX: u8 = 2;
 /// Shortest pause between two rounds, in milliseconds, whatever is configured.
 const EVERY_MIN_MS: u64 = 100;
 
@@ -225,8 +228,10 @@ impl<H> Control<H> {
         if now_ms < pending.started_ms + self.patience_ms() {
             return None;
         }
+        // A name that is looked up for too long, a shard that is stuck, or a process that was stopped:
+        // all that is known is that this host was late.
         for place in pending.missing.iter() {
-            self.seen[place].verdict = Some(Verdict::LocalFault);
+            self.seen[place].miss();
         }
         Some(self.conclude(now_ms))
     }

@@ -16,6 +16,9 @@ use task::{DUE_MS_MAX, Due, Mark, Place, Task};
 
 use crate::ledger::Standing;
 
+/// So many failures of this host in a row, the last because it was late, are a turn in the sweep: a host
+/// that is always late would never come to its end.
+const LATE_MAX: u8 = 3;
 /// Fewer entries than this are not worth a rebuild.
 const STALE_MIN: usize = 1024;
 
@@ -26,6 +29,9 @@ pub enum Outcome {
     Checked(Standing),
     /// With a failure of this host: again after a short pause.
     Local(Standing),
+    /// This host was too late to tell: likewise, and after some times in a row it has had its turn in the
+    /// sweep.
+    Late(Standing),
     /// Its host name has no address that may be dialled: again after a pause that grows.
     NoAddress(Standing),
     /// It was not tried: due at once, on the queue that is named.
@@ -49,8 +55,10 @@ struct Queue {
 pub struct Progress {
     /// Candidates that belong to it.
     pub total: u64,
-    /// Those of them that were checked.
+    /// Those of them that have had their turn.
     pub done: u64,
+    /// Those of these of which nothing could be told, because this host was late.
+    pub unjudged: u64,
 }
 
 /// When each candidate is due. A candidate is on one queue, out or held, never two of these and never
@@ -229,18 +237,21 @@ impl Schedule {
         }
         // What was out when the sweep began is swept when it comes back the next time.
         let again = task.take(Mark::Again);
-        if !again && outcome.ends_the_sweep() && task.take(Mark::InSweep) {
-            self.progress.done += 1;
-        }
         task.local_failures = match outcome {
             Outcome::Checked(_) => 0,
-            Outcome::Local(_) | Outcome::NoAddress(_) => task.local_failures.saturating_add(1),
+            Outcome::Local(_) | Outcome::Late(_) | Outcome::NoAddress(_) => {
+                task.local_failures.saturating_add(1)
+            }
             Outcome::Diverted => task.local_failures,
         };
         let failures = task.local_failures;
+        if !again && outcome.ends_the_sweep(failures) && task.take(Mark::InSweep) {
+            self.progress.done += 1;
+            self.progress.unjudged += u64::from(matches!(outcome, Outcome::Late(_)));
+        }
         let (class, delay) = match outcome {
             Outcome::Checked(s) => (Class::of(s), self.rules.recheck_ms(s, &mut self.rng)),
-            Outcome::Local(s) => (
+            Outcome::Local(s) | Outcome::Late(s) => (
                 Class::of(s),
                 self.rules.local_pause_ms(failures, &mut self.rng),
             ),
@@ -311,7 +322,7 @@ impl Schedule {
 
     /// Whether of the sweep nothing is left but what is held.
     pub fn rest_of_sweep_is_held(&self) -> bool {
-        let Progress { total, done } = self.progress;
+        let Progress { total, done, .. } = self.progress;
         self.sweep_held > 0 && done + self.sweep_held == total
     }
 
@@ -406,10 +417,14 @@ impl Queue {
 }
 
 impl Outcome {
-    /// Whether the sweep has had its turn on the candidate. A name without an address has: it may
-    /// never get one.
-    fn ends_the_sweep(self) -> bool {
-        matches!(self, Outcome::Checked(_) | Outcome::NoAddress(_))
+    /// Whether the sweep has had its turn on the candidate, after so many `failures` of this host in a
+    /// row. A name without an address has: it may never get one.
+    fn ends_the_sweep(self, failures: u8) -> bool {
+        match self {
+            Outcome::Checked(_) | Outcome::NoAddress(_) => true,
+            Outcome::Late(_) => failures >= LATE_MAX,
+            Outcome::Local(_) | Outcome::Diverted => false,
+        }
     }
 }
 

@@ -110,8 +110,10 @@ pub struct Sweep {
     pub id: u64,
     /// Candidates that belong to it.
     pub total: u64,
-    /// Those of them that have a verdict.
+    /// Those of them that have had their turn.
     pub done: u64,
+    /// Those of these of which nothing could be told, because this host was late.
+    pub unjudged: u64,
     /// When it started.
     pub started: Option<SystemTime>,
     /// When it was complete.

@@ -1,6 +1,10 @@
 //! `doctor` and `health`: the real binary beside a small farm.
 
+#[path = "support/redis.rs"]
+mod redis_server;
+
 use proxy_bench::farm::{Behaviour, Expect, Farm, FarmOptions};
+use redis_server::RedisServer;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
@@ -173,4 +177,46 @@ fn an_address_that_is_taken_and_a_store_that_is_in_use_are_named() {
         "{address:?} {store:?}"
     );
     assert!(address.1.contains("a service runs there"), "{address:?}");
+}
+
+#[test]
+fn the_redis_of_a_cluster_tells_its_version_or_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let farm = Farm::start(FarmOptions::default()).expect("a farm");
+    let list = farm.serve_list(&farm.proxy(Behaviour::Forwards, 0));
+    let path = configure(folder.path(), &list, &farm.target(Expect::NoContent));
+    let text = fs::read_to_string(&path).expect("the configuration");
+    let config: Value = serde_json::from_str(&text).expect("JSON");
+    let doctor = |at: &str, offline: bool| {
+        let mut config = config.clone();
+        config["cluster"] = json!({ "redis_url": at, "node": "one" });
+        config["storage"] = json!({ "type": "redis", "path": at });
+        fs::write(&path, config.to_string()).expect("the configuration");
+        let arguments: &[&str] = if offline { &["--offline"] } else { &[] };
+        let output = run(&[&["doctor", "--json"], arguments].concat(), &path);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        ["cluster", "store"].map(|name| findings(&report, name))
+    };
+    let server = RedisServer::start();
+    for found in doctor(&server.place(), false) {
+        let [(state, text)] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert!(state == "ok" && text.contains(": Redis "), "{found:?}");
+    }
+    assert!(
+        doctor(&server.place(), true)[0].is_empty(),
+        "nobody was asked"
+    );
+    let guarded = RedisServer::start_with(|_| vec!["--requirepass".into(), "secret".into()]);
+    let [found, _] = doctor(&guarded.place(), false);
+    assert!(
+        found[0].0 == "bad" && found[0].1.contains("NOAUTH"),
+        "{found:?}"
+    );
+    let gone = server.place();
+    drop(server);
+    for found in doctor(&gone, false) {
+        assert_eq!(found[0].0, "bad", "{found:?}");
+    }
 }

@@ -6,16 +6,34 @@ use crate::jobs::CRASHES_MAX;
 use crate::verdict::Verdict;
 use crate::works::TARGETS_MAX;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// So many at once, in slots of their own: every target of a policy, so that one which is silent
 /// does not hold up the others.
 pub(crate) const CONTROLS_AT_ONCE: usize = TARGETS_MAX;
 
-/// A control job and the executor panics that it was under way in.
+/// Times that a target is asked again, each time with more time, because this host was late.
+const LATE_MAX: u8 = 3;
+
+/// A control job, the executor panics that it was under way in, and what this host's own delays cost.
 #[derive(Clone, Copy, Debug)]
 struct Task {
     job: ControlJob,
     crashes: u8,
+    late: u8,
+    /// Added to the deadlines of its probe.
+    grace: Duration,
+}
+
+impl Task {
+    fn new(job: ControlJob) -> Task {
+        Task {
+            job,
+            crashes: 0,
+            late: 0,
+            grace: Duration::ZERO,
+        }
+    }
 }
 
 /// All control jobs of one shard. Each is in exactly one of these places until its record is taken.
@@ -29,7 +47,7 @@ pub(crate) struct Controls {
 impl Controls {
     /// Takes a new job in.
     pub(crate) fn add(&mut self, job: ControlJob) {
-        self.waiting.push_back(Task { job, crashes: 0 });
+        self.waiting.push_back(Task::new(job));
     }
 
     /// The next job, and its place among those under way; nothing if there is none or too many are
@@ -44,6 +62,27 @@ impl Controls {
             self.record(task.job, Ended::unprobed(Verdict::LocalFault));
         }
         None
+    }
+
+    /// What is added to the deadlines of the job at `place`.
+    pub(crate) fn grace(&self, place: usize) -> Duration {
+        self.under_way[place].map_or(Duration::ZERO, |task| task.grace)
+    }
+
+    /// The probe of the job at `place` lost time to this host's own delays, and says nothing of the target:
+    /// it is made again, with so much more. `false`: that was done often enough.
+    pub(crate) fn again(&mut self, place: usize, grace: Duration) -> bool {
+        let late = self.under_way[place].map_or(LATE_MAX, |task| task.late);
+        if late >= LATE_MAX {
+            return false;
+        }
+        self.waiting
+            .extend(self.under_way[place].take().map(|task| Task {
+                late: late + 1,
+                grace,
+                ..task
+            }));
+        true
     }
 
     /// The probe of the job at `place` ended.
@@ -170,6 +209,22 @@ mod tests {
         ended.extend(controls.take_ended());
         assert!(controls.is_empty());
         assert_eq!(ids(&ended), (0..20).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_that_lost_its_time_is_asked_again_with_more_of_it_and_not_for_ever() {
+        let (mut controls, grace) = (controls(1), Duration::from_secs(2));
+        for time in 0..LATE_MAX {
+            let (place, job) = controls.start(TARGETS).expect("once more");
+            assert_eq!(job.id, 0);
+            assert_eq!(controls.grace(place) == grace, time > 0);
+            assert!(controls.again(place, grace), "time {time}");
+        }
+        let (place, _) = controls.start(TARGETS).expect("the last time");
+        assert!(!controls.again(place, grace));
+        controls.end(place, Ended::unprobed(Verdict::LocalLate));
+        assert_eq!(ids(&controls.take_ended()), [0]);
+        assert!(controls.is_empty());
     }
 
     #[test]

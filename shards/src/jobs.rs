@@ -9,7 +9,7 @@ use crate::tally::Tally;
 use crate::verdict::Verdict;
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Executor panics during which a job may be under way before it is given up as `local_fault`.
 pub(crate) const CRASHES_MAX: u8 = 2;
@@ -21,6 +21,8 @@ struct Task {
     /// From its first probe on: the plan that it ends under, and how far it is.
     begun: Option<(Rc<Plan>, Course)>,
     crashes: u8,
+    /// Added to the deadlines of its probes.
+    grace: Duration,
 }
 
 impl Task {
@@ -29,7 +31,8 @@ impl Task {
         let begin = || (plan.clone(), Course::new(&self.job));
         let (plan, course) = self.begun.get_or_insert_with(begin);
         let (protocol, target) = course.at();
-        Probe::through(plan, &self.job, Way::Proxy(protocol), target)
+        let probe = Probe::through(plan, &self.job, Way::Proxy(protocol), target);
+        probe.with_grace(self.grace)
     }
 
     /// A probe of it ended. A panic on the way leaves its course as it was, and the probe is made again.
@@ -82,6 +85,7 @@ impl Jobs {
             job,
             begun: None,
             crashes: 0,
+            grace: Duration::ZERO,
         }));
     }
 
@@ -115,6 +119,13 @@ impl Jobs {
             Next::Probe => self.waiting.push_back(task),
             Next::ProbeLater => self.paused.push_back((now + LOCAL_PAUSE, task)),
             Next::Record => self.ended.push(task.record(ended.verdict)),
+        }
+    }
+
+    /// The probe of `lane`'s job lost time to this host's own delays: those after it have so much more.
+    pub(crate) fn make_up(&mut self, lane: usize, grace: Duration) {
+        if let Some(Some(task)) = self.under_way.get_mut(lane) {
+            task.grace = grace;
         }
     }
 

@@ -1,6 +1,8 @@
 //! How late a shard comes to its own tick: what it measures, and when it sees a deadline, is wrong by
 //! as much. A deadline that passed while the shard was late, or its ring, says nothing of the peer if
-//! the probe may have lost too much of its time to that: answers lay there and nobody looked. Pure.
+//! the probe may have lost too much of its time to that: answers lay there and nobody looked. So that
+//! a host which is always late can tell something too, what a probe lost is added to the time of the
+//! next one ([`grace`]): a peer that is silent over both was not wronged. Pure.
 
 use crate::verdict::Verdict;
 use std::cell::Cell;
@@ -15,6 +17,9 @@ const WAITS: u128 = 8;
 const LOST_SHARE: u128 = 4;
 /// A mean delay below the grain of deadlines is none.
 const GRAIN_US: u128 = 16_000;
+/// The longest time that is added to a deadline: a lane is held for as much longer. A host that loses
+/// more to its own delays than this cannot tell what its peers do.
+const GRACE_MAX: Duration = Duration::from_secs(60);
 
 /// A delay counts as no longer than this: a process that was stopped for a day is late enough.
 const LATE_MAX: Duration = Duration::from_secs(600);
@@ -60,23 +65,43 @@ pub(crate) fn is_doubtful(verdict: Verdict) -> bool {
     verdict.is_timeout() || matches!(verdict, Verdict::Closed | Verdict::Reset)
 }
 
-/// What `verdict` is worth, of a probe that was to last for `allowed` and lasted `span_us`, in which
-/// so much was weighed. A late shard sees the deadline late, too: the span may be many times longer. A
-/// peer that gave up on a probe whose time was over by then waited for a word that lay here.
+/// The time that a probe may have lost to its shard, if it lasted `span_us` and so much was weighed
+/// meanwhile. A late shard sees the deadline late, too: the span may be many times longer.
+pub(crate) fn lost(span_us: u32, weighed: Weighed) -> Duration {
+    let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
+    if weighed <= GRAIN_US * span_us {
+        return Duration::ZERO;
+    }
+    // The mean delay is weighed / span; of a span of nothing it is without bound.
+    let lost_us = (WAITS * weighed).checked_div(span_us);
+    let lost_us = lost_us.and_then(|us| u64::try_from(us).ok());
+    Duration::from_micros(lost_us.unwrap_or(u64::MAX))
+}
+
+/// What `verdict` is worth, of a probe that was to last for `allowed`, was given `grace` on top of it,
+/// lasted `span_us`, and may have `lost` so much of both. A peer that gave up on a probe whose time was
+/// over by then waited for a word that lay here.
 pub(crate) fn judged(
     verdict: Verdict,
     allowed: Duration,
+    grace: Duration,
     span_us: u32,
-    weighed: Weighed,
+    lost: Duration,
 ) -> Verdict {
-    let (weighed, span_us) = (u128::from(weighed), u128::from(span_us));
-    // The mean delay is weighed / span.
-    let has_lost = WAITS * LOST_SHARE * weighed > allowed.as_micros() * span_us;
-    let is_overdue = span_us > (allowed + TICK).as_micros();
-    match has_lost && weighed > GRAIN_US * span_us {
-        true if verdict.is_timeout() || (is_overdue && is_doubtful(verdict)) => Verdict::LocalLate,
-        _ => verdict,
+    let wronged = lost.saturating_sub(grace).as_micros() * LOST_SHARE > allowed.as_micros();
+    let is_overdue = u128::from(span_us) > (allowed + grace + TICK).as_micros();
+    match wronged && (verdict.is_timeout() || (is_overdue && is_doubtful(verdict))) {
+        true => Verdict::LocalLate,
+        false => verdict,
     }
+}
+
+/// What is added to the deadline of the next probe, after one that was to last for `allowed` and a
+/// `grace` and may have `lost` so much: that, and as much again, since delays are never alike. It lost no
+/// more than it had: a process that was stopped for a day is not patient for as long.
+pub(crate) fn grace(allowed: Duration, grace: Duration, lost: Duration) -> Duration {
+    let lost = lost.min(allowed.saturating_add(grace));
+    grace.max(lost.saturating_mul(2)).min(GRACE_MAX)
 }
 
 impl Lag {
@@ -139,6 +164,17 @@ mod tests {
         assert_eq!(lag.left(at(70_000)), Duration::ZERO);
     }
 
+    /// What a verdict is worth of a probe that was given no time on top.
+    fn value(verdict: Verdict, allowed: Duration, span_us: u32, weighed: Weighed) -> Verdict {
+        judged(
+            verdict,
+            allowed,
+            Duration::ZERO,
+            span_us,
+            lost(span_us, weighed),
+        )
+    }
+
     /// What a deadline is worth that passed 1 s after the start, when the shard had looked at its
     /// clock at these times and looks at it again then.
     fn check(looks_ms: &[u64], expected: Verdict) {
@@ -148,7 +184,7 @@ mod tests {
             lag.look(start + Duration::from_millis(*ms));
         }
         let allowed = Duration::from_secs(1);
-        let judged = |verdict, weighed| judged(verdict, allowed, 1_000_000, weighed);
+        let judged = |verdict, weighed| value(verdict, allowed, 1_000_000, weighed);
         let timeout = Verdict::ResponseTimeout;
         assert_eq!(judged(timeout, lag.weighed()), expected, "{looks_ms:?}");
         assert_eq!(judged(timeout, 0), timeout);
@@ -188,7 +224,7 @@ mod tests {
             let lost = grown(stopped, lag.weighed());
             let span_us = u32::try_from(pause.as_micros()).unwrap_or(u32::MAX);
             let allowed = Duration::from_secs(60);
-            assert_eq!(judged(timeout, allowed, span_us, lost), Verdict::LocalLate);
+            assert_eq!(value(timeout, allowed, span_us, lost), Verdict::LocalLate);
 
             let (punctual, begun) = (lag.weighed(), now);
             for tick in 1..=10 {
@@ -196,19 +232,64 @@ mod tests {
                 lag.look(now);
             }
             let lost = grown(punctual, lag.weighed());
-            assert_eq!(judged(timeout, TICK * 10, 1_000_000, lost), timeout);
+            assert_eq!(value(timeout, TICK * 10, 1_000_000, lost), timeout);
 
             let late = lag.weighed();
             now += Duration::from_secs(1);
             lag.look(now);
             let lost = grown(late, lag.weighed());
-            let judged = judged(timeout, TICK * 10, 1_000_000, lost);
+            let judged = value(timeout, TICK * 10, 1_000_000, lost);
             assert_eq!(judged, Verdict::LocalLate, "after {pause:?}");
         }
         let full = Delays(Cell::new(Weighed::MAX - 5));
         let before = full.weighed();
         full.add(Duration::from_micros(1));
         assert_eq!(grown(before, full.weighed()), 100_001);
+    }
+
+    /// The attempt whose deadline counts on a host that is so late at every tick; `None`: none of the
+    /// four that a job has.
+    fn attempt(allowed: Duration, late: Duration) -> Option<u32> {
+        let mut given = Duration::ZERO;
+        (1..=4).find(|_| {
+            let (delays, mut span) = (Delays::default(), Duration::ZERO);
+            while span < allowed + given {
+                delays.add(late);
+                span += TICK + late;
+            }
+            let span_us = span.as_micros() as u32;
+            let lost = lost(span_us, delays.weighed());
+            let verdict = judged(Verdict::ResponseTimeout, allowed, given, span_us, lost);
+            given = grace(allowed, given, lost);
+            verdict == Verdict::ResponseTimeout
+        })
+    }
+
+    #[test]
+    fn a_host_that_is_always_late_can_tell_all_the_same_that_a_peer_is_silent() {
+        for timeout_ms in [200, 1_000, 3_000] {
+            let allowed = Duration::from_millis(timeout_ms);
+            for (late, expected) in [
+                (allowed / 100, Some(1)),
+                (allowed / 4, Some(2)),
+                (allowed / 2, Some(3)),
+                (allowed, Some(4)),
+                (allowed * 2, None),
+            ] {
+                assert_eq!(attempt(allowed, late), expected, "{allowed:?} {late:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_deadline_is_put_off_by_more_than_was_lost_twice_nor_by_more_than_a_minute() {
+        let second = Duration::from_secs(1);
+        let (first, stopped) = (Duration::ZERO, Duration::from_secs(86_400));
+        assert_eq!(grace(second, first, stopped), second * 2);
+        assert_eq!(grace(second, second * 2, stopped), second * 6);
+        assert_eq!(grace(second * 40, first, stopped), GRACE_MAX);
+        assert_eq!(grace(second, second * 6, first), second * 6, "never less");
+        assert_eq!(lost(0, 1), Duration::from_micros(u64::MAX));
     }
 
     #[test]
@@ -218,7 +299,7 @@ mod tests {
         lag.look(start + Duration::from_secs(8));
         let judged = |verdict, span_us| {
             let allowed = Duration::from_secs(3);
-            judged(verdict, allowed, span_us, lag.weighed())
+            value(verdict, allowed, span_us, lag.weighed())
         };
         for verdict in [Verdict::Closed, Verdict::Reset] {
             assert_eq!(judged(verdict, 8_000_000), Verdict::LocalLate);
@@ -239,11 +320,11 @@ mod tests {
         let timeout = Verdict::ConnectTimeout;
         let judged = |allowed_s, span_us| {
             let allowed = Duration::from_secs(allowed_s);
-            judged(timeout, allowed, span_us, lag.weighed())
+            value(timeout, allowed, span_us, lag.weighed())
         };
         assert_eq!(judged(15, 15_000_000), timeout);
         assert_eq!(judged(1, 15_000_000), Verdict::LocalLate, "seen 14 s late");
-        let short = |weighed| super::judged(timeout, Duration::from_millis(100), 100_000, weighed);
+        let short = |weighed| value(timeout, Duration::from_millis(100), 100_000, weighed);
         assert_eq!(
             short(100_000 * 15_000),
             timeout,

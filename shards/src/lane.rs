@@ -1,8 +1,6 @@
 //! Lanes drain the shard's queue. Growing and shrinking the concurrency is waking and parking them.
 //! Probes without a proxy have no part in that: they are rare, and must not wait for a lane.
 
-use crate::conversation::Plan;
-use crate::job::ControlJob;
 use crate::net::Socket;
 use crate::probe::Probe;
 use crate::shard::Shard;
@@ -80,7 +78,7 @@ async fn lane(shard: Rc<Shard>, number: usize) {
         #[cfg(any(test, feature = "hooks"))]
         crate::hooks::panic_at(crate::hooks::Place::Lane);
         shard.lanes.busy.set(shard.lanes.busy.get() - 1);
-        shard.ended(number, probe.plan.policy(), ended, lag);
+        shard.ended(number, &probe, ended, lag);
     }
     drop(socket);
     shard.lanes.count.set(shard.lanes.count.get() - 1);
@@ -112,11 +110,12 @@ async fn next(shard: &Rc<Shard>, number: usize, socket: &mut Socket) -> Option<P
 }
 
 /// Makes one probe without a proxy, at `place` among those under way.
-pub(crate) async fn control(shard: Rc<Shard>, plan: Rc<Plan>, place: usize, job: ControlJob) {
+pub(crate) async fn control(shard: Rc<Shard>, probe: Probe, place: usize) {
+    let lag = shard.lag();
     let ended = {
         let slot = Socket::new(&shard.ring);
         let mut socket = slot.expect("a slot for each of them beside those of the lanes");
-        Probe::direct(&plan, job).run(&mut socket).await
+        probe.run(&mut socket).await
     };
-    shard.control_ended(place, ended);
+    shard.control_ended(place, &probe, ended, lag);
 }

@@ -23,9 +23,9 @@ mod controls;
 pub mod course;
 pub mod engine;
 pub mod governor;
+pub mod heard;
 #[cfg(any(test, feature = "hooks"))]
 pub mod hooks;
-pub mod heard;
 pub mod job;
 mod jobs;
 mod lag;

@@ -3,9 +3,9 @@
 
 use crate::Credentials;
 use crate::conversation::{Conversation, Finding, Plan, Step, Way};
+use crate::heard::Count;
 #[cfg(any(test, feature = "hooks"))]
 use crate::hooks::{self, Place};
-use crate::heard::Count;
 use crate::job::{ControlJob, Ended, Job, Timing};
 use crate::net::{Failure, Socket};
 use crate::policy::Mode;
@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One connection to be made, and what is said over it.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Probe {
     pub(crate) way: Way,
     pub(crate) address: SocketAddr,
     pub(crate) credentials: Option<Arc<Credentials>>,
+    /// Added to its deadlines, for what those before it lost to this host's own delays.
+    pub(crate) grace: Duration,
 }
 
 impl Probe {
@@ -37,6 +39,7 @@ impl Probe {
             way,
             address: job.address,
             credentials: job.credentials.clone(),
+            grace: Duration::ZERO,
         }
     }
 
@@ -48,7 +51,13 @@ impl Probe {
             way: Way::Direct,
             address: job.address,
             credentials: None,
+            grace: Duration::ZERO,
         }
+    }
+
+    /// The same with so much on top of its deadlines.
+    pub(crate) fn with_grace(self, grace: Duration) -> Probe {
+        Probe { grace, ..self }
     }
 
     /// Makes it. A fault of ours ends the probe, not the shard.
@@ -86,7 +95,7 @@ impl Probe {
 
     async fn connect(&self, socket: &mut Socket, started: Instant) -> Result<(), Failure> {
         let policy = self.plan.policy();
-        let deadline = started + policy.connect_timeout.min(policy.timeout);
+        let deadline = started + policy.connect_timeout.min(policy.timeout) + self.grace;
         match policy.mode {
             Mode::ConnectOnly => socket.knock(self.address, deadline).await,
             Mode::FullHttp => socket.connect(self.address, deadline).await,
@@ -96,7 +105,7 @@ impl Probe {
     /// Says what the plan says, until a verdict.
     async fn converse(&self, socket: &mut Socket, laps: &mut Laps) -> (Verdict, Finding) {
         let plan = &self.plan;
-        socket.set_deadline(laps.started + plan.policy().timeout);
+        socket.set_deadline(laps.started + plan.policy().timeout + self.grace);
         let credentials = self.credentials.as_deref();
         let (mut conversation, mut step) =
             Conversation::begin(plan, self.target, self.way, credentials);

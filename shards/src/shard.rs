@@ -14,6 +14,7 @@ use crate::lane::{Lanes, control};
 use crate::net::{self, Bell, Ring, RingOptions, Rope};
 use crate::pace::Pace;
 use crate::policy::ProbePolicy;
+use crate::probe::Probe;
 use crate::tuning::Tuning;
 use crate::verdict::Verdict;
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
@@ -194,22 +195,44 @@ impl Shard {
         Ok(shard)
     }
 
-    /// A lane's probe under `policy` ended; `lag` is what [`Shard::lag`] was when it began.
-    pub(crate) fn ended(&self, lane: usize, policy: &ProbePolicy, mut ended: Ended, lag: Weighed) {
+    /// A lane's probe ended; `lag` is what [`Shard::lag`] was when it began.
+    pub(crate) fn ended(&self, lane: usize, probe: &Probe, mut ended: Ended, lag: Weighed) {
         let now = Instant::now();
-        let (verdict, span_us) = (ended.verdict, ended.timing.total_us);
-        if lag::is_doubtful(verdict) {
-            // The probe may have seen its deadline before the shard saw its tick.
-            self.seat.lag.look(now);
-            let since = lag::grown(lag, self.lag());
-            let allowed = match verdict {
-                Verdict::ConnectTimeout => policy.connect_timeout,
-                _ => policy.timeout,
-            };
-            ended.verdict = lag::judged(verdict, allowed, span_us, since);
+        let grace = self.judge(probe, &mut ended, lag, now);
+        let mut jobs = self.jobs.borrow_mut();
+        if let Some(grace) = grace {
+            jobs.make_up(lane, grace);
         }
-        self.jobs.borrow_mut().end(lane, &ended, now);
+        jobs.end(lane, &ended, now);
+        drop(jobs);
         self.seat.report_if_due(now);
+    }
+
+    /// Sees what the verdict of a probe is worth that began when [`Shard::lag`] was `lag`. If it ran into
+    /// its deadline because this shard was late, that is the verdict, and the next has so much more time.
+    fn judge(
+        &self,
+        probe: &Probe,
+        ended: &mut Ended,
+        lag: Weighed,
+        now: Instant,
+    ) -> Option<Duration> {
+        let verdict = ended.verdict;
+        if !lag::is_doubtful(verdict) {
+            return None;
+        }
+        // The probe may have seen its deadline before the shard saw its tick.
+        self.seat.lag.look(now);
+        let policy = probe.plan.policy();
+        let allowed = match verdict {
+            Verdict::ConnectTimeout => policy.connect_timeout,
+            _ => policy.timeout,
+        };
+        let span_us = ended.timing.total_us;
+        let lost = lag::lost(span_us, lag::grown(lag, self.lag()));
+        ended.verdict = lag::judged(verdict, allowed, probe.grace, span_us, lost);
+        let is_late = ended.verdict == Verdict::LocalLate;
+        is_late.then(|| lag::grace(allowed, probe.grace, lost))
     }
 
     /// How late the shard and its ring came so far, to be remembered when a probe begins.
@@ -218,9 +241,22 @@ impl Shard {
         self.seat.lag.weighed().wrapping_add(ring)
     }
 
-    /// A probe without a proxy ended. What waits for it does not wait for the next report.
-    pub(crate) fn control_ended(self: &Rc<Shard>, place: usize, ended: Ended) {
-        self.seat.controls.borrow_mut().end(place, ended);
+    /// A probe without a proxy ended, likewise. What waits for it does not wait for the next report. That
+    /// this shard was late says nothing of a target: it is asked again.
+    pub(crate) fn control_ended(
+        self: &Rc<Shard>,
+        place: usize,
+        probe: &Probe,
+        mut ended: Ended,
+        lag: Weighed,
+    ) {
+        let grace = self.judge(probe, &mut ended, lag, Instant::now());
+        let mut controls = self.seat.controls.borrow_mut();
+        let is_asked_again = grace.is_some_and(|grace| controls.again(place, grace));
+        if !is_asked_again {
+            controls.end(place, ended);
+        }
+        drop(controls);
         self.start_controls();
         self.seat.report();
     }
@@ -229,13 +265,14 @@ impl Shard {
         let plan = self.plan.borrow().clone();
         let next = || {
             let mut controls = self.seat.controls.borrow_mut();
-            controls.start(plan.policy().targets.len())
+            let (place, job) = controls.start(plan.policy().targets.len())?;
+            Some((place, job, controls.grace(place)))
         };
         // What is spawned runs at once until it first waits. It may end there, and then it writes
         // itself down: the book must be free.
-        while let Some((place, job)) = next() {
-            let probe = control(self.clone(), plan.clone(), place, job);
-            glommio::spawn_local(probe).detach();
+        while let Some((place, job, grace)) = next() {
+            let probe = Probe::direct(&plan, job).with_grace(grace);
+            glommio::spawn_local(control(self.clone(), probe, place)).detach();
         }
     }
 
@@ -243,7 +280,8 @@ impl Shard {
     pub(crate) async fn serve(self: Rc<Shard>) -> io::Result<()> {
         let bell = Bell::hang(&self.seat.rope)?;
         while self.attend() {
-            let quiet = self.jobs.borrow().is_empty() && self.seat.stop_at.get().is_none();
+            // While a target is being asked the shard keeps its ticks too: how late it is matters then.
+            let quiet = self.seat.is_idle() && self.seat.stop_at.get().is_none();
             if quiet {
                 bell.sleep().await;
                 self.seat.lag.rested(Instant::now());

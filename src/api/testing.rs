@@ -138,7 +138,7 @@ impl Server {
             leads: false,
             leader: names.get(1).map(|name| Box::from(*name)),
             nodes: names.iter().enumerate().map(node).collect(),
-            unlinked: None,
+            ..ClusterStat::default()
         };
         let cluster = Some(Arc::new(cluster));
         self.snapshots.amend(|snapshot| snapshot.cluster = cluster);

@@ -102,6 +102,7 @@ struct SweepFigures {
     id: u64,
     total: u64,
     done: u64,
+    unjudged: u64,
     started: Option<Ms>,
     finished: Option<Ms>,
 }
@@ -156,6 +157,7 @@ impl Figures {
                 id: stat.sweep.id,
                 total: stat.sweep.total,
                 done: stat.sweep.done,
+                unjudged: stat.sweep.unjudged,
                 started: stat.sweep.started.map(ms),
                 finished: stat.sweep.finished.map(ms),
             },
@@ -186,6 +188,7 @@ impl Figures {
                 id: self.sweep.id,
                 total: self.sweep.total,
                 done: self.sweep.done,
+                unjudged: self.sweep.unjudged,
                 started: self.sweep.started.map(moment),
                 finished: self.sweep.finished.map(moment),
             },

@@ -52,6 +52,9 @@ pub struct Node {
     nodes: Vec<NodeStat>,
     leader: Option<Box<str>>,
     unlinked: Option<Box<str>>,
+    /// When the nodes were as they are known, in milliseconds since the Unix epoch; only while the others
+    /// cannot be heard.
+    as_of_ms: u64,
     /// What was shown of the cluster last.
     shown: Option<Arc<ClusterStat>>,
     /// Of what was published last, here or by the leader.
@@ -80,6 +83,7 @@ impl Node {
             nodes: Vec::new(),
             leader: None,
             unlinked: None,
+            as_of_ms: 0,
             shown: None,
             generation: 0,
             stat: None,
@@ -182,7 +186,7 @@ impl Node {
             News::Log(lines) => self.take_log(lines, now, &mut deeds),
             News::Report(report) => self.tell_state(Event::Report(*report), now, &mut deeds),
             News::Nodes(nodes) => self.count(nodes, now, &mut deeds),
-            News::Link(unlinked) => self.link(unlinked),
+            News::Link(unlinked) => self.link(unlinked, now),
             News::Reload if self.leads() => deeds.push(Deed::Reload),
             News::Reload => {}
             News::Heard(word) => {
@@ -244,13 +248,16 @@ impl Node {
         to_ms(self.cluster.lease)
     }
 
-    fn link(&mut self, unlinked: Option<Box<str>>) {
+    fn link(&mut self, unlinked: Option<Box<str>>, now: Now) {
         match (&self.unlinked, &unlinked) {
-            (None, Some(why)) => tracing::warn!(
-                %why,
-                "the other nodes cannot be heard: what was published last is served, marked stale, until \
-                 they can"
-            ),
+            (None, Some(why)) => {
+                tracing::warn!(
+                    %why,
+                    "the other nodes cannot be heard: what was published last is served, marked stale, until \
+                     they can"
+                );
+                self.as_of_ms = now.unix_ms;
+            }
             (Some(_), None) => tracing::info!("the other nodes can be heard again"),
             (None, None) | (Some(_), Some(_)) => {}
         }

@@ -51,23 +51,24 @@ impl Nodes {
     pub(super) fn run(mut self) {
         let period = (self.lease / 4).min(TELL);
         let (mut told, mut told_at) = (Vec::new(), None::<Instant>);
+        let (mut heard, mut heard_at) = (Vec::new(), Instant::now());
         let mut swept = Instant::now();
         loop {
             let said = pack(&self.figures(), self.worth.known(), self.process);
             // What is said under its name is for the other one to say.
             let is_refused = self.worker.is_namesake();
             let exchanged = self.exchange(if is_refused { LISTENS } else { &said });
-            if exchanged.is_err() {
-                self.worth.unheard();
+            match exchanged {
+                Ok(nodes) => (heard, heard_at) = (nodes, Instant::now()),
+                Err(_) => self.worth.unheard(),
             }
-            if let Ok(nodes) = exchanged {
-                let may_tell = told_at.is_none_or(|at| at.elapsed() >= TELL);
-                if may_tell && differ(&nodes, &told, self.lease) {
-                    told_at = Some(Instant::now());
-                    told.clone_from(&nodes);
-                    // The hub is gone when the bus stops.
-                    let _ = self.hub.send(Inner::News(News::Nodes(nodes)));
-                }
+            let nodes = aged(&heard, heard_at.elapsed());
+            let may_tell = told_at.is_none_or(|at| at.elapsed() >= TELL);
+            if may_tell && differ(&nodes, &told, self.lease) {
+                told_at = Some(Instant::now());
+                told.clone_from(&nodes);
+                // The hub is gone when the bus stops.
+                let _ = self.hub.send(Inner::News(News::Nodes(nodes)));
             }
             if swept.elapsed() >= self.lease {
                 swept = Instant::now();
@@ -165,6 +166,16 @@ impl Nodes {
     }
 }
 
+/// The nodes as they were heard so long ago: while Redis is away all are silent, and nobody counts for
+/// us how long.
+fn aged(heard: &[NodeStat], ago: Duration) -> Vec<NodeStat> {
+    let aged = heard.iter().map(|node| NodeStat {
+        silent_ms: node.silent_ms.saturating_add(millis(ago)),
+        ..node.clone()
+    });
+    aged.collect()
+}
+
 /// Whether there is something to tell: silence within what is usual says nothing.
 fn differ(now: &[NodeStat], before: &[NodeStat], lease: Duration) -> bool {
     let usual = millis(lease / 2);
@@ -173,4 +184,25 @@ fn differ(now: &[NodeStat], before: &[NodeStat], lease: Duration) -> bool {
         ..node.clone()
     };
     !now.iter().map(known).eq(before.iter().map(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_nobody_is_heard_the_figures_age_and_that_is_told() {
+        let lease = Duration::from_secs(4);
+        let node = NodeStat {
+            name: "a".into(),
+            silent_ms: 300,
+            ..NodeStat::default()
+        };
+        let told = aged(&[node], Duration::ZERO);
+        let soon = aged(&told, Duration::from_millis(1_500));
+        assert!(!differ(&soon, &told, lease), "silence as usual");
+        let late = aged(&told, Duration::from_secs(7));
+        assert_eq!(late[0].silent_ms, 7_300);
+        assert!(differ(&late, &told, lease));
+    }
 }

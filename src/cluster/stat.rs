@@ -1,6 +1,7 @@
 //! The nodes as one of them sees them: what `/stat`, the metrics and the page show of a cluster.
 
 use super::NodeStat;
+use std::time::SystemTime;
 
 /// A cluster, as this node sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct ClusterStat {
     pub nodes: Vec<NodeStat>,
     /// Why the others cannot be heard, if they cannot.
     pub unlinked: Option<Box<str>>,
+    /// When `nodes` were as they are told, while the others cannot be heard; `None`: a moment ago.
+    pub as_of: Option<SystemTime>,
 }
 
 impl ClusterStat {

@@ -3,9 +3,11 @@
 
 mod finding;
 mod host;
+mod redis;
 mod running;
 mod world;
 
+use self::redis::Purpose;
 use super::serve::{configured, configured_without_secrets};
 use super::status::{EXIT_FAILED, Failure};
 use crate::config::{Config, Problem};
@@ -30,7 +32,7 @@ pub struct DoctorArgs {
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
-    /// Look at this host alone: fetch no source, reach no target
+    /// Look at this host alone: fetch no source, reach no target and no node
     #[arg(long)]
     offline: bool,
 }
@@ -100,6 +102,9 @@ fn look(config: &Config, offline: bool, without_judges: bool) -> Vec<Finding> {
         Some(holder) => running::store(&holder, lives),
     });
     if !offline {
+        if let Some(cluster) = &config.cluster {
+            findings.push(redis::look(Purpose::Cluster, &cluster.redis));
+        }
         findings.extend(world::sources(&config.aggregator));
         findings.extend(world::targets(&config.checker.policy, |target| {
             without_judges && matches!(target.demand, Demand::Judge(_))

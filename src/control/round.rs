@@ -37,9 +37,15 @@ impl<H> Control<H> {
             seen.conclude(now_ms);
         }
         let reached = self.fine(u64::MAX);
-        let health = match self.policy.require.is_met(reached, self.seen.len()) {
-            true => Health::Fine,
-            false => Health::Down,
+        let untold = Targets::first(self.seen.len());
+        let untold = untold.iter().filter(|&place| self.seen[place].is_untold());
+        let untold = untold.fold(Targets::NONE, Targets::with);
+        let is_met = |targets| self.policy.require.is_met(targets, self.seen.len());
+        let health = match () {
+            () if is_met(reached) => Health::Fine,
+            // They may answer: nothing is known that was not known before.
+            () if is_met(reached.or(untold)) => self.health,
+            () => Health::Down,
         };
         let changed_from = (health != self.health).then_some(self.health);
         self.health = health;
@@ -57,7 +63,11 @@ impl<H> Control<H> {
             settled: Vec::new(),
             void: Vec::new(),
         };
-        self.settle(started_ms, &mut round);
+        // Who answers all the while is not known of those either: what is held waits for a round that says.
+        match untold.is_empty() || health == Health::Down {
+            true => self.settle(started_ms, &mut round),
+            false => self.hurried = true,
+        }
         round
     }
 

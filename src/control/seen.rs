@@ -1,5 +1,6 @@
 //! One target, as the last rounds have it.
 
+use super::UNTOLD_MAX;
 use proxy_shards::target::Learnt;
 use proxy_shards::{ControlRecord, Verdict};
 use std::net::IpAddr;
@@ -13,6 +14,8 @@ pub(super) struct Seen {
     pub(super) own: Option<IpAddr>,
     /// Since the end of which round it has answered in every one; `None` if not in the last.
     fine_since_ms: Option<u64>,
+    /// Rounds in a row that said nothing of it.
+    untold: u8,
 }
 
 impl Seen {
@@ -26,12 +29,28 @@ impl Seen {
         }
     }
 
-    /// A round ended.
+    /// Its probe did not come back in time.
+    pub(super) fn miss(&mut self) {
+        self.verdict = Some(Verdict::LocalLate);
+        self.total_us = 0;
+    }
+
+    /// A round ended. That this host was late says nothing of the target, unless it always is.
     pub(super) fn conclude(&mut self, now_ms: u64) {
+        self.untold = match self.verdict {
+            Some(Verdict::LocalLate) => self.untold.saturating_add(1),
+            _ => 0,
+        };
         self.fine_since_ms = match self.verdict {
             Some(Verdict::Alive) => self.fine_since_ms.or(Some(now_ms)),
+            _ if self.is_untold() => self.fine_since_ms,
             _ => None,
         };
+    }
+
+    /// Whether the last round said nothing of it.
+    pub(super) fn is_untold(&self) -> bool {
+        (1..=UNTOLD_MAX).contains(&self.untold)
     }
 
     /// Whether it has answered in every round since one that ended by `began_ms`.

@@ -181,7 +181,9 @@ fn a_round_without_an_answer_is_given_up_and_a_late_answer_is_not_taken_for_anot
     assert!(control.start(1).is_empty());
     let due = control.due_at(true).unwrap();
     assert!(control.give_up(due - 1).is_none());
-    assert_eq!(control.give_up(due).unwrap().reached, Targets::NONE);
+    let given_up = control.give_up(due).unwrap();
+    assert_eq!(given_up.reached, Targets::NONE);
+    assert_eq!(control.seen(0), Some((Verdict::LocalLate, 0)));
     let again = control.start(due);
     assert!(control.ended(answer(ids[0], Verdict::Alive), due).is_none());
     assert!(
@@ -194,6 +196,76 @@ fn a_round_without_an_answer_is_given_up_and_a_late_answer_is_not_taken_for_anot
             .ended(answer(again[0], Verdict::Alive), due)
             .is_none()
     );
+}
+
+#[test]
+fn that_this_host_was_late_says_nothing_of_a_target_and_what_is_held_waits() {
+    let mut control = one();
+    assert_eq!(
+        round(&mut control, 0, &[Verdict::LocalLate]).changed_from,
+        None
+    );
+    assert_eq!(control.health(), Health::Unknown);
+    round(&mut control, 1_000, &[Verdict::Alive]);
+    control.hold(1, 2_000, 3_000);
+    for at_ms in [5_000, 10_000] {
+        let late = round(&mut control, at_ms, &[Verdict::LocalLate]);
+        assert_eq!((late.settled.len(), late.void.len()), (0, 0));
+        assert_eq!((late.changed_from, control.held()), (None, 1));
+        assert!(control.allows_probes());
+    }
+    let told = round(&mut control, 15_000, &[Verdict::Alive]);
+    assert_eq!(told.settled, [(1, Targets::first(1))]);
+}
+
+#[test]
+fn a_host_that_is_late_round_after_round_does_not_keep_verdicts_waiting_for_ever() {
+    let mut control = one();
+    round(&mut control, 0, &[Verdict::Alive]);
+    control.hold(1, 10, 20);
+    for at_ms in (1_000..).step_by(1_000).take(UNTOLD_MAX.into()) {
+        assert!(
+            round(&mut control, at_ms, &[Verdict::LocalLate])
+                .void
+                .is_empty()
+        );
+    }
+    let last = round(&mut control, 60_000, &[Verdict::LocalLate]);
+    assert_eq!(
+        (last.void, last.changed_from),
+        (vec![1], Some(Health::Fine))
+    );
+    assert_eq!(control.health(), Health::Down);
+}
+
+#[test]
+fn a_round_that_nobody_answered_is_no_outage_and_three_of_them_are() {
+    let mut control = one();
+    round(&mut control, 0, &[Verdict::Alive]);
+    for (rounds, health) in [Health::Fine, Health::Fine, Health::Down]
+        .iter()
+        .enumerate()
+    {
+        let began_ms = 100_000 * (rounds as u64 + 1);
+        control.start(began_ms);
+        // A process that was stopped wakes up long after the time was over.
+        control.give_up(began_ms + 90_000).expect("it is over");
+        assert_eq!(control.health(), *health, "round {rounds}");
+    }
+}
+
+#[test]
+fn a_target_that_is_away_is_told_though_another_could_not_be_asked_in_time() {
+    let urls = ["http://a.example/x", "http://b.example/x"];
+    let mut control = control(&urls, Require::All);
+    round(&mut control, 0, &[Verdict::Alive; 2]);
+    control.hold(1, 10, 20);
+    let ended = round(&mut control, 1_000, &[Verdict::Refused, Verdict::LocalLate]);
+    assert_eq!(
+        (ended.void, ended.reached),
+        (vec![1], Targets::NONE.with(1))
+    );
+    assert_eq!(control.health(), Health::Down);
 }
 
 #[test]

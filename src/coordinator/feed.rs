@@ -151,6 +151,7 @@ impl State {
         }
         if !report.tally.is_empty() {
             self.probes.merge(&report.tally);
+            self.tell_of_lateness(&report.tally);
             self.publisher.note_figures();
         }
         let stat = ShardStat {
@@ -203,6 +204,10 @@ impl State {
     ) {
         let change = self.ledger.apply(index, record, trusted, now.unix_ms);
         match change {
+            Change::Local if record.verdict == Verdict::LocalLate => {
+                let outcome = Outcome::Late(self.ledger.standing(index));
+                return self.put_back(index, shard, outcome, now);
+            }
             Change::Local => return self.give_back(index, shard, now),
             Change::Found => self.turns.found += 1,
             Change::Confirmed => self.turns.kept += 1,

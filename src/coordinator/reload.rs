@@ -2,7 +2,7 @@
 
 use super::asked;
 use super::event::{Action, Now};
-use super::rounds::{doors, every};
+use super::rounds::{doors_after, every};
 use super::state::{State, quota, rules};
 use super::sweeps::begun;
 use crate::config::Config;
@@ -72,8 +72,8 @@ impl State {
         if !same {
             self.schedule.outdate();
         }
+        self.doors = doors_after(&self.doors, old, new);
         self.ledger.aim(new);
-        self.doors = doors(new);
         for held in self.control.replace(new.clone(), every(config)) {
             self.give_held_back(&held, now);
         }

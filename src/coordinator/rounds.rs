@@ -45,6 +45,20 @@ pub(super) fn doors(policy: &ProbePolicy) -> Vec<Door> {
     vec![Door::default(); policy.targets.len()]
 }
 
+/// The doors of `new`, after those of `old`: names are asked for again, but a target that keeps its host
+/// keeps its address for as long as its name cannot be found.
+pub(super) fn doors_after(known: &[Door], old: &ProbePolicy, new: &ProbePolicy) -> Vec<Door> {
+    let door = |target: &Target| {
+        let place = old.targets.iter().position(|o| o.host == target.host);
+        let known = place.and_then(|place| known.get(place)).cloned();
+        Door {
+            resolved_ms: None,
+            ..known.unwrap_or_default()
+        }
+    };
+    new.targets.iter().map(door).collect()
+}
+
 impl State {
     /// When the targets are to be tried again, or given up.
     pub(super) fn round_due_at(&self) -> Option<u64> {
@@ -140,7 +154,8 @@ impl State {
         let Some(place) = self.control.target_of(record.id) else {
             return;
         };
-        if record.verdict != Verdict::Alive {
+        // That this host was late says nothing of the address.
+        if !matches!(record.verdict, Verdict::Alive | Verdict::LocalLate) {
             let door = &mut self.doors[place];
             door.turn = door.turn.wrapping_add(1);
             door.resolved_ms = None;
@@ -248,5 +263,35 @@ impl State {
         };
         let targets = self.control.policy().targets.iter();
         targets.enumerate().map(stat).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proxy_shards::policy::PolicyOptions;
+
+    fn policy(urls: &[&str]) -> ProbePolicy {
+        let named = |(place, url): (usize, &&str)| proxy_shards::target::TargetOptions {
+            name: format!("t{place}"),
+            ..(*url).into()
+        };
+        ProbePolicy::new(PolicyOptions {
+            targets: urls.iter().enumerate().map(named).collect(),
+            ..PolicyOptions::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_target_that_keeps_its_host_keeps_its_address_and_is_looked_up_again() {
+        let old = policy(&["http://a.example/204", "http://b.example/204"]);
+        let new = policy(&["http://b.example/other", "http://c.example/204"]);
+        let mut known = doors(&old);
+        known[1].known = Some([192, 0, 2, 1].into());
+        known[1].resolved_ms = Some(7);
+        let after = doors_after(&known, &old, &new);
+        let told: Vec<_> = after.iter().map(|d| (d.known, d.resolved_ms)).collect();
+        assert_eq!(told, [(known[1].known, None), (None, None)]);
     }
 }

@@ -88,6 +88,8 @@ pub struct State {
     /// Where what is known is kept. Another place takes a restart, whatever a reload says.
     storage: Storage,
     pub(super) sweep: Sweep,
+    /// The sweep of which it was last logged that this host is late.
+    pub(super) late_in: u64,
     /// What the candidates are asked, and since when.
     pub(super) asked: Asked,
     /// The host's clock as it was last seen, in milliseconds since the Unix epoch.
@@ -140,6 +142,7 @@ impl State {
             saves: Saves::new(now.clock_ms),
             storage: config.storage.clone(),
             sweep: begun(1, now),
+            late_in: 0,
             asked: asked::now(&config, now),
             unix_ms: now.unix_ms,
             probes: Tally::default(),

@@ -58,10 +58,12 @@ impl State {
             true => Progress {
                 total: sweep.total,
                 done: sweep.done,
+                unjudged: sweep.unjudged,
             },
             false => Progress {
                 total: swept,
                 done: swept,
+                ..Progress::default()
             },
         };
         (self.schedule).resume(now.clock_ms, done, |index, rules, rng| {

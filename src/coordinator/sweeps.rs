@@ -4,8 +4,12 @@ use super::event::Now;
 use super::state::State;
 use crate::snapshot::Sweep;
 use crate::traces;
-use proxy_shards::Verdict;
+use proxy_shards::{Tally, Verdict};
 use std::fmt::Write;
+
+/// What to do about a host that is late.
+const LATE_REMEDY: &str = "raise checker.timeout_ms, lower checker.concurrency_total, set \
+    checker.enable_adaptive_concurrency, or leave the CPUs to this service";
 
 /// Sweep `id`, which begins now.
 pub(super) fn begun(id: u64, now: Now) -> Sweep {
@@ -21,6 +25,7 @@ impl State {
     pub(super) fn note_sweep(&mut self, now: Now) {
         let progress = self.schedule.progress();
         (self.sweep.total, self.sweep.done) = (progress.total, progress.done);
+        self.sweep.unjudged = progress.unjudged;
         let complete = progress.done == progress.total && self.origins.are_complete();
         if complete && self.sweep.finished.is_none() {
             self.sweep.finished = Some(now.system());
@@ -54,7 +59,28 @@ impl State {
             verdicts = words(self.ledger.verdicts()),
             "the sweep is complete"
         );
+        if self.sweep.unjudged > 0 {
+            tracing::warn!(
+                sweep = self.sweep.id,
+                unjudged = self.sweep.unjudged,
+                "the CPUs were too late to tell anything of these candidates: they stay what they were, \
+                 and are tried again; {LATE_REMEDY}"
+            );
+        }
         traces::sweep_ended(self.sweep.total, self.ledger.total_alive(), true);
+    }
+
+    /// One line a sweep, when the first probe in it is made again because this host was late.
+    pub(super) fn tell_of_lateness(&mut self, probes: &Tally) {
+        let is_late = probes.verdicts[Verdict::LocalLate as usize] > 0;
+        if is_late && self.late_in != self.sweep.id {
+            self.late_in = self.sweep.id;
+            tracing::warn!(
+                sweep = self.sweep.id,
+                "the CPUs are so late that probes run out of time for it: they are made again, with \
+                 the time that they lost added to their deadlines; {LATE_REMEDY}"
+            );
+        }
     }
 
     /// For a reload that comes before the sweep is complete.

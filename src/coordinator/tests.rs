@@ -16,6 +16,7 @@ mod freshness;
 mod govern;
 mod heard;
 mod kept;
+mod late;
 mod outage;
 mod restart;
 mod setback;

@@ -41,6 +41,7 @@ families! {
     DEAD: "dead_proxies" GAUGE [] "Candidates whose last verdict is another one on the proxy.";
     TURNS: "alive_checks_total" COUNTER ["result"] "Checks about candidates that were or became alive: kept, lost, or found.";
     SWEEP_PROGRESS: "sweep_progress_ratio" GAUGE [] "Part of the current sweep that has a verdict, 0 to 1.";
+    SWEEP_UNJUDGED: "sweep_unjudged" GAUGE [] "Candidates of the current sweep of which nothing could be told because the CPUs of this host were late.";
     GENERATION: "snapshot_generation" GAUGE [] "Number of the published snapshot; 0 before the first.";
     AGE: "snapshot_age_seconds" GAUGE [] "Time since the snapshot was published, or since the start if none was.";
     STALE: "snapshot_stale" GAUGE [] "1 while the last good snapshot is served because verdicts cannot be trusted or nothing is alive any more.";
@@ -56,6 +57,7 @@ families! {
     CLUSTER_LEADER: "cluster_leader" GAUGE [] "1 on the node that leads, 0 on the others.";
     CLUSTER_LAG: "cluster_lag_entries" GAUGE [] "Entries of the log that this node has not followed yet.";
     CLUSTER_LINK_UP: "cluster_link_up" GAUGE [] "1 while the other nodes can be heard.";
+    CLUSTER_AGE: "cluster_figures_age_seconds" GAUGE [] "How old the figures of the nodes are while the others cannot be heard; 0 while they can.";
     CLUSTER_NODE_LANES: "cluster_node_lanes" GAUGE ["node"] "Lanes of a node; 0 while it takes no jobs.";
     BUILD_INFO: "build_info" GAUGE ["version", "commit"] "Always 1; its labels name the version that runs, and the commit it was built from.";
 

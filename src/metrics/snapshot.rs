@@ -31,6 +31,7 @@ pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: 
         ],
     );
     page.put_one(&row::SWEEP_PROGRESS, progress(&snapshot.stat.sweep));
+    page.put_one(&row::SWEEP_UNJUDGED, snapshot.stat.sweep.unjudged as f64);
     page.put_one(&row::GENERATION, snapshot.generation as f64);
     page.put_one(&row::AGE, age.as_secs_f64());
     page.put_one(&row::STALE, f64::from(u8::from(snapshot.stale)));
@@ -40,7 +41,7 @@ pub(super) fn put_all(page: &mut Page, snapshot: &Snapshot, lists: &Lists, now: 
         Protocol::ALL.map(|p| ([p.label()], snapshot.pool.of(p).len() as f64)),
     );
     if let Some(cluster) = &snapshot.cluster {
-        put_cluster(page, cluster);
+        put_cluster(page, cluster, now);
     }
     page.put(
         &row::BUILD_INFO,
@@ -109,12 +110,14 @@ fn put_lanes(page: &mut Page, lanes: &LaneStat) {
 }
 
 /// Names of nodes come from their configurations, where they are bounded.
-fn put_cluster(page: &mut Page, cluster: &ClusterStat) {
+fn put_cluster(page: &mut Page, cluster: &ClusterStat, now: SystemTime) {
     let flag = |is: bool| f64::from(u8::from(is));
     page.put_one(&row::CLUSTER_NODES, cluster.nodes.len() as f64);
     page.put_one(&row::CLUSTER_LEADER, flag(cluster.leads));
     page.put_one(&row::CLUSTER_LAG, cluster.lag() as f64);
     page.put_one(&row::CLUSTER_LINK_UP, flag(cluster.unlinked.is_none()));
+    let age = cluster.as_of.and_then(|at| now.duration_since(at).ok());
+    page.put_one(&row::CLUSTER_AGE, age.unwrap_or_default().as_secs_f64());
     let lanes = |node: &NodeStat| match node.idle_because {
         None => node.lanes as f64,
         Some(_) => 0.0,

@@ -100,6 +100,7 @@ fn the_nodes_are_on_the_page_only_where_there_are_several() {
         ("leader", 1.0),
         ("lag_entries", 4.0),
         ("link_up", 1.0),
+        ("figures_age_seconds", 0.0),
         ("node_lanes{node=\"one\"}", 50.0),
         ("node_lanes{node=\"two\"}", 0.0),
     ] {

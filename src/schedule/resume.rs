@@ -71,12 +71,23 @@ mod tests {
         for index in 0..6 {
             schedule.add_to_sweep(index, 0, standings[index as usize % 3], 500);
         }
-        let before = Progress { total: 4, done: 4 };
+        let before = Progress {
+            total: 4,
+            done: 4,
+            ..Progress::default()
+        };
         schedule.resume(1_000, before, |index, _, _| match index < 3 {
             true => Found::Swept { due_ms: 9_000 },
             false => Found::Unswept { turn_ms: 1 },
         });
-        assert_eq!(schedule.progress(), Progress { total: 7, done: 4 });
+        assert_eq!(
+            schedule.progress(),
+            Progress {
+                total: 7,
+                done: 4,
+                ..Progress::default()
+            }
+        );
         let mut out: Vec<u32> = std::iter::from_fn(|| schedule.next(0, 1_001, usize::MAX))
             .map(|ticket| ticket.index())
             .collect();

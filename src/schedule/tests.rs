@@ -65,7 +65,14 @@ fn what_was_swept_before_the_start_is_done_and_due_when_its_pause_is_over() {
     schedule.add_swept(0, 0, Standing::Alive, 20_000, 1_000);
     schedule.add_swept(1, 0, Standing::Alive, 70_000, 1_000);
     schedule.add_to_sweep(2, 0, Standing::New, 1_000);
-    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+    assert_eq!(
+        schedule.progress(),
+        Progress {
+            total: 3,
+            done: 2,
+            ..Progress::default()
+        }
+    );
     let due: HashSet<u32> = drain(&mut schedule, 1_000)
         .iter()
         .map(|t| t.index())
@@ -73,7 +80,14 @@ fn what_was_swept_before_the_start_is_done_and_due_when_its_pause_is_over() {
     assert_eq!(due, HashSet::from([1, 2]));
     assert_eq!(schedule.due_at(0, usize::MAX), Some(41_000));
     assert!(schedule.remove(0));
-    assert_eq!(schedule.progress(), Progress { total: 3, done: 2 });
+    assert_eq!(
+        schedule.progress(),
+        Progress {
+            total: 3,
+            done: 2,
+            ..Progress::default()
+        }
+    );
 }
 
 #[test]
@@ -189,10 +203,24 @@ fn a_sweep_makes_everything_due_and_counts_what_was_checked() {
     for ticket in out {
         finish(&mut schedule, ticket, Standing::Dead { times: 9 }, 0);
     }
-    assert_eq!(schedule.progress(), Progress { total: 10, done: 9 });
+    assert_eq!(
+        schedule.progress(),
+        Progress {
+            total: 10,
+            done: 9,
+            ..Progress::default()
+        }
+    );
 
     schedule.sweep(1_000, |_| 0);
-    assert_eq!(schedule.progress(), Progress { total: 10, done: 0 });
+    assert_eq!(
+        schedule.progress(),
+        Progress {
+            total: 10,
+            done: 0,
+            ..Progress::default()
+        }
+    );
     assert_eq!(drain(&mut schedule, 1_000).len(), 9);
     finish(&mut schedule, late, Standing::Alive, 1_001);
     assert_eq!(schedule.progress().done, 0, "it was out before the sweep");
@@ -215,7 +243,14 @@ fn a_sweep_waits_for_local_failures_but_not_for_names_without_address() {
         let index = schedule.back(ticket).unwrap();
         schedule.put_back(index, 0, outcome, 0);
     }
-    assert_eq!(schedule.progress(), Progress { total: 2, done: 1 });
+    assert_eq!(
+        schedule.progress(),
+        Progress {
+            total: 2,
+            done: 1,
+            ..Progress::default()
+        }
+    );
     assert!(schedule.next(0, 1_100, usize::MAX).is_some());
 }
 
@@ -444,4 +479,37 @@ fn those_of_the_dead_that_take_longest_go_first_in_a_sweep() {
         .collect();
     assert!(turns.is_sorted(), "{turns:?}");
     assert_eq!((turns.len(), schedule.progress().total), (301, 302));
+}
+
+#[test]
+fn a_host_that_is_late_three_times_in_a_row_has_told_all_that_it_can_to_this_sweep() {
+    let mut schedule = schedule();
+    (0..2).for_each(|index| schedule.add_to_sweep(index, 0, Standing::New, 0));
+    let back = |schedule: &mut Schedule, outcome, now_ms| {
+        let ticket = schedule.next(0, now_ms, usize::MAX).expect("one is due");
+        let index = schedule.back(ticket).expect("it is out");
+        schedule.put_back(index, 0, outcome, now_ms);
+    };
+    let late = Outcome::Late(Standing::New);
+    for (n, done) in [0, 0, 0, 0, 1, 2].into_iter().enumerate() {
+        back(&mut schedule, late, 100_000 * n as u64);
+        let Progress {
+            done: had,
+            unjudged,
+            ..
+        } = schedule.progress();
+        assert_eq!((had, unjudged), (done, done), "after {} times", n + 1);
+    }
+    back(&mut schedule, Outcome::Checked(Standing::Alive), 1_000_000);
+    assert_eq!(schedule.progress().done, 2, "its turn comes once");
+
+    schedule.sweep(2_000_000, |_| 0);
+    for n in 0..20 {
+        back(
+            &mut schedule,
+            Outcome::Local(Standing::New),
+            2_000_000 + 100_000 * n,
+        );
+    }
+    assert_eq!(schedule.progress().done, 0, "other trouble passes");
 }

@@ -1,1 +1,150 @@
 //! No route, no names, and targets that are down, slow or lie.
+//!
+//! Each case runs in a network of its own, where it may take away what it likes.
+
+mod gone;
+mod names;
+mod resolver;
+mod targets;
+mod world;
+
+use crate::stage::Service;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::eventually;
+
+/// How soon an outage is told and is over: a probe of the target runs into its time, and a busy machine
+/// is given as much again as a quiet one needs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Set in the process that is in a network of its own.
+const ALONE: &str = "PROXY_CHECKER_TEST_ALONE";
+/// Named by the resolver of that network, and by nothing else.
+const NAME_SERVER: &str = "127.0.0.53";
+
+/// Whether this process is alone in a network, and has a file system in which it may name its own
+/// resolver. If not, runs `test` again in one, where this host allows that.
+fn is_alone(test: &str) -> bool {
+    if env::var_os(ALONE).is_some() {
+        return true;
+    }
+    // A plain user is root in a namespace of its own; root stays what it is.
+    let allowed = |with: &&str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args([with, "sh", "-c", "ip link set lo up"]);
+        unshare.status().is_ok_and(|status| status.success())
+    };
+    let Some(with) = ["-nm", "-rnm"].into_iter().find(allowed) else {
+        eprintln!("{test}: not run, because no network can be made here (unshare -rnm, ip)");
+        return false;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let resolver = folder.path().join("resolv.conf");
+    fs::write(&resolver, format!("nameserver {NAME_SERVER}\n")).unwrap();
+    let script = format!(
+        "ip link set lo up && mount --bind {} /etc/resolv.conf && exec \"$0\" {test} --exact --nocapture",
+        resolver.display()
+    );
+    let status = Command::new("unshare")
+        .args([with, "sh", "-c", &script])
+        .arg(env::current_exe().unwrap())
+        .env(ALONE, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} in a network of its own: {status}");
+    false
+}
+
+/// Runs a line of a shell, which must succeed.
+fn shell(line: &str) {
+    let status = Command::new("sh").args(["-c", line]).status();
+    assert!(status.is_ok_and(|status| status.success()), "{line}");
+}
+
+/// The one sample of a metric without labels, or of one with these labels.
+fn metric(service: &Service, name: &str) -> f64 {
+    let (status, page) = service.get("/metrics");
+    assert_eq!(status, 200, "{page}");
+    let begin = format!("proxychecker_{name} ");
+    let line = page.lines().find_map(|line| line.strip_prefix(&begin));
+    let value = line.unwrap_or_else(|| panic!("no {name}: {page}"));
+    value.trim().parse().unwrap()
+}
+
+/// Checks that found a proxy alive that was alive before.
+fn kept(service: &Service) -> f64 {
+    metric(service, "alive_checks_total{result=\"kept\"}")
+}
+
+/// What must not change while nobody can say anything of a proxy.
+#[derive(Debug, PartialEq, Eq)]
+struct Standing {
+    served: BTreeSet<String>,
+    dead: Value,
+    lost: String,
+}
+
+impl Standing {
+    fn of(service: &Service) -> Standing {
+        let lost = metric(service, "alive_checks_total{result=\"lost\"}");
+        Standing {
+            served: service.served(),
+            dead: service.stat()["total_dead"].clone(),
+            lost: lost.to_string(),
+        }
+    }
+}
+
+/// Waits until the service says that it cannot judge, and how its target `name` fares.
+fn is_stale(service: &Service, name: &str) -> Value {
+    eventually(PATIENCE, "the service says that it is stale", || {
+        let stat = service.stat();
+        (stat["stale"] == true).then_some(())
+    });
+    let stat = service.stat();
+    assert_eq!(stat["stale_reason"], "target_unreachable", "{stat}");
+    assert_eq!(stat["targets"][name]["up"], false, "{stat}");
+    stat["targets"][name]["verdict"].clone()
+}
+
+/// For so long the service answers, says that it is stale, and nothing of `before` changes.
+fn holds(service: &Service, before: &Standing, name: &str, time: Duration) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        assert_eq!(Standing::of(service), *before);
+        assert_eq!(service.get("/health").0, 200);
+        assert_eq!(service.get("/ready").0, 200);
+        assert_eq!(metric(service, "snapshot_stale"), 1.0);
+        let up = metric(service, &format!("control_up{{target=\"{name}\"}}"));
+        assert_eq!(up, 0.0);
+        thread::park_timeout(Duration::from_millis(100));
+    }
+}
+
+/// Waits until the service judges again, and has confirmed as many of its proxies as it serves; when both
+/// happened after now.
+fn recovers(service: &Service, before: &Standing) -> (Duration, Duration) {
+    let since = Instant::now();
+    let kept_before = kept(service);
+    eventually(PATIENCE, "the service is not stale any more", || {
+        (service.stat()["stale"] == false).then_some(())
+    });
+    let fresh = since.elapsed();
+    let count = before.served.len() as f64;
+    eventually(PATIENCE, "every proxy was confirmed", || {
+        (kept(service) >= kept_before + count).then_some(())
+    });
+    let checked = since.elapsed();
+    assert_eq!(Standing::of(service), *before);
+    (fresh, checked)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

@@ -11,6 +11,7 @@ use std::thread;
 
 mod controls;
 mod courses;
+mod late;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

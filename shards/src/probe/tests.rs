@@ -53,6 +53,7 @@ fn probe(policy: ProbePolicy, way: Way, address: SocketAddr) -> Ended {
             way,
             address,
             credentials: None,
+            grace: Duration::ZERO,
         };
         probe.run(&mut Socket::new(&ring).unwrap()).await
     };

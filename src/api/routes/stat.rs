@@ -160,6 +160,7 @@ struct SweepFigures {
     id: u64,
     total: u64,
     done: u64,
+    unjudged: u64,
     started: Option<Rfc3339>,
     finished: Option<Rfc3339>,
 }
@@ -170,6 +171,7 @@ impl SweepFigures {
             id: sweep.id,
             total: sweep.total,
             done: sweep.done,
+            unjudged: sweep.unjudged,
             started: moment(sweep.started),
             finished: moment(sweep.finished),
         }
@@ -205,6 +207,8 @@ struct ClusterFigures<'s> {
     leader: Option<&'s str>,
     /// `up`, or why the others cannot be heard.
     link: &'s str,
+    /// When the nodes were as they stand here; `None`: a moment ago.
+    as_of: Option<Rfc3339>,
     lag: u64,
     nodes: Vec<NodeFigures<'s>>,
 }
@@ -229,6 +233,7 @@ impl ClusterFigures<'_> {
             leads: cluster.leads,
             leader: cluster.leader.as_deref(),
             link: cluster.unlinked.as_deref().unwrap_or("up"),
+            as_of: moment(cluster.as_of),
             lag: cluster.lag(),
             nodes: cluster.nodes.iter().map(NodeFigures::of).collect(),
         }

@@ -30,6 +30,7 @@ fn publication() -> Publication {
             id: 41,
             total: 42,
             done: 43,
+            unjudged: 44,
             started: Some(at(3)),
             finished: Some(at(4)),
         },

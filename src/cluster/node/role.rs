@@ -75,6 +75,9 @@ impl Node {
             nodes: u32::try_from(at_work().count()).unwrap_or(u32::MAX),
             others: at_work().any(|node| node.name != self.cluster.node && node.lanes > 0),
         };
+        if let Some(silent_ms) = nodes.iter().map(|node| node.silent_ms).min() {
+            self.as_of_ms = now.unix_ms.saturating_sub(silent_ms);
+        }
         self.nodes = nodes;
         if fleet == std::mem::replace(&mut self.fleet, fleet) {
             return;

@@ -6,6 +6,7 @@ use crate::cluster::ClusterStat;
 use crate::coordinator::Now;
 use crate::snapshot::Stale;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Lines of the log, at least, before a checkpoint is made ahead of its time; with a larger ledger, as
 /// many as that has candidates: so the log is never much longer than what it leads to.
@@ -55,11 +56,21 @@ impl Node {
             leader: leader.cloned(),
             nodes: self.nodes.clone(),
             unlinked: self.unlinked.clone(),
+            as_of: self.unlinked.is_some().then(|| self.as_of()),
         };
         if self.shown.as_deref() != Some(&stat) {
             let stat = Arc::new(stat);
             self.shown = Some(stat.clone());
             deeds.push(Deed::Show(stat));
         }
+    }
+
+    /// When the nodes were as they are known.
+    fn as_of(&self) -> SystemTime {
+        let as_of = Now {
+            clock_ms: 0,
+            unix_ms: self.as_of_ms,
+        };
+        as_of.system()
     }
 }

@@ -1,24 +1,20 @@
 //! What is outside of the process: the store, the sources, the targets.
 
 use super::finding::Finding;
+use super::redis::{self, Purpose};
 use crate::commands::check::direct::{self, Addresses};
 use crate::commands::check::names;
 use crate::commands::explain::without_proxy;
-use crate::config::{Aggregator, Backend, RedisPlace};
-use crate::redis_link;
+use crate::config::{Aggregator, Backend};
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
 use crossbeam_channel::never;
 use proxy_shards::{ProbePolicy, Target, Verdict};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Less free space than this may not hold the next save, in bytes.
 const FREE_MIN: u64 = 1 << 30;
-
-/// How long a Redis may take to answer.
-const REDIS_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether a file can be made beside what is kept. The store itself is not opened: the service may
 /// run.
@@ -26,7 +22,7 @@ pub(super) fn store(backend: &Backend) -> Finding {
     let path = match backend {
         Backend::Sled(path) | Backend::File(path) | Backend::Sqlite(path) => path,
         Backend::Memory => return Finding::ok("store", "nothing is kept: storage.type is memory"),
-        Backend::Redis { place, .. } => return redis(place),
+        Backend::Redis { place, .. } => return redis::look(Purpose::Store, place),
     };
     let folder = existing(path.parent().unwrap_or(Path::new("")));
     let shown = folder.display();
@@ -45,20 +41,6 @@ pub(super) fn store(backend: &Backend) -> Finding {
             }
         }
         Err(_) => Finding::ok("store", format!("{shown} is writable")),
-    }
-}
-
-/// Whether a Redis lets us in. The store itself is not opened.
-fn redis(place: &RedisPlace) -> Finding {
-    let shown = place.url.as_str();
-    let link = redis_link::connect(place, REDIS_WAIT);
-    match link.and_then(|mut link| redis::cmd("PING").exec(&mut link)) {
-        Ok(()) => Finding::ok("store", format!("{shown} answers")),
-        Err(error) => {
-            let found = format!("{shown}: {error}");
-            let remedy = "see storage.path, storage.password_env and storage.ca_file";
-            Finding::bad("store", found, remedy)
-        }
     }
 }
 

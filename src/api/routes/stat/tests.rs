@@ -43,6 +43,7 @@ fn stat() -> Stat {
             id: 4,
             total: 2500,
             done: 8,
+            unjudged: 2,
             started: Some(at(0)),
             finished: None,
         },
@@ -115,7 +116,7 @@ fn our_keys_stand_beside_the_old_ones() {
         { "up_to": null, "count": 0 },
     ]);
     let sweep = json!({
-        "id": 4, "total": 2500, "done": 8,
+        "id": 4, "total": 2500, "done": 8, "unjudged": 2,
         "started": "2023-11-14T22:13:20.000Z", "finished": null,
     });
     for (key, expected) in [
@@ -223,6 +224,7 @@ fn the_nodes_are_told_of_only_where_there_are_several() {
         (&cluster["link"], &cluster["lag"]),
         (&json!("up"), &json!(3))
     );
+    assert_eq!(cluster["as_of"], Value::Null, "as of now");
     let idle = "its targets do not answer";
     assert_eq!(cluster["nodes"][0]["idle_because"], json!(idle));
     assert_eq!(cluster["nodes"][1]["leads"], json!(true));

@@ -52,6 +52,9 @@ fn nodes_that_cannot_reach_the_bus_serve_the_last_snapshot_as_stale_and_resume()
         let cluster = now.cluster.clone().unwrap();
         assert_eq!((cluster.leads, cluster.leader.as_deref()), (false, None));
         assert_eq!(cluster.unlinked.as_deref(), Some("connection refused"));
+        let (as_of, (_, since)) = (cluster.as_of.unwrap(), now.stat.stale.unwrap());
+        let lease = std::time::Duration::from_millis(LEASE_MS);
+        assert!(as_of <= since + lease, "not of the end: {cluster:?}");
     }
     assert_eq!(
         world.snapshot("c").generation,
@@ -61,7 +64,8 @@ fn nodes_that_cannot_reach_the_bus_serve_the_last_snapshot_as_stale_and_resume()
     NAMES.iter().for_each(|name| world.cut(name, false));
     finish(&mut world, &NAMES, 900);
     assert_eq!(world.probed.len(), 900);
-    assert_eq!(world.snapshot("b").cluster.clone().unwrap().unlinked, None);
+    let cluster = world.snapshot("b").cluster.clone().unwrap();
+    assert_eq!((&cluster.unlinked, cluster.as_of), (&None, None));
 }
 
 #[test]
