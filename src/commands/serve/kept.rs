@@ -6,6 +6,7 @@ use crate::store::keeper::Kept;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::sync::oneshot;
 
 /// Tells the metrics and the coordinator how each save ended, and the metrics of the backups.
 pub(super) fn told(
@@ -26,6 +27,11 @@ pub(super) fn told(
             }
             Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
             Kept::BackedUp(Err(_)) => return metrics.backup_failed(),
+            Kept::BackupDue => {
+                // What comes of it this thread sees first; the coordinator may be gone.
+                let (ask, _) = oneshot::channel();
+                return drop(events.send(Event::Save(ask)));
+            }
             Kept::Recovered(_) => return metrics.storage_recovered(),
         };
         // The coordinator is gone after the last save.
@@ -44,7 +50,7 @@ pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'stati
                 tracing::info!(%why, "a checkpoint was given up");
                 SaveOutcome::Failed
             }
-            Kept::BackedUp(_) | Kept::Recovered(_) => return,
+            Kept::BackedUp(_) | Kept::BackupDue | Kept::Recovered(_) => return,
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Checkpointed(outcome));
@@ -68,6 +74,8 @@ mod tests {
         tell(Kept::BackedUp(Ok(2)));
         assert!(metrics.storage_is_failing(), "a backup saves nothing");
         assert_eq!(heard.try_iter().count(), 2, "backups are no saves");
+        tell(Kept::BackupDue);
+        assert!(matches!(heard.try_recv(), Ok(Event::Save(_))), "a save is asked for");
     }
 
     #[test]
