@@ -1,8 +1,8 @@
 //! `proxy-checker import`: takes what was exported into the ledger of a running or a stopped service.
 
 use super::reach::{Need, Reach, ReachArgs, failed};
-use crate::config::Backend;
 use super::status::Failure;
+use crate::config::Backend;
 use crate::operator::{Imported, client};
 use crate::store::merge::merge;
 use crate::store::{self, Image, Merged, text};

@@ -366,12 +366,14 @@ impl Io {
 /// The next outcome of any round, and which round that is; waits for ever while there is none.
 async fn next(rounds: &mut [Round]) -> (usize, Option<(usize, Outcome)>) {
     poll_fn(|cx| {
-        let ready = rounds.iter_mut().enumerate().find_map(|(number, round)| {
-            match round.poll_next(cx) {
-                Poll::Ready(next) => Some((number, next)),
-                Poll::Pending => None,
-            }
-        });
+        let ready =
+            rounds
+                .iter_mut()
+                .enumerate()
+                .find_map(|(number, round)| match round.poll_next(cx) {
+                    Poll::Ready(next) => Some((number, next)),
+                    Poll::Pending => None,
+                });
         ready.map_or(Poll::Pending, Poll::Ready)
     })
     .await

@@ -228,7 +228,11 @@ fn a_source_that_is_slow_is_waited_for_while_the_others_are_fetched_again() {
     let bench = Bench::start(first, None);
     assert_eq!(bench.said(), "list 1/1: 1");
     for _ in 0..3 {
-        assert_eq!(bench.said(), "list 1/1: 0", "alone, so the first of its round");
+        assert_eq!(
+            bench.said(),
+            "list 1/1: 0",
+            "alone, so the first of its round"
+        );
     }
     notify.notify_one();
     let came = (0..1_000).any(|_| bench.said() == "list 1/0: 9");

@@ -36,7 +36,10 @@ impl fmt::Display for Recovered {
 pub(super) fn lying_beside(path: &Path) -> Vec<PathBuf> {
     let begin = beside(path, "broken-");
     let begin = begin.file_name().unwrap_or_default().as_bytes();
-    let files = fs::read_dir(folder_of(path)).into_iter().flatten().flatten();
+    let files = fs::read_dir(folder_of(path))
+        .into_iter()
+        .flatten()
+        .flatten();
     let is_whole = |name: &[u8]| !name.ends_with(b"-wal") && !name.ends_with(b"-shm");
     let mut found: Vec<PathBuf> = files
         .map(|file| file.path())

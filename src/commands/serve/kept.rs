@@ -75,7 +75,10 @@ mod tests {
         assert!(metrics.storage_is_failing(), "a backup saves nothing");
         assert_eq!(heard.try_iter().count(), 2, "backups are no saves");
         tell(Kept::BackupDue);
-        assert!(matches!(heard.try_recv(), Ok(Event::Save(_))), "a save is asked for");
+        assert!(
+            matches!(heard.try_recv(), Ok(Event::Save(_))),
+            "a save is asked for"
+        );
     }
 
     #[test]

@@ -178,7 +178,9 @@ pub(super) fn distrust(why: &rustls::CertificateError) -> &'static str {
 
 fn status_text(status: u16) -> impl fmt::Display {
     let remedy = match status {
-        304 => "nothing has changed, it says, but nobody asked that: its server or a cache is broken",
+        304 => {
+            "nothing has changed, it says, but nobody asked that: its server or a cache is broken"
+        }
         401 | 403 | 407 => "check its credentials, or whether it refuses the `user_agent`",
         404 | 410 => "the list has moved or ended: correct or disable the source",
         429 => "it is asked too often: raise `interval_seconds`",
@@ -227,7 +229,10 @@ mod tests {
     #[test]
     fn what_is_no_list_is_told_by_its_beginning() {
         for (first, expected) in [
-            (&b"\r\n <!DOCTYPE HTML><title>Just a moment"[..], Some(LooksLike::WebPage)),
+            (
+                &b"\r\n <!DOCTYPE HTML><title>Just a moment"[..],
+                Some(LooksLike::WebPage),
+            ),
             (b"<html lang=en>", Some(LooksLike::WebPage)),
             (b"\x1f\x8b\x08\0", Some(LooksLike::Gzip)),
             (b"PK\x03\x04", Some(LooksLike::Zip)),
@@ -249,7 +254,10 @@ mod tests {
         };
         for (error, expected) in [
             (FetchError::Status(404), "answered 404: the list has moved"),
-            (FetchError::Status(304), "answered 304: nothing has changed, it says, but nobody"),
+            (
+                FetchError::Status(304),
+                "answered 304: nothing has changed, it says, but nobody",
+            ),
             (FetchError::TooManyRedirects, "more than 5 redirects"),
             (
                 FetchError::Led {

@@ -141,11 +141,7 @@ impl Web {
         (*hint == source.hint).then(|| validators.clone())
     }
 
-    async fn ask(
-        &self,
-        trail: &Trail,
-        known: Option<&Validators>,
-    ) -> Result<Response, FetchError> {
+    async fn ask(&self, trail: &Trail, known: Option<&Validators>) -> Result<Response, FetchError> {
         let client = &self.clients[trail.guide as usize];
         let mut request = client.get(trail.url.clone());
         if let Some(known) = known {

@@ -63,7 +63,10 @@ fn copy_database(files: &[PathBuf], scratch: &Path) -> Result<(), StoreError> {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let entries = fs::read_dir(folder)
-        .and_then(|found| found.map(|file| Ok(file?.path())).collect::<io::Result<_>>());
+    let entries = fs::read_dir(folder).and_then(|found| {
+        found
+            .map(|file| Ok(file?.path()))
+            .collect::<io::Result<_>>()
+    });
     entries.map_err(io_error("read", folder))
 }

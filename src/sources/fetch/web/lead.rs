@@ -70,7 +70,11 @@ impl Trail {
     }
 
     /// Follows a redirect.
-    pub(super) fn follow(&mut self, location: &[u8], addresses: &AddressPolicy) -> Result<(), FetchError> {
+    pub(super) fn follow(
+        &mut self,
+        location: &[u8],
+        addresses: &AddressPolicy,
+    ) -> Result<(), FetchError> {
         if self.hops == REDIRECTS_MAX {
             return Err(FetchError::TooManyRedirects);
         }

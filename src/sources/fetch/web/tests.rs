@@ -31,9 +31,24 @@ fn check_under(
 #[test]
 fn a_redirect_leads_to_the_web_only() {
     let from = "https://a.example/dir/list";
-    check(from, "other", Guide::Stranger, "https://a.example/dir/other");
-    check(from, "/other?x=1", Guide::Stranger, "https://a.example/other?x=1");
-    check(from, "http://b.example/", Guide::Stranger, "http://b.example/");
+    check(
+        from,
+        "other",
+        Guide::Stranger,
+        "https://a.example/dir/other",
+    );
+    check(
+        from,
+        "/other?x=1",
+        Guide::Stranger,
+        "https://a.example/other?x=1",
+    );
+    check(
+        from,
+        "http://b.example/",
+        Guide::Stranger,
+        "http://b.example/",
+    );
     check(from, "//b.example/", Guide::Stranger, "https://b.example/");
     for location in [
         "file:///etc/passwd",
@@ -109,11 +124,19 @@ fn of_where_a_redirect_leads_no_secret_is_shown() {
             "ftp://me:TopSecret@b.example/l?token=TopSecret&n=1#key=TopSecret",
             "ftp://***@b.example/l?token=***&n=1#***",
         ),
-        ("file:///etc/hosts?key=TopSecret", "file:///etc/hosts?key=***"),
+        (
+            "file:///etc/hosts?key=TopSecret",
+            "file:///etc/hosts?key=***",
+        ),
         ("data:,TopSecret", "data:***"),
         ("http://[TopSecret", "17 bytes that are no address"),
     ] {
-        let led = next_hop(&url, location.as_bytes(), Guide::Insider, &AddressPolicy::default());
+        let led = next_hop(
+            &url,
+            location.as_bytes(),
+            Guide::Insider,
+            &AddressPolicy::default(),
+        );
         assert_eq!(led, Err(FetchError::RedirectNotWeb(expected.to_owned())));
     }
     let metadata = b"http://me:TopSecret@169.254.169.254/?sig=TopSecret";
