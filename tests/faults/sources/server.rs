@@ -9,12 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 /// A connection, plain or within TLS.
-pub trait Stream: Read + Write {}
+pub(super) trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 /// What a list does once it has turned: writes whatever answers the request with this head, given what
 /// the list was while it was good. That the client leaves in the middle ends it.
-pub type Turn = Arc<dyn Fn(&mut dyn Stream, &str, &str) -> std::io::Result<()> + Send + Sync>;
+pub(super) type Turn =
+    Arc<dyn Fn(&mut dyn Stream, &str, &str) -> std::io::Result<()> + Send + Sync>;
 
 /// Longest time that a write may wait for a client that does not read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -34,14 +35,14 @@ struct Shared {
 }
 
 /// The server. Its threads end with their connections, and the one that listens with the process.
-pub struct Server {
-    pub address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 impl Server {
     /// One that serves nothing yet.
-    pub fn start() -> Server {
+    pub(super) fn start() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let shared = Arc::new(Shared {
@@ -64,13 +65,13 @@ impl Server {
     }
 
     /// Serves `text` at `name`, until it turns; its URL.
-    pub fn list(&self, name: &str, text: &str, turn: Option<Turn>) -> String {
+    pub(super) fn list(&self, name: &str, text: &str, turn: Option<Turn>) -> String {
         self.set(name, text, turn);
         format!("http://{}/{name}", self.address)
     }
 
     /// Replaces the list at `name`.
-    pub fn set(&self, name: &str, text: &str, turn: Option<Turn>) {
+    pub(super) fn set(&self, name: &str, text: &str, turn: Option<Turn>) {
         let list = List {
             text: text.to_owned(),
             turn,
@@ -80,23 +81,23 @@ impl Server {
     }
 
     /// From now on every list that can turn bad is.
-    pub fn turn(&self) {
+    pub(super) fn turn(&self) {
         self.shared.has_turned.store(true, Ordering::SeqCst);
     }
 
     /// Whether they are, for another server that turns with this one.
-    pub fn switch(&self) -> Arc<AtomicBool> {
+    pub(super) fn switch(&self) -> Arc<AtomicBool> {
         self.shared.has_turned.clone()
     }
 
     /// How often something was asked for that is nowhere.
-    pub fn strayed(&self) -> usize {
+    pub(super) fn strayed(&self) -> usize {
         self.shared.strayed.load(Ordering::SeqCst)
     }
 }
 
 /// The head of a request; empty if it does not come.
-pub fn head(stream: &mut dyn Stream) -> String {
+pub(super) fn head(stream: &mut dyn Stream) -> String {
     let mut lines = BufReader::with_capacity(1, stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).unwrap_or(0) > 0 {}
@@ -126,7 +127,7 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 }
 
 /// Writes a whole answer.
-pub fn reply(
+pub(super) fn reply(
     stream: &mut dyn Stream,
     status: &str,
     headers: &str,

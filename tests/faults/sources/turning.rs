@@ -22,18 +22,18 @@ const PEAK_BESIDES: u64 = 32 << 20;
 const ADDED: u32 = 5;
 
 /// How a source turns bad, and what must then be said of it.
-pub struct Bad {
+pub(super) struct Bad {
     /// What it is called.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// What its server does; nothing where the case does it itself.
-    pub turn: Option<Turn>,
+    pub(super) turn: Option<Turn>,
     /// What `/stat` and the log say, any of these; nothing if it goes on giving a list.
-    pub says: &'static [&'static str],
+    pub(super) says: &'static [&'static str],
 }
 
 impl Bad {
     /// A source of the server.
-    pub fn served(
+    pub(super) fn served(
         name: &'static str,
         says: &'static [&'static str],
         turn: impl Fn(&mut dyn Stream, &str, &str) -> io::Result<()> + Send + Sync + 'static,
@@ -47,10 +47,10 @@ impl Bad {
 }
 
 /// A service over a good source and many that turn.
-pub struct World {
-    pub server: Server,
-    pub service: Service,
-    pub stage: Stage,
+pub(super) struct World {
+    pub(super) server: Server,
+    pub(super) service: Service,
+    pub(super) stage: Stage,
     farm: Farm,
     /// By bad source: its name, what it must say, its URL.
     bad: Vec<(&'static str, &'static [&'static str], String)>,
@@ -62,13 +62,15 @@ pub struct World {
 impl World {
     /// Starts it; `prepare` may change the stage, and give the URL of a source that is not the server's,
     /// which then lists the text that it is given.
-    pub fn start(
+    pub(super) fn start(
         bad: Vec<Bad>,
         mut prepare: impl FnMut(&mut Stage, &Server, &str, &str) -> Option<String>,
     ) -> World {
         let farm = Farm::start(FarmOptions::default()).unwrap();
         let server = Server::start();
         let mut stage = Stage::new("");
+        let timeout_ms = SOURCE_TIMEOUT.as_millis() as u64;
+        stage.config["aggregator"]["source_timeout_ms"] = timeout_ms.into();
         let mut sources = Vec::new();
         let mut all = Vec::new();
         let mut served = BTreeSet::new();
@@ -88,7 +90,6 @@ impl World {
         let aggregator = &mut stage.config["aggregator"];
         aggregator["sources"] = sources.into();
         aggregator["interval_seconds"] = 1.into();
-        aggregator["source_timeout_ms"] = (SOURCE_TIMEOUT.as_millis() as u64).into();
         aggregator["source_bytes_max"] = cap().into();
         stage.config["checker"]["timeout_ms"] = 10_000.into();
         stage.config["metrics"] = json!({"enabled": true});
@@ -117,23 +118,23 @@ impl World {
     }
 
     /// The URLs of what must be served.
-    pub fn served(&self) -> &BTreeSet<String> {
+    pub(super) fn served(&self) -> &BTreeSet<String> {
         &self.served
     }
 
     /// Further proxies, which no source lists yet.
-    pub fn more(&self, count: u32) -> Vec<String> {
+    pub(super) fn more(&self, count: u32) -> Vec<String> {
         let proxies = (200..200 + count).map(|n| self.farm.proxy(Behaviour::Forwards, n));
         proxies.collect()
     }
 
     /// From now on these must be served too.
-    pub fn must_serve(&mut self, proxies: &[String]) {
+    pub(super) fn must_serve(&mut self, proxies: &[String]) {
         self.served.extend(proxies.iter().cloned());
     }
 
     /// The good source adds a proxy, which must be served in its usual time; how long that took.
-    pub fn good_comes_through(&mut self) -> Duration {
+    pub(super) fn good_comes_through(&mut self) -> Duration {
         self.added += 1;
         let listed = (0..=self.added).map(|n| self.farm.proxy(Behaviour::Forwards, n));
         let listed: Vec<String> = listed.collect();
@@ -145,7 +146,7 @@ impl World {
     }
 
     /// What `/stat` says of the source at `url`.
-    pub fn stat_of(&self, url: &str) -> Value {
+    pub(super) fn stat_of(&self, url: &str) -> Value {
         let source = self.service.stat()["sources"][url].clone();
         assert!(source.is_object(), "{url}: {}", self.service.stat());
         source
@@ -153,7 +154,7 @@ impl World {
 
     /// All have turned: each says what is wrong, nothing that was known is lost, the good source comes
     /// through, and the peak of the memory stays near the cap.
-    pub fn withstands(&mut self, of: &str) {
+    pub(super) fn withstands(&mut self, of: &str) {
         for (name, says, url) in &self.bad {
             eventually(PATIENCE, name, || {
                 let source = self.stat_of(url);
@@ -210,7 +211,7 @@ impl World {
 
     /// The log names each bad source, once and with what is wrong; then the service ends in order. What it
     /// has logged.
-    pub fn ends(self) -> String {
+    pub(super) fn ends(self) -> String {
         let log = self.service.end().err;
         for (name, says, url) in &self.bad {
             let of_it = |line: &&str| line.contains(url) && line.contains("a source gave no list");
