@@ -214,8 +214,13 @@ fn empty() -> Vec<Bad> {
             reply(to, "200 OK", "", &noise)
         }),
         Bad::served("noise_and_a_proxy", &[], |to, _, text| {
-            let noise = b"\xff\xfe\0\x1b[2J\xc3\n\0\0\xf0\x9f\n";
-            reply(to, "200 OK", "", &[noise, text.as_bytes(), noise].concat())
+            let noise: &[u8] = b"\xff\xfe\0\x1b[2J\xc3\n\0\0\xf0\x9f\n";
+            reply(
+                to,
+                "200 OK",
+                "",
+                &[noise, text.as_bytes(), b"\n", noise].concat(),
+            )
         }),
         Bad::served(
             "unavailable",
