@@ -1,6 +1,6 @@
 //! `proxy-checker export`: all that is known, to a file or to standard output.
 
-use super::reach::{Need, Reach, ReachArgs, failed, load};
+use super::reach::{Need, Reach, ReachArgs, failed};
 use super::status::Failure;
 use crate::operator::client;
 use crate::store::Image;
@@ -103,8 +103,7 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
             return exported.map_err(|error| failed(format!("{}: {error}", socket.display())));
         }
         (Reach::Service(socket), Some(_)) => ask(&socket)?,
-        (Reach::Store(mut store), _) => {
-            let image = load(&mut *store)?;
+        (Reach::Store(_, image), _) => {
             // What was exported before is worth more than an empty file in its place.
             if image.entries.is_empty() {
                 let text = "the store holds no candidate, so nothing was written; if it was moved aside, \

@@ -1,10 +1,11 @@
 //! `proxy-checker import`: takes what was exported into the ledger of a running or a stopped service.
 
-use super::reach::{Need, Reach, ReachArgs, failed, load};
+use super::reach::{Need, Reach, ReachArgs, failed};
 use super::status::Failure;
+use crate::config::Backend;
 use crate::operator::{Imported, client};
 use crate::store::merge::merge;
-use crate::store::{Merged, Store, text};
+use crate::store::{self, Image, Merged, text};
 use clap::Args;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -47,7 +48,7 @@ pub fn run(
         }
         Reach::Service(socket) => client::import(&socket, file)
             .map_err(|error| failed(format!("{}: {error}", socket.display())))?,
-        Reach::Store(mut store) => take_in(&mut *store, file, args)?,
+        Reach::Store(backend, known) => take_in(&backend, &known, file, args)?,
     };
     report(&imported, &args.file, stdout, stderr)
 }
@@ -59,9 +60,10 @@ fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
-/// Takes the file into a store that nobody else has open.
+/// Takes the file into a store that nobody else has open, and that holds what is `known`.
 fn take_in(
-    store: &mut dyn Store,
+    backend: &Backend,
+    known: &Image,
     file: Box<dyn Read + Send>,
     args: &ImportArgs,
 ) -> Result<Imported, Failure> {
@@ -82,8 +84,12 @@ fn take_in(
             };
             (reading.image, merged)
         }
-        false => merge(&load(store)?, &reading.image),
+        false => merge(known, &reading.image),
     };
+    let mut store = store::open(backend).map_err(failed)?;
+    if let Some(recovered) = store.recovered() {
+        return Err(failed(recovered));
+    }
     store.save(&image).map_err(failed)?;
     Ok(Imported {
         merged,

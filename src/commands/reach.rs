@@ -1,10 +1,10 @@
-//! Who has the ledger: the running service, or nobody, and then this command opens the store.
+//! Who has the ledger: the running service, or nobody, and then this command reads the store.
 
 use super::serve::configured;
 use super::status::Failure;
 use crate::config::{Backend, Config};
 use crate::operator;
-use crate::store::{self, Image, Store, StoreError};
+use crate::store::{self, Image, StoreError};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,8 +21,8 @@ pub struct ReachArgs {
 
 /// Who has the ledger.
 pub(super) enum Reach {
-    /// Nobody else: the store is open.
-    Store(Box<dyn Store>),
+    /// Nobody: the store holds this, and was not changed by reading it.
+    Store(Backend, Image),
     /// A running service, which is asked on this socket.
     Service(PathBuf),
 }
@@ -37,14 +37,14 @@ pub(super) enum Need {
 }
 
 impl ReachArgs {
-    /// Opens the store, or finds the socket of the service that has it.
+    /// Reads the store, or finds the socket of the service that has it.
     pub(super) fn reach(&self, need: Need) -> Result<Reach, Failure> {
         if let Some(socket) = &self.socket {
             return Ok(Reach::Service(socket.clone()));
         }
         let config = self.configured()?;
         let backend = &config.storage.backend;
-        let socket = operator::place(backend).filter(|socket| socket.exists());
+        let socket = operator::place(backend).filter(|socket| operator::is_answered(socket));
         if *backend == Backend::Memory && socket.is_none() {
             let text = "storage.type is memory, which keeps nothing while no service runs; if one runs, \
                         name its socket with --socket (control.sock in its RUNTIME_DIRECTORY)";
@@ -69,8 +69,8 @@ impl ReachArgs {
                         while it runs (cluster.leader in /stat)";
             return Err(Failure::Failed(text.to_owned()));
         }
-        match (store::open(backend), socket) {
-            (Ok(store), _) => Ok(Reach::Store(store)),
+        match (store::look(backend), socket) {
+            (Ok(image), _) => Ok(Reach::Store(backend.clone(), image)),
             (Err(StoreError::Busy { .. }), Some(socket)) => Ok(Reach::Service(socket)),
             (Err(error @ StoreError::Busy { .. }), None) => Err(Failure::Failed(format!(
                 "{error}; there is no socket on which it could be asked, and its log says why"
@@ -93,16 +93,6 @@ impl ReachArgs {
 
     fn configured(&self) -> Result<Config, Failure> {
         configured(self.config.as_deref()).map_err(failed)
-    }
-}
-
-/// What a store holds that nobody else has open. One that cannot be read is moved aside, which is
-/// said, and then nothing is done.
-pub(super) fn load(store: &mut dyn Store) -> Result<Image, Failure> {
-    let image = store.load().map_err(failed)?;
-    match store.recovered() {
-        None => Ok(image),
-        Some(recovered) => Err(failed(recovered)),
     }
 }
 

@@ -194,6 +194,9 @@ impl Service {
         let (stop, _) = watch::channel(false);
 
         let backups = config.storage.backup.clone().map(Backups::new);
+        if let Some(last_s) = backups.as_ref().and_then(Backups::last_s) {
+            metrics.backed_up(SystemTime::UNIX_EPOCH + Duration::from_secs(last_s));
+        }
         let keeper = keeper::spawn(store, backups, images_from, kept::told(&metrics, &events))
             .map_err(thread_error("store"))?;
         let outlets = Outlets {
@@ -406,7 +409,19 @@ fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), S
         }
         opened => opened?,
     };
-    if let Some(recovered) = store.recovered() {
+    let recovered = store.recovered();
+    let just_now = recovered.as_ref().map(|recovered| &recovered.moved_to);
+    // A start that was cut short, or that nobody read the log of, must not be the only one to say it.
+    for earlier in store::set_aside(&config.storage.backend) {
+        if just_now != Some(&earlier) {
+            tracing::warn!(
+                moved_to = %earlier.display(),
+                "an earlier start could not read what was stored, moved it aside and began anew; import a \
+                 backup if it was not done, and remove it when nobody needs it"
+            );
+        }
+    }
+    if let Some(recovered) = recovered {
         tracing::error!("storage: {recovered}");
         metrics.storage_recovered();
     }

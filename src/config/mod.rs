@@ -38,6 +38,7 @@ pub use redis::RedisPlace;
 pub use schema::schema;
 pub use secret::{JUDGE_SECRET_ENV, WebhookSecret, judge_secret, with_stand_ins};
 pub use serving::{API_PATHS, listen_address};
+pub(crate) use shown::masked;
 
 use crate::alerts::Wanted;
 use crate::network::Network;

@@ -1,7 +1,9 @@
 //! How a source is called wherever it is shown: its URL as configured, but for what may be secret.
-//! Pure; `/stat`, `source=`, the log, the metrics and `doctor` all take the name from here.
+//! Pure; `/stat`, `source=`, the log, the metrics and `doctor` all take the name from here. By the same
+//! rule is shown where a redirect leads.
 
 use super::Location;
+use url::Url;
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -20,9 +22,18 @@ pub(super) fn shown(text: &str, location: &Location) -> Box<str> {
     let Location::Web(url) = location else {
         return text.into();
     };
+    let masked = masked(url);
+    match masked == *url {
+        true => text.into(),
+        false => masked.as_str().into(),
+    }
+}
+
+/// A URL with a mask over what may be secret in it.
+pub(crate) fn masked(url: &Url) -> Url {
     let mut masked = url.clone();
     if !url.username().is_empty() || url.password().is_some() {
-        // Neither can fail on a URL with a host, which http and https always have.
+        // Neither can fail on a URL that has them.
         let _ = masked.set_username(MASK);
         let _ = masked.set_password(None);
     }
@@ -34,10 +45,7 @@ pub(super) fn shown(text: &str, location: &Location) -> Box<str> {
     if query.as_deref() != url.query() {
         masked.set_query(query.as_deref());
     }
-    match masked == *url {
-        true => text.into(),
-        false => masked.as_str().into(),
-    }
+    masked
 }
 
 /// The name, with a number if others have it already: they differ in what is masked.
@@ -100,7 +108,6 @@ fn decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use url::Url;
 
     fn check(text: &str, expected: &str) {
         let location = Location::Web(Url::parse(text).unwrap());

@@ -89,6 +89,14 @@ impl Origins {
     }
 
     fn take_list(&mut self, source: u16, parsed: Parsed, sweep: &Sweep, now: Now) {
+        // A list that waits for its turn when the next one of its source comes is out of date. Were it
+        // kept, a source of millions could hand in faster than they are taken in.
+        let mut waited_in_sweep = false;
+        self.intakes.retain(|intake| {
+            let is_old = intake.source == source && intake.indexes.is_empty();
+            waited_in_sweep |= is_old && intake.in_sweep;
+            !is_old
+        });
         let origin = &mut self.all[usize::from(source)];
         origin.stat.found = parsed.candidates.len() as u64;
         origin.stat.skipped = parsed.skipped.iter().sum();
@@ -97,7 +105,7 @@ impl Origins {
             indexes: Vec::with_capacity(parsed.candidates.len()),
             candidates: parsed.candidates.into_iter(),
             // A sweep that was over before the process began stays so.
-            in_sweep: !origin.heard && sweep.finished.is_none(),
+            in_sweep: waited_in_sweep || !origin.heard && sweep.finished.is_none(),
             new: 0,
             skipped: origin.stat.skipped,
             bytes: parsed.bytes,
@@ -194,5 +202,31 @@ impl State {
                 self.forget(index);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::simulation::{list, source};
+
+    #[test]
+    fn of_each_source_at_most_one_list_waits_for_its_turn_and_that_is_the_newest() {
+        let (mut origins, sweep) = (Origins::default(), Sweep::default());
+        origins.replace(&[source("a"), source("b")]);
+        let mut take = |source, numbers: std::ops::Range<u32>| {
+            origins.take_list(source, list(numbers), &sweep, Now::default());
+            origins.all[usize::from(source)].heard = true;
+            let waiting = origins.intakes.iter();
+            let waiting = waiting.map(|i| (i.source, i.candidates.len(), i.in_sweep));
+            waiting.collect::<Vec<_>>()
+        };
+        assert_eq!(take(0, 0..3), [(0, 3, true)]);
+        assert_eq!(take(1, 0..4), [(0, 3, true), (1, 4, true)]);
+        assert_eq!(
+            take(0, 0..9),
+            [(1, 4, true), (0, 9, true)],
+            "it takes the place of the other in the sweep too"
+        );
     }
 }

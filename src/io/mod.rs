@@ -22,11 +22,13 @@ use names::Resolver;
 use proxy_shards::TARGETS_MAX;
 use reloads::{Place, Reloads};
 use round::{Occasion, Round};
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -140,7 +142,9 @@ struct Io {
     /// For the names of targets, which must not wait behind those of proxies.
     target_resolver: Resolver,
     reloads: Reloads<Plan>,
-    round: Option<Round>,
+    /// The fetches under way, the oldest first: each source is in one of them at most, so that one
+    /// which is slow delays no other.
+    rounds: Vec<Round>,
     /// By source: whether its last fetch failed.
     failing: Vec<bool>,
     /// When the sources are fetched again by themselves.
@@ -167,7 +171,7 @@ impl Io {
             resolver: Resolver::new(names::system, LOOKUPS_MAX.get()),
             target_resolver: Resolver::new(names::system, 2 * TARGETS_MAX),
             reloads: Reloads::started(),
-            round: None,
+            rounds: Vec::new(),
             failing: Vec::new(),
             fetch_at: Instant::now(),
             leads: start.leads,
@@ -186,8 +190,8 @@ impl Io {
                 () = &mut shutdown => return,
                 Some(request) = self.requests.recv() => self.answer(request).await,
                 Some(lookup) = self.lookups.recv() => self.look_up(lookup),
-                next = next(&mut self.round) => self.fetched(next),
-                () = sleep_until(fetch_at), if self.round.is_none() => self.fetch(Occasion::Interval),
+                (round, next) = next(&mut self.rounds) => self.fetched(round, next),
+                () = sleep_until(fetch_at) => self.fetch(Occasion::Interval),
                 Ok(()) = self.leads.changed() => self.follow_or_lead(),
                 _ = watching.tick() => self.look_at_the_file().await,
             }
@@ -254,20 +258,27 @@ impl Io {
             self.id = id;
             self.reloads.count_from(id);
         }
-        let occasion = self.round.as_ref().map(|round| round.occasion);
-        self.fetch(occasion.unwrap_or(Occasion::Interval));
+        let is_reload = |round: &Round| round.occasion == Occasion::Reload;
+        let is_reload = std::mem::take(&mut self.rounds).iter().any(is_reload);
+        self.fetch(match is_reload {
+            true => Occasion::Reload,
+            false => Occasion::Interval,
+        });
     }
 
-    /// Begins a round; one that is under way is given up. On a node that follows there is none, and
-    /// what would have begun one is over.
+    /// Begins a round: a reload of all sources, and those under way are given up; an interval of those
+    /// that are not still being fetched, those that failed last after the others. On a node that
+    /// follows there is none, and what would have begun one is over.
     fn fetch(&mut self, occasion: Occasion) {
         let aggregator = &self.plan.config.aggregator;
         self.fetch_at = Instant::now() + aggregator.interval;
         if occasion == Occasion::Reload || self.failing.len() != aggregator.sources.len() {
             self.failing = vec![false; aggregator.sources.len()];
         }
+        if occasion == Occasion::Reload || !self.is_leading {
+            self.rounds.clear();
+        }
         if !self.is_leading {
-            self.round = None;
             if occasion == Occasion::Reload
                 && let Some((id, plan)) = self.reloads.ended()
             {
@@ -275,19 +286,20 @@ impl Io {
             }
             return;
         }
-        self.round = Some(Round::begin(
-            occasion,
-            &self.plan.fetch,
-            &aggregator.sources,
-        ));
+        let is_free = |place: &usize| !self.rounds.iter().any(|round| round.waits_for(*place));
+        let mut places: Vec<usize> = (0..aggregator.sources.len()).filter(is_free).collect();
+        places.sort_by_key(|&place| self.failing[place]);
+        if occasion == Occasion::Reload || !places.is_empty() {
+            let round = Round::begin(occasion, &self.plan.fetch, &aggregator.sources, places);
+            self.rounds.push(round);
+        }
     }
 
-    /// Hands a list on; after the last, the reload that waited starts.
-    fn fetched(&mut self, next: Option<(usize, Outcome)>) {
-        let occasion = self.round.as_ref().map(|round| round.occasion);
+    /// Hands a list on; after the last of a reload, the reload that waited starts.
+    fn fetched(&mut self, round: usize, next: Option<(usize, Outcome)>) {
         let Some((source, outcome)) = next else {
-            self.round = None;
-            if occasion == Some(Occasion::Reload)
+            let over = self.rounds.remove(round);
+            if over.occasion == Occasion::Reload
                 && let Some((id, plan)) = self.reloads.ended()
             {
                 self.apply(id, plan);
@@ -352,10 +364,18 @@ impl Io {
     }
 }
 
-/// The next outcome of the round; waits for ever while there is none.
-async fn next(round: &mut Option<Round>) -> Option<(usize, Outcome)> {
-    match round {
-        Some(round) => round.next().await,
-        None => std::future::pending().await,
-    }
+/// The next outcome of any round, and which round that is; waits for ever while there is none.
+async fn next(rounds: &mut [Round]) -> (usize, Option<(usize, Outcome)>) {
+    poll_fn(|cx| {
+        let ready =
+            rounds
+                .iter_mut()
+                .enumerate()
+                .find_map(|(number, round)| match round.poll_next(cx) {
+                    Poll::Ready(next) => Some((number, next)),
+                    Poll::Pending => None,
+                });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }

@@ -1,7 +1,8 @@
-//! One fetch of all sources, side by side.
+//! One fetch of sources, side by side.
 
 use super::{FetchAll, Outcome};
 use crate::config::Source;
+use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -22,37 +23,47 @@ pub(super) enum Occasion {
 pub(super) struct Round {
     pub(super) occasion: Occasion,
     results: mpsc::Receiver<(usize, Outcome)>,
-    /// Sources that were not heard of yet.
-    silent: Vec<bool>,
+    /// The place of each source in the configuration, in the order in which they are fetched; none once
+    /// it was heard of.
+    silent: Vec<Option<usize>>,
     task: AbortHandle,
 }
 
 impl Round {
-    /// Begins to fetch `sources`.
-    pub(super) fn begin(occasion: Occasion, fetch: &FetchAll, sources: &[Source]) -> Round {
+    /// Begins to fetch those of the `sources` that stand at `places`, in that order.
+    pub(super) fn begin(
+        occasion: Occasion,
+        fetch: &FetchAll,
+        sources: &[Source],
+        places: Vec<usize>,
+    ) -> Round {
         let (to, results) = mpsc::channel(BACKLOG);
-        let task = tokio::spawn(fetch(sources.to_vec(), to)).abort_handle();
+        let chosen = places.iter().map(|&place| sources[place].clone());
+        let task = tokio::spawn(fetch(chosen.collect(), to)).abort_handle();
         Round {
             occasion,
             results,
-            silent: vec![true; sources.len()],
+            silent: places.into_iter().map(Some).collect(),
             task,
         }
     }
 
+    /// Whether the source at `place` belongs to this round and was not heard of yet.
+    pub(super) fn waits_for(&self, place: usize) -> bool {
+        self.silent.contains(&Some(place))
+    }
+
     /// What came of the next source, each of them once; `None` after the last.
-    pub(super) async fn next(&mut self) -> Option<(usize, Outcome)> {
-        while let Some((source, outcome)) = self.results.recv().await {
-            if let Some(silent) = self.silent.get_mut(source)
-                && std::mem::take(silent)
-            {
-                return Some((source, outcome));
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, Outcome)>> {
+        while let Some((number, outcome)) = std::task::ready!(self.results.poll_recv(cx)) {
+            let silent = self.silent.get_mut(number);
+            if let Some(place) = silent.and_then(Option::take) {
+                return Poll::Ready(Some((place, outcome)));
             }
         }
-        let source = self.silent.iter().position(|silent| *silent)?;
-        self.silent[source] = false;
+        let forgotten = self.silent.iter_mut().find_map(Option::take);
         let text = "the fetch ended by itself, which is a bug; the next fetch tries again";
-        Some((source, Err(text.into())))
+        Poll::Ready(forgotten.map(|place| (place, Err(text.into()))))
     }
 }
 

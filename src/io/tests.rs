@@ -219,6 +219,27 @@ fn the_sources_are_fetched_again_at_every_interval_without_a_reload() {
 }
 
 #[test]
+fn a_source_that_is_slow_is_waited_for_while_the_others_are_fetched_again() {
+    let notify = Arc::new(Notify::new());
+    let mut first = plan(&["slow", "a"], &notify);
+    let mut quick = Config::clone(&first.config);
+    quick.aggregator.interval = Duration::from_millis(20);
+    first.config = Arc::new(quick);
+    let bench = Bench::start(first, None);
+    assert_eq!(bench.said(), "list 1/1: 1");
+    for _ in 0..3 {
+        assert_eq!(
+            bench.said(),
+            "list 1/1: 0",
+            "alone, so the first of its round"
+        );
+    }
+    notify.notify_one();
+    let came = (0..1_000).any(|_| bench.said() == "list 1/0: 9");
+    assert!(came, "the slow one is heard of too");
+}
+
+#[test]
 fn a_reload_does_not_wait_for_a_fetch_that_the_interval_began() {
     let notify = Arc::new(Notify::new());
     let mut first = plan(&["slow"], &notify);

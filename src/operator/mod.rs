@@ -13,7 +13,7 @@ mod socket;
 mod tests;
 
 pub use server::CONNECTIONS_MAX;
-pub use socket::{Socket, place};
+pub use socket::{Socket, is_answered, place};
 
 use crate::store::Merged;
 use crate::store::text::{Bad, Cut, Flaw};

@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 /// Longest path of a socket, in bytes: `sun_path` of unix(7) has 108, with a zero at its end.
@@ -31,6 +31,16 @@ fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
             .and_then(|all| all.as_bytes().split(|&byte| byte == b':').next())
             .filter(|first| !first.is_empty())
             .map(|first| Path::new(std::ffi::OsStr::from_bytes(first)).join("control.sock")),
+    }
+}
+
+/// Whether a process listens on the socket at `path`. One that was killed has left its file behind;
+/// where it cannot be told, as for another user, whoever asks there is told why.
+pub fn is_answered(path: &Path) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(path) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ConnectionRefused | NotFound),
     }
 }
 
@@ -69,7 +79,15 @@ impl Socket {
             );
             return None;
         };
-        match Socket::bind(&path) {
+        // Beside a store that has a path the lock of that store says that nobody else is alive.
+        let bound = match backend.path() {
+            None if is_answered(&path) => {
+                let text = "another process answers there; give each its own RUNTIME_DIRECTORY";
+                Err(io::Error::other(text))
+            }
+            _ => Socket::bind(&path),
+        };
+        match bound {
             Ok(socket) => {
                 tracing::info!(socket = %path.display(), "save, export and import are answered");
                 Some(socket)
@@ -147,6 +165,17 @@ mod tests {
         fs::write(&path, "mine").unwrap();
         assert!(Socket::bind(&path).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_socket_is_answered_while_its_process_listens_and_not_when_only_its_file_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        assert!(!is_answered(&path));
+        let listener = UnixListener::bind(&path).unwrap();
+        assert!(is_answered(&path));
+        drop(listener);
+        assert!(path.exists() && !is_answered(&path));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod error;
 mod file;
 mod web;
 
-pub use error::FetchError;
+pub use error::{FetchError, LooksLike};
 
 use super::address::AddressPolicy;
 use super::parse::{Parsed, Parser, Reading};
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use url::Url;
-use web::{Answer, Web};
+use web::{Answer, Trail, Web};
 
 /// Sources that are fetched at the same time.
 pub const SIDE_BY_SIDE_MAX: usize = 16;
@@ -127,15 +127,21 @@ impl Fetcher {
         url: &Url,
         mut body: Body,
     ) -> Result<Fetched, FetchError> {
-        let answer = timeout(self.timeout, self.web.read(source, url, &mut body)).await;
-        match answer.map_err(|_| body.timed_out(self.timeout))?? {
+        let mut trail = Trail::begin(url);
+        let reading = self.web.read(source, &mut trail, &mut body);
+        let answer = match timeout(self.timeout, reading).await {
+            Ok(answer) => answer,
+            Err(_) => Err(body.timed_out(self.timeout)),
+        };
+        let fetched = answer.and_then(|answer| match answer {
             Answer::NotModified => Ok(Fetched::NotModified),
             Answer::Complete(validators) => {
                 let parsed = body.finish()?;
                 self.web.remember(source, validators);
                 Ok(Fetched::List(parsed))
             }
-        }
+        });
+        fetched.map_err(|error| trail.name(error))
     }
 
     async fn fetch_file(&self, path: &Path, body: Body) -> Result<Fetched, FetchError> {

@@ -1,9 +1,10 @@
 //! What cannot be read is moved aside, never deleted.
 
-use super::lock::beside;
+use super::lock::{beside, folder_of};
 use super::{StoreError, io_error};
 use std::fmt;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -30,6 +31,27 @@ impl fmt::Display for Recovered {
     }
 }
 
+/// What was moved aside from `path` and is still there, the oldest first. What belongs to a database
+/// counts with it.
+pub(super) fn lying_beside(path: &Path) -> Vec<PathBuf> {
+    let begin = beside(path, "broken-");
+    let begin = begin.file_name().unwrap_or_default().as_bytes();
+    let files = fs::read_dir(folder_of(path))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let is_whole = |name: &[u8]| !name.ends_with(b"-wal") && !name.ends_with(b"-shm");
+    let mut found: Vec<PathBuf> = files
+        .map(|file| file.path())
+        .filter(|file| {
+            let name = file.file_name().unwrap_or_default().as_bytes();
+            name.starts_with(begin) && is_whole(name)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
 /// Moves `path` to `path.broken-TIME` (`-1`, `-2` … if that is taken).
 pub(super) fn move_aside(path: &Path, why: String) -> Result<Recovered, StoreError> {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -47,4 +69,28 @@ pub(super) fn move_aside(path: &Path, why: String) -> Result<Recovered, StoreErr
         moved_to,
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_moved_aside_is_found_again_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        assert_eq!(lying_beside(&path), [] as [PathBuf; 0]);
+        let mut moved = Vec::new();
+        for _ in 0..2 {
+            fs::write(&path, "noise").unwrap();
+            moved.push(move_aside(&path, "noise".to_owned()).unwrap().moved_to);
+        }
+        let mut wal = moved[0].clone().into_os_string();
+        wal.push("-wal");
+        fs::write(wal, "noise").unwrap();
+        for other in ["ledger.db", "ledger.db.lock", "other.db.broken-1"] {
+            fs::write(folder.path().join(other), "noise").unwrap();
+        }
+        assert_eq!(lying_beside(&path), moved);
+    }
 }

@@ -38,6 +38,11 @@ impl Backups {
         }
     }
 
+    /// When the last copy was made or tried, in seconds since the Unix epoch; none if there is none.
+    pub fn last_s(&self) -> Option<u64> {
+        self.last_s
+    }
+
     /// Whether a copy of an image of this time, in milliseconds since the Unix epoch, is wanted. One
     /// is too if the last is of the future: the clock was wrong, then or now.
     pub fn is_due(&self, saved_at_ms: u64) -> bool {

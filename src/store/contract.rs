@@ -11,13 +11,13 @@ pub(super) use redis_server::RedisServer;
 
 pub(super) use random::{change, random_entries, random_entry, random_image};
 
-use super::{Asked, Image, StoreError, open};
+use super::{Asked, Image, StoreError, look, open};
 use crate::config::Backend;
 use fastrand::Rng;
 use proxy_shards::{Host, Verdict};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Runs `check` on each store that keeps anything, in a new place each.
@@ -262,6 +262,88 @@ fn damage_gives_an_earlier_image_or_an_empty_one_and_a_notice() {
         }
         assert!(emptied > 0, "{kind:?}: no damage was noticed");
     });
+}
+
+/// Every file beside the store and in it, with its bytes.
+fn content(folder: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        match path.is_dir() {
+            true => content(&path, into),
+            false => into.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    into.sort();
+}
+
+#[test]
+fn who_only_looks_changes_nothing_and_refuses_what_cannot_be_read() {
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let folder = place.path().parent().unwrap().to_owned();
+        assert_eq!(look(&place.backend).unwrap(), Image::default());
+        assert!(!folder.exists(), "{kind:?}: nothing is made");
+        let (mut seen, mut refused) = (0, 0);
+        for seed in 0..20 {
+            place.clear();
+            let mut random = Rng::with_seed(seed);
+            let images: Vec<Image> = (0..2).map(|_| random_image(&mut random, 500)).collect();
+            let mut store = place.opened();
+            for image in &images {
+                store.save(image).unwrap();
+            }
+            let busy = look(&place.backend);
+            assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
+            drop(store);
+            let bytes = || {
+                let mut found = Vec::new();
+                content(&folder, &mut found);
+                found
+            };
+            let before = bytes();
+            assert!(look(&place.backend).unwrap() == images[1], "{kind:?}");
+            assert!(bytes() == before, "{kind:?}: what is whole is not changed");
+            place.damage(&mut random);
+            let before = bytes();
+            match look(&place.backend) {
+                Ok(image) => {
+                    assert!(images.contains(&image), "{kind:?}, seed {seed}");
+                    seen += 1;
+                }
+                Err(StoreError::Unreadable { .. }) => refused += 1,
+                Err(other) => panic!("{kind:?}, seed {seed}: {other}"),
+            }
+            assert!(
+                bytes() == before,
+                "{kind:?}, seed {seed}: damage is not changed"
+            );
+        }
+        eprintln!("{kind:?}: {seen} read in spite of damage, {refused} refused");
+        assert!(refused > 0, "{kind:?}: no damage was noticed");
+    }
+}
+
+#[test]
+fn who_only_looks_refuses_what_is_not_ours() {
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let path = place.path();
+        match kind {
+            Kind::Sled => {
+                fs::create_dir_all(path).unwrap();
+                fs::write(path.join("mine.txt"), "mine").unwrap();
+            }
+            _ => {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "mine").unwrap();
+            }
+        }
+        let refused = look(&place.backend);
+        let is_unreadable = matches!(refused, Err(StoreError::Unreadable { .. }));
+        assert!(is_unreadable, "{kind:?}: {refused:?}");
+        let folder = path.parent().unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "{kind:?}");
+    }
 }
 
 #[test]

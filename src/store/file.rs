@@ -40,23 +40,31 @@ impl FileStore {
             _lock: Lock::take(path)?,
         })
     }
+}
 
-    /// The file's bytes; `None` if there is no file.
-    fn bytes(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut bytes = Vec::new();
-        let read = File::open(&self.path)
-            .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
-        match read {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("read", &self.path)(error)),
-        }
+/// What the file `path` holds. Nothing is made or changed.
+pub(super) fn look(path: &Path) -> Result<Image, StoreError> {
+    let Some(bytes) = bytes(path)? else {
+        return Ok(Image::default());
+    };
+    parse(&bytes).map_err(|why| StoreError::unreadable(path, &why))
+}
+
+/// The file's bytes; `None` if there is no file.
+fn bytes(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("read", path)(error)),
     }
 }
 
 impl Store for FileStore {
     fn load(&mut self) -> Result<Image, StoreError> {
-        let Some(bytes) = self.bytes()? else {
+        let Some(bytes) = bytes(&self.path)? else {
             return Ok(Image::default());
         };
         match parse(&bytes) {

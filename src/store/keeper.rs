@@ -3,11 +3,11 @@
 use super::backup::Backups;
 use super::{Image, Recovered, Store};
 use crate::traces;
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What the thread has to tell.
 #[derive(Debug)]
@@ -16,11 +16,17 @@ pub enum Kept {
     Saved(Result<u64, String>),
     /// A backup ended, likewise.
     BackedUp(Result<u64, String>),
+    /// A backup is due and nothing has changed, so that no image has come: one is wanted.
+    BackupDue,
     /// What was stored could not be read any more, and was moved aside.
     Recovered(Recovered),
     /// What was stored could be read only now.
     Found(Image),
 }
+
+/// How often it is seen whether a backup is due while no image comes. Where anything changes at all, one
+/// comes sooner.
+const LOOK_PERIOD: Duration = Duration::from_secs(60);
 
 /// Starts the `store` thread. It saves each image that arrives, makes a backup of it if one is due,
 /// says how that ended, and ends when nobody can send images any more.
@@ -34,23 +40,47 @@ pub fn spawn(
     tell: impl FnMut(Kept) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name("store".into());
-    let mut keeper = Keeper { store, tell };
+    let mut keeper = Keeper {
+        store,
+        tell,
+        look_period: LOOK_PERIOD,
+    };
     thread.spawn(move || keeper.keep(&images, backups))
 }
 
 struct Keeper<T> {
     store: Box<dyn Store>,
     tell: T,
+    look_period: Duration,
 }
 
 impl<T: FnMut(Kept)> Keeper<T> {
     fn keep(&mut self, images: &Receiver<Image>, mut backups: Option<Backups>) {
-        for image in images {
+        while let Some(image) = self.next(images, backups.as_ref()) {
             self.save(&image);
             if let Some(backups) = &mut backups
                 && backups.is_due(image.saved_at_ms)
             {
                 self.back_up(backups, &image, images);
+            }
+        }
+    }
+
+    /// The next image, which is asked for when a backup is due; none when nobody can send one.
+    fn next(&mut self, images: &Receiver<Image>, backups: Option<&Backups>) -> Option<Image> {
+        let Some(backups) = backups else {
+            return images.recv().ok();
+        };
+        loop {
+            match images.recv_timeout(self.look_period) {
+                Ok(image) => return Some(image),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+                    if backups.is_due(now.as_millis() as u64) {
+                        (self.tell)(Kept::BackupDue);
+                    }
+                }
             }
         }
     }
@@ -120,7 +150,6 @@ mod tests {
     use crossbeam_channel::{Sender, unbounded};
     use std::num::NonZeroUsize;
     use std::path::Path;
-    use std::time::Duration;
 
     fn image(saved_at_ms: u64) -> Image {
         Image {
@@ -194,6 +223,33 @@ mod tests {
         else {
             panic!("{told:?}");
         };
+    }
+
+    #[test]
+    fn a_backup_that_is_due_is_asked_for_though_nothing_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (saved_to, _saved) = unbounded();
+        let (tell, told) = unbounded();
+        let (to, from) = unbounded();
+        let mut keeper = Keeper {
+            store: Box::new(Mouth(saved_to)),
+            tell: move |kept| tell.send(kept).unwrap(),
+            look_period: Duration::from_millis(1),
+        };
+        let mut next = || told.recv_timeout(Duration::from_secs(60)).unwrap();
+        thread::scope(|scope| {
+            let backups = backups(folder.path());
+            scope.spawn(move || keeper.keep(&from, backups));
+            assert!(matches!(next(), Kept::BackupDue), "there is none yet");
+            // Whoever is asked takes his time.
+            assert!(matches!(next(), Kept::BackupDue));
+            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+            to.send(image(now)).unwrap();
+            drop(to);
+            let made = (0..1_000).any(|_| matches!(next(), Kept::BackedUp(Ok(at)) if at == now));
+            assert!(made);
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

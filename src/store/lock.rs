@@ -4,6 +4,7 @@ use super::{StoreError, io_error};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -26,10 +27,24 @@ impl Lock {
             .mode(0o600)
             .open(&name)
             .map_err(io_error("create the lock file", &name))?;
+        Lock::of(file, path, &name)
+    }
+
+    /// The same without making anything: where there is no file to lock, nobody has the store open.
+    pub(super) fn take_if_there(path: &Path) -> Result<Option<Lock>, StoreError> {
+        let name = beside(path, "lock");
+        match File::open(&name) {
+            Ok(file) => Lock::of(file, path, &name).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("open the lock file", &name)(error)),
+        }
+    }
+
+    fn of(file: File, path: &Path, name: &Path) -> Result<Lock, StoreError> {
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::busy(path)),
-            Err(TryLockError::Error(error)) => Err(io_error("lock", &name)(error)),
+            Err(TryLockError::Error(error)) => Err(io_error("lock", name)(error)),
         }
     }
 }

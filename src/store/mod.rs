@@ -11,6 +11,7 @@ pub(crate) mod reading;
 mod aside;
 mod late;
 mod lock;
+mod look;
 
 mod file;
 mod memory;
@@ -30,6 +31,7 @@ pub use aside::Recovered;
 pub use entries::Entries;
 pub(crate) use late::LateStore;
 pub use lock::Holder;
+pub use look::look;
 pub use merge::Merged;
 
 use crate::config::Backend;
@@ -110,6 +112,18 @@ pub enum StoreError {
         /// Why it failed.
         why: String,
     },
+    /// It is damaged or not ours, and who asked only reads.
+    #[error(
+        "{}: cannot be read ({why}), and nothing of it was changed; see that {key} names the ledger; where it is damaged, the service moves it aside when it starts, and begins anew", path.display()
+    )]
+    Unreadable {
+        /// The store: a path, or a server and a key.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What says where the store is.
+        key: &'static str,
+    },
     /// The database failed, in a way that is not the fault of what it had stored.
     #[error("{}: cannot {doing}: {why}; see that the folder may be written and has room", path.display())]
     Database {
@@ -140,6 +154,15 @@ impl StoreError {
             key: "storage.path",
         }
     }
+
+    /// What is at this place is no ledger that can be read.
+    fn unreadable(path: &Path, why: &str) -> StoreError {
+        StoreError::Unreadable {
+            path: path.to_owned(),
+            why: why.to_owned(),
+            key: "storage.path",
+        }
+    }
 }
 
 /// Keeps the ledger across restarts. An entry that no list can hold (port 0, a name that is none,
@@ -164,6 +187,12 @@ pub trait Store: Send {
 /// The process of this host that has the store open, if the store is on this host and there is one.
 pub fn holder(backend: &Backend) -> Option<Holder> {
     backend.path().and_then(lock::held_by)
+}
+
+/// What earlier starts have moved aside because it could not be read and still lies beside the store,
+/// the oldest first. Of a server it is not known.
+pub fn set_aside(backend: &Backend) -> Vec<PathBuf> {
+    backend.path().map_or_else(Vec::new, aside::lying_beside)
 }
 
 /// Opens the store, for this process alone.

@@ -188,6 +188,21 @@ impl RedisStore {
     }
 }
 
+impl RedisStore {
+    /// What the server holds; nothing is renamed or changed.
+    pub(super) fn look(&mut self) -> Result<Image, StoreError> {
+        let until = Instant::now() + self.terms.work;
+        match self.linked(|link, keys, _| read(link, keys, until)) {
+            Ok((image, _)) => Ok(image),
+            Err(Trouble::Damaged { key, why }) => {
+                let place = PathBuf::from(self.keys.shown(&self.place));
+                Err(StoreError::unreadable(&place, &format!("{key}: {why}")))
+            }
+            Err(trouble) => Err(self.failed("read", trouble)),
+        }
+    }
+}
+
 impl Store for RedisStore {
     fn load(&mut self) -> Result<Image, StoreError> {
         let until = Instant::now() + self.terms.work;

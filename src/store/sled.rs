@@ -16,6 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod image;
+mod look;
+
+pub(super) use look::look;
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +86,13 @@ impl SledStore {
         };
         store.read("open", |_| Ok(()))?;
         Ok(store)
+    }
+
+    /// Whether nobody ever wrote anything.
+    fn is_empty(&mut self) -> Result<bool, StoreError> {
+        // One tree is always there.
+        let looked = self.on_database(|db| Ok(db.is_empty() && db.tree_names().len() <= 1));
+        looked.map_err(|trouble| self.failed("read", trouble))
     }
 
     fn failed(&self, doing: &'static str, trouble: Trouble) -> StoreError {

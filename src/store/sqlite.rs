@@ -12,7 +12,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod look;
 mod tables;
+
+pub(super) use look::look;
 
 #[cfg(test)]
 mod tests;

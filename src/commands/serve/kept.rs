@@ -27,6 +27,11 @@ pub(super) fn told(
             }
             Kept::BackedUp(Ok(saved_at_ms)) => return metrics.backed_up(unix(saved_at_ms)),
             Kept::BackedUp(Err(_)) => return metrics.backup_failed(),
+            Kept::BackupDue => {
+                // What comes of it this thread sees first; the coordinator may be gone.
+                let (ask, _) = oneshot::channel();
+                return drop(events.send(Event::Save(ask)));
+            }
             Kept::Recovered(_) => return metrics.storage_recovered(),
             Kept::Found(image) => {
                 // What comes of it is seen in what is served.
@@ -51,7 +56,7 @@ pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'stati
                 tracing::info!(%why, "a checkpoint was given up");
                 SaveOutcome::Failed
             }
-            Kept::BackedUp(_) | Kept::Recovered(_) | Kept::Found(_) => return,
+            Kept::BackedUp(_) | Kept::BackupDue | Kept::Recovered(_) | Kept::Found(_) => return,
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Checkpointed(outcome));
@@ -75,6 +80,11 @@ mod tests {
         tell(Kept::BackedUp(Ok(2)));
         assert!(metrics.storage_is_failing(), "a backup saves nothing");
         assert_eq!(heard.try_iter().count(), 2, "backups are no saves");
+        tell(Kept::BackupDue);
+        assert!(
+            matches!(heard.try_recv(), Ok(Event::Save(_))),
+            "a save is asked for"
+        );
     }
 
     #[test]

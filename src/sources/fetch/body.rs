@@ -1,7 +1,7 @@
 //! A list while it arrives: parsed piece by piece, counted after decompression, never whole in
 //! memory.
 
-use super::error::{FetchError, escaped};
+use super::error::{FetchError, LooksLike, escaped};
 use crate::sources::parse::{Parsed, Parser, Skip};
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ impl Body {
             return Err(FetchError::NothingFound {
                 bytes: self.bytes,
                 first: escaped(&self.first, FIRST_BYTES_MAX),
+                looks_like: LooksLike::of(&self.first),
                 skipped: parsed.skipped,
             });
         }

@@ -2,11 +2,14 @@
 
 use super::body::Body;
 use super::error::FetchError;
-use std::fs::{File, FileType};
+use std::collections::BTreeMap;
+use std::fs::{File, FileType, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 /// Bytes read at once.
@@ -15,10 +18,22 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// How much longer than the time limit a read that hangs in the kernel is waited for.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Feeds the file at `path` to `body` within `time_max`.
+/// The files that are being read. Of the process and not of a fetcher, which lasts until the next reload:
+/// a read that hangs in the kernel holds its thread for as long as the mount is gone, so there must not
+/// be one more at each interval and each reload.
+static TURNS: Mutex<BTreeMap<PathBuf, Arc<tokio::sync::Mutex<()>>>> = Mutex::new(BTreeMap::new());
+
+/// Feeds the file at `path` to `body` within `time_max`, once nobody else reads it.
 pub(super) async fn read(path: &Path, body: Body, time_max: Duration) -> Result<Body, FetchError> {
     let path = PathBuf::from(path);
-    let reading = tokio::task::spawn_blocking(move || read_blocking(&path, body, time_max));
+    let reading = async {
+        let turn = turn(&path).await;
+        let read = move || {
+            let _turn = turn;
+            read_blocking(&path, body, time_max)
+        };
+        tokio::task::spawn_blocking(read).await
+    };
     match timeout(time_max + GRACE, reading).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(FetchError::Panicked),
@@ -26,12 +41,28 @@ pub(super) async fn read(path: &Path, body: Body, time_max: Duration) -> Result<
     }
 }
 
+/// Waits until nobody reads the file at `path`.
+pub(super) async fn turn(path: &Path) -> OwnedMutexGuard<()> {
+    let turn = {
+        let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(path.to_owned()).or_default().clone()
+    };
+    turn.lock_owned().await
+}
+
 fn read_blocking(path: &Path, mut body: Body, time_max: Duration) -> Result<Body, FetchError> {
     let deadline = Instant::now() + time_max;
     let failed = |e: std::io::Error| FetchError::File(e.kind());
     // Asked before opening, because opening a FIFO waits for a writer.
     must_be_regular(std::fs::metadata(path).map_err(failed)?.file_type())?;
-    let mut file = File::open(path).map_err(failed)?;
+    // Nor does it wait should the file have been replaced by one since.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path);
+    let mut file: File = opened.map_err(failed)?;
     must_be_regular(file.metadata().map_err(failed)?.file_type())?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {

@@ -204,8 +204,10 @@ async fn a_bad_list_is_not_remembered() {
     let fetcher = Fetcher::new(&aggregator()).unwrap();
     for _ in 0..2 {
         let error = fetcher.fetch(&web(address, "/")).await.unwrap_err();
-        let text = "no proxy found in 24 bytes (first bytes: <html>no proxies\\x1b</html>; skipped: noise 1)";
-        assert_eq!(error.to_string(), text);
+        let text = error.to_string();
+        let begin = "no proxy found in 24 bytes: it is a web page: open it in a browser";
+        let end = "(first bytes: <html>no proxies\\x1b</html>; skipped: noise 1)";
+        assert!(text.starts_with(begin) && text.ends_with(end), "{text}");
     }
 }
 
@@ -239,7 +241,8 @@ async fn without_root_certificates_only_https_fails() {
     let address = serve(|_, stream| reply(stream, "200 OK", "", b"1.2.3.4:80"));
     let addresses = AddressPolicy::default();
     let mut fetcher = Fetcher::new(&aggregator()).unwrap();
-    let clients = web::clients(|| web::builder("test").tls_certs_only([])).unwrap();
+    let without_roots = || web::builder("test").tls_certs_only([]);
+    let clients = web::clients(without_roots, &addresses).unwrap();
     fetcher.web = Arc::new(Web::with(clients, false, addresses));
     let mut source = web(address, "/");
     assert_eq!(
@@ -260,7 +263,7 @@ async fn fetch_from_public(
         allow_private,
         ..AddressPolicy::default()
     };
-    let clients = web::clients(|| web::builder("test")).unwrap();
+    let clients = web::clients(|| web::builder("test"), &addresses).unwrap();
     let mut client = Web::with(clients, true, addresses);
     client.is_public = |_| true;
     let mut fetcher = Fetcher::new(&aggregator()).unwrap();
@@ -281,9 +284,9 @@ async fn a_public_server_cannot_lead_to_a_private_one_by_address_or_by_name() {
         reply(stream, "302 Found", &location, b"");
     });
     for path in ["/address", "/name"] {
-        let refused = fetch_from_public(false, address, path).await;
-        let not_public = matches!(refused, Err(FetchError::RedirectNotPublic(_)));
-        assert!(not_public, "{path}: {refused:?}");
+        let refused = fetch_from_public(false, address, path).await.unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("which is not public"), "{path}: {text}");
         let expected = listed(&["auto://1.2.3.4:80"]);
         assert_eq!(
             fetch_from_public(true, address, path).await,
@@ -296,4 +299,21 @@ async fn a_public_server_cannot_lead_to_a_private_one_by_address_or_by_name() {
         fetch(&web(address, "/address")).await,
         listed(&["auto://1.2.3.4:80"])
     );
+}
+
+#[tokio::test]
+async fn what_happens_behind_a_redirect_is_told_with_its_place_and_without_its_secrets() {
+    let address = serve(|request, stream| match &request.path[..] {
+        "/" => reply(
+            stream,
+            "302 Found",
+            "Location: /login?session=TopSecret\r\n",
+            b"",
+        ),
+        _ => reply(stream, "200 OK", "", b"<!doctype html>who are you?"),
+    });
+    let text = fetch(&web(address, "/")).await.unwrap_err().to_string();
+    let begin = format!("after 1 redirect, at http://{address}/login?session=***: no proxy found");
+    assert!(text.starts_with(&begin), "{text}");
+    assert!(text.contains("it is a web page"), "{text}");
 }

@@ -1,19 +1,25 @@
 //! Asks a web server for a list. Redirects are followed here and not by the client, because each hop
 //! decides where the next one may lead.
 
+mod failure;
+mod lead;
+
+pub(super) use lead::Trail;
+
 use super::body::Body;
-use super::error::{FetchError, escaped};
+use super::error::FetchError;
 use crate::config::Source;
 use crate::sources::address::{self, AddressPolicy};
+use failure::{failure, root_cause};
+use lead::{Bounded, Guide};
 use proxy_shards::Scheme;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use std::collections::HashMap;
-use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use url::{Host, Url};
+use tokio::task::coop::consume_budget;
+use url::Url;
 
 /// Redirects that are followed for one list.
 pub(super) const REDIRECTS_MAX: usize = 5;
@@ -27,10 +33,8 @@ const QUOTE_MAX: usize = 200;
 /// Asks web servers for lists.
 #[derive(Debug)]
 pub(super) struct Web {
-    /// Connects wherever the operator points it.
-    any: Client,
-    /// Connects to public addresses only: for what a public server redirects to.
-    public: Client,
+    /// By who says where a request goes, `guide as usize`: each connects only where that one may lead.
+    clients: [Client; Guide::ALL.len()],
     /// Whether there are root certificates.
     roots: bool,
     addresses: AddressPolicy,
@@ -65,21 +69,23 @@ impl Web {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let with_roots = || builder(user_agent);
         let without_roots = || builder(user_agent).tls_certs_only([]);
-        match clients(with_roots) {
+        match clients(with_roots, &addresses) {
             Ok(clients) => Ok(Web::with(clients, true, addresses)),
             // The one thing that building needs from the machine is its root certificates.
-            Err(e) => match clients(without_roots) {
+            Err(e) => match clients(without_roots, &addresses) {
                 Ok(clients) => Ok(Web::with(clients, false, addresses)),
                 Err(_) => Err(FetchError::Client(root_cause(&e))),
             },
         }
     }
 
-    pub(super) fn with(clients: [Client; 2], roots: bool, addresses: AddressPolicy) -> Web {
-        let [any, public] = clients;
+    pub(super) fn with(
+        clients: [Client; Guide::ALL.len()],
+        roots: bool,
+        addresses: AddressPolicy,
+    ) -> Web {
         Web {
-            any,
-            public,
+            clients,
             roots,
             addresses,
             is_public: address::is_public,
@@ -87,33 +93,30 @@ impl Web {
         }
     }
 
-    /// Asks for the list at `url` and feeds it to `body`.
+    /// Asks for the list where `trail` begins and feeds it to `body`; `trail` says how far it came.
     pub(super) async fn read(
         &self,
         source: &Source,
-        url: &Url,
+        trail: &mut Trail,
         body: &mut Body,
     ) -> Result<Answer, FetchError> {
         let validators = self.recall(source);
-        let mut url = url.clone();
-        let mut guarded = false;
-        for _ in 0..=REDIRECTS_MAX {
-            if url.scheme() == "https" && !self.roots {
+        loop {
+            if trail.url.scheme() == "https" && !self.roots {
                 return Err(FetchError::NoRoots);
             }
-            let known = validators.as_ref().filter(|v| v.url == url);
-            let response = self.ask(&url, guarded, known).await?;
-            guarded |= self.guards(response.remote_addr());
+            let known = validators.as_ref().filter(|v| v.url == trail.url);
+            let response = self.ask(trail, known).await?;
+            trail.guide = self.guide(trail.guide, response.remote_addr());
             match response.status() {
                 StatusCode::NOT_MODIFIED if known.is_some() => return Ok(Answer::NotModified),
-                status if status.is_success() => return receive(response, url, body).await,
+                status if status.is_success() => return receive(response, trail, body).await,
                 status => match redirect(status, response.headers()) {
-                    Some(location) => url = next_hop(&url, location, guarded)?,
+                    Some(location) => trail.follow(location, &self.addresses)?,
                     None => return Err(FetchError::Status(status.as_u16())),
                 },
             }
         }
-        Err(FetchError::TooManyRedirects)
     }
 
     /// Remembers what the server said of a list that was good.
@@ -138,14 +141,9 @@ impl Web {
         (*hint == source.hint).then(|| validators.clone())
     }
 
-    async fn ask(
-        &self,
-        url: &Url,
-        guarded: bool,
-        known: Option<&Validators>,
-    ) -> Result<Response, FetchError> {
-        let client = if guarded { &self.public } else { &self.any };
-        let mut request = client.get(url.clone());
+    async fn ask(&self, trail: &Trail, known: Option<&Validators>) -> Result<Response, FetchError> {
+        let client = &self.clients[trail.guide as usize];
+        let mut request = client.get(trail.url.clone());
         if let Some(known) = known {
             let conditions = [
                 (header::IF_NONE_MATCH, &known.etag),
@@ -157,20 +155,32 @@ impl Web {
                 }
             }
         }
-        request.send().await.map_err(|e| failure(e, url))
+        request.send().await.map_err(|e| failure(e, trail))
     }
 
-    /// Whether what this server redirects to must be public: it is itself, as far as one knows, and
-    /// so belongs to nobody whom the operator trusts with his network.
-    fn guards(&self, server: Option<SocketAddr>) -> bool {
-        !self.addresses.allow_private && server.is_none_or(|server| (self.is_public)(server.ip()))
+    /// What `server`, to which `before` has led, is as a guide. What it redirects to must be public if
+    /// it is itself, as far as one knows: then it belongs to nobody whom the operator trusts with his
+    /// network. Who was led there by a stranger stays with strangers.
+    fn guide(&self, before: Guide, server: Option<SocketAddr>) -> Guide {
+        let is_public = || server.is_none_or(|server| (self.is_public)(server.ip()));
+        match before == Guide::Stranger || !self.addresses.allow_private && is_public() {
+            true => Guide::Stranger,
+            false => Guide::Insider,
+        }
     }
 }
 
-/// The client for any address and the one for public addresses.
-pub(super) fn clients(builder: impl Fn() -> ClientBuilder) -> reqwest::Result<[Client; 2]> {
-    let public = builder().dns_resolver(Arc::new(PublicOnly));
-    Ok([builder().build()?, public.build()?])
+/// The client for each guide.
+pub(super) fn clients(
+    builder: impl Fn() -> ClientBuilder,
+    addresses: &AddressPolicy,
+) -> reqwest::Result<[Client; Guide::ALL.len()]> {
+    let client = |guide: Guide| match guide.bounds(addresses) {
+        None => builder().build(),
+        Some(bounds) => builder().dns_resolver(Arc::new(Bounded(bounds))).build(),
+    };
+    let [operator, insider, stranger] = Guide::ALL.map(client);
+    Ok([operator?, insider?, stranger?])
 }
 
 /// Every choice of the client, none left to its defaults.
@@ -185,10 +195,17 @@ pub(super) fn builder(user_agent: &str) -> ClientBuilder {
 }
 
 /// Feeds the answer's body to `body`, decompressed.
-async fn receive(mut response: Response, url: Url, body: &mut Body) -> Result<Answer, FetchError> {
-    let validators = Validators::of(response.headers(), url.clone());
-    while let Some(piece) = response.chunk().await.map_err(|e| failure(e, &url))? {
+async fn receive(
+    mut response: Response,
+    trail: &Trail,
+    body: &mut Body,
+) -> Result<Answer, FetchError> {
+    let validators = Validators::of(response.headers(), trail.url.clone());
+    while let Some(piece) = response.chunk().await.map_err(|e| failure(e, trail))? {
         body.push(&piece)?;
+        // A few bytes may unpack to a gigabyte, and all of that is there at once: without this neither
+        // the time limit nor another source would have its turn before the end of it.
+        consume_budget().await;
     }
     Ok(Answer::Complete(validators))
 }
@@ -213,77 +230,6 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&[u8]> {
     let follow = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = headers.get(header::LOCATION).filter(|_| follow)?;
     Some(location.as_bytes())
-}
-
-/// Where `location` leads from `url`; if `guarded`, only to a public address. A name is judged when
-/// it is resolved, by [`PublicOnly`].
-fn next_hop(url: &Url, location: &[u8], guarded: bool) -> Result<Url, FetchError> {
-    let quoted = || escaped(location, QUOTE_MAX);
-    let text = str::from_utf8(location).map_err(|_| FetchError::RedirectNotWeb(quoted()))?;
-    let next = url
-        .join(text)
-        .map_err(|_| FetchError::RedirectNotWeb(quoted()))?;
-    if !matches!(next.scheme(), "http" | "https") {
-        return Err(FetchError::RedirectNotWeb(quoted()));
-    }
-    let ip = match next.host() {
-        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-        Some(Host::Domain(_)) | None => None,
-    };
-    match ip {
-        Some(ip) if guarded && !address::is_public(ip) => {
-            Err(FetchError::RedirectNotPublic(quoted()))
-        }
-        _ => Ok(next),
-    }
-}
-
-/// What an error of the client means.
-fn failure(error: reqwest::Error, url: &Url) -> FetchError {
-    if causes(&error).any(|cause| cause.is::<NotPublic>()) {
-        let host = url.host_str().unwrap_or_default();
-        return FetchError::RedirectNotPublic(escaped(host.as_bytes(), QUOTE_MAX));
-    }
-    let cause = root_cause(&error);
-    if error.is_connect() {
-        FetchError::Connect(cause)
-    } else {
-        FetchError::Broken(cause)
-    }
-}
-
-/// The innermost cause: the outer ones repeat the URL, which may hold a key, or say nothing.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
-    let text = causes(error).last().map(ToString::to_string);
-    escaped(text.unwrap_or_default().as_bytes(), QUOTE_MAX)
-}
-
-/// An error, its cause, the cause of that, and so on.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&cause| cause.source())
-}
-
-/// Resolves names to their public addresses, so that none can stand for another one later.
-#[derive(Debug)]
-struct PublicOnly;
-
-/// A name whose addresses are not public.
-#[derive(Debug, thiserror::Error)]
-#[error("none of its addresses is public")]
-struct NotPublic;
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let all = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = all.filter(|a| address::is_public(a.ip())).collect();
-            if public.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
-    }
 }
 
 #[cfg(test)]

@@ -68,3 +68,19 @@ async fn what_is_not_a_regular_file_is_refused_instead_of_waited_for() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_file_whose_last_read_hangs_holds_one_thread_and_is_read_again_when_it_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.txt");
+    fs::write(&path, "1.2.3.4:80").unwrap();
+    let limits = Aggregator {
+        source_timeout: Duration::from_millis(10),
+        ..aggregator()
+    };
+    let hanging = super::super::file::turn(&path).await;
+    let stuck = fetch_with(&limits, &file(&path)).await;
+    assert_eq!(stuck, Err(FetchError::FileStuck));
+    drop(hanging);
+    assert_eq!(fetch(&file(&path)).await, listed(&["auto://1.2.3.4:80"]));
+}

@@ -94,12 +94,41 @@ async fn a_list_that_breaks_off_is_not_used() {
                     .write_all(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
                     .and_then(|()| stream.write_all(half))
             }
+            "/size" => stream.write_all(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n1.2.3.4:80",
+            ),
+            "/no-gzip" => stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\n\r\n1.2.3.4:80\n1.2.3.5:8",
+            ),
             _ => stream.write_all(b"\x1b[2Jthis is not HTTP\r\n\r\n"),
         };
     });
-    for path in ["/length", "/gzip", "/noise"] {
-        let error = fetch(&web(address, path)).await.unwrap_err();
-        assert!(matches!(error, FetchError::Broken(_)), "{path}: {error:?}");
-        assert!(!error.to_string().contains('\x1b'));
+    for (path, expected) in [
+        ("/length", "the answer broke off"),
+        ("/gzip", "the answer broke off"),
+        ("/size", "the answer cannot be understood"),
+        ("/no-gzip", "the answer cannot be understood"),
+        ("/noise", "the answer cannot be understood"),
+    ] {
+        let text = fetch(&web(address, path)).await.unwrap_err().to_string();
+        assert!(text.starts_with(expected), "{path}: {text}");
+        assert!(!text.contains('\x1b'));
     }
+}
+
+#[tokio::test]
+async fn what_unpacks_without_a_pause_is_cut_by_the_time_limit_all_the_same() {
+    let mut list = Vec::new();
+    list.resize(256 << 20, b'\n');
+    let bomb = gzip(&list);
+    let address = serve(move |_, stream| {
+        reply(stream, "200 OK", "Content-Encoding: gzip\r\n", &bomb);
+    });
+    let limits = Aggregator {
+        source_timeout: Duration::from_millis(100),
+        source_bytes_max: 1 << 30,
+        ..aggregator()
+    };
+    let error = fetch_with(&limits, &web(address, "/")).await.unwrap_err();
+    assert!(matches!(error, FetchError::TimedOut { .. }), "{error}");
 }
