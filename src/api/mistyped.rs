@@ -48,7 +48,9 @@ fn meant_by(name: &str) -> Option<&'static str> {
         return None;
     }
     let name = letters(name);
-    let begun = KNOWN.into_iter().filter(|known| letters(known).starts_with(&name));
+    let begun = KNOWN
+        .into_iter()
+        .filter(|known| letters(known).starts_with(&name));
     let prefix_min = match begun.count() {
         1 => PREFIX_OF_ONE_MIN,
         _ => PREFIX_MIN,

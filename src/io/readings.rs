@@ -67,11 +67,7 @@ enum Found {
 
 impl Readings {
     /// Nothing is under way. `watch` is the file whose change is a reload, if there is one.
-    pub(super) fn new(
-        reload: Arc<dyn Reload>,
-        watch: Option<Watch>,
-        within: Duration,
-    ) -> Readings {
+    pub(super) fn new(reload: Arc<dyn Reload>, watch: Option<Watch>, within: Duration) -> Readings {
         Readings {
             reload,
             watch,

@@ -90,7 +90,12 @@ pub(crate) fn more_reloads(service: &Service, result: &str, before: u64) {
 /// The names of the sources in force.
 pub(crate) fn sources(service: &Service) -> Vec<String> {
     let stat = service.stat();
-    stat["sources"].as_object().unwrap().keys().cloned().collect()
+    stat["sources"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect()
 }
 
 /// Waits until exactly this source is in force.
@@ -112,7 +117,9 @@ pub(crate) fn tells_the_truth(service: &Service, mix: &Mix) {
     });
     let stat = service.stat();
     let works = |(_, behaviour): &&(String, Behaviour)| {
-        !behaviour.protocols(Aim::NoContent, Listing::Schemed).is_empty()
+        !behaviour
+            .protocols(Aim::NoContent, Listing::Schemed)
+            .is_empty()
     };
     let working = mix.iter().filter(works).count();
     assert_eq!(stat["total_alive"], json!(working), "{stat}");

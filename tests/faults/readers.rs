@@ -27,12 +27,37 @@ struct Wish {
 }
 
 const WISHES: [Wish; 8] = [
-    wish("everything as JSON", "/get-proxy?all=1&format=json", "", whole_json),
-    wish("everything, compressed", "/get-proxy?all=1&format=json", GZIP, whole_json),
+    wish(
+        "everything as JSON",
+        "/get-proxy?all=1&format=json",
+        "",
+        whole_json,
+    ),
+    wish(
+        "everything, compressed",
+        "/get-proxy?all=1&format=json",
+        GZIP,
+        whole_json,
+    ),
     wish("every address", "/get-proxy?all=1", "", every_address),
-    wish("every URL of a protocol", "/get-proxy?all=1&format=url&protocol=socks5", "", every_url),
-    wish("all that are fast", "/get-proxy?all=1&format=json&max_latency_ms=4000000000", "", whole_json),
-    wish("the next five", "/get-proxy?limit=5&format=json", "", next_five),
+    wish(
+        "every URL of a protocol",
+        "/get-proxy?all=1&format=url&protocol=socks5",
+        "",
+        every_url,
+    ),
+    wish(
+        "all that are fast",
+        "/get-proxy?all=1&format=json&max_latency_ms=4000000000",
+        "",
+        whole_json,
+    ),
+    wish(
+        "the next five",
+        "/get-proxy?limit=5&format=json",
+        "",
+        next_five,
+    ),
     wish("a sample", "/get-proxy?limit=150&format=json", "", sample),
     wish("the figures", "/stat", "", figures),
 ];
@@ -171,14 +196,20 @@ fn read(wish: Wish, address: &str, ended: &AtomicBool) -> Seen {
         // Every other time without: what was compressed is then sent again.
         let asks_for_change = seen.answers % 2 == 1;
         let tag = known.as_ref().filter(|_| asks_for_change);
-        let condition = tag.map_or(String::new(), |(tag, _)| format!("If-None-Match: {tag}\r\n"));
+        let condition = tag.map_or(String::new(), |(tag, _)| {
+            format!("If-None-Match: {tag}\r\n")
+        });
         let asked = Instant::now();
         let answer = line.get(wish.target, &format!("{}{condition}", wish.headers));
         let took = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
         seen.microseconds.push(took);
         seen.answers += 1;
         let generation = generation_of(&answer);
-        assert!(generation >= last, "{}: {generation} after {last}", wish.name);
+        assert!(
+            generation >= last,
+            "{}: {generation} after {last}",
+            wish.name
+        );
         seen.generations += u64::from(generation > last);
         last = generation;
         let tag = answer.header("etag").map(str::to_owned);
@@ -190,7 +221,12 @@ fn read(wish: Wish, address: &str, ended: &AtomicBool) -> Seen {
                 assert!(same.is_none_or(|(_, of)| of == generation), "{}", wish.name);
             }
             (304, Some((before, of))) => {
-                assert_eq!((tag.as_deref(), generation), (Some(&*before), of), "{}", wish.name);
+                assert_eq!(
+                    (tag.as_deref(), generation),
+                    (Some(&*before), of),
+                    "{}",
+                    wish.name
+                );
                 seen.unchanged += 1;
             }
             other => panic!("{}: {other:?}: {}", wish.name, answer.body),
@@ -233,10 +269,18 @@ fn eight_readers_of_a_snapshot_that_is_swapped_every_10_ms_see_whole_ones_in_ord
             "{:24} {:7} answers, {:5} of them 304, of {:5} generations; p50 {p50:?}, p99 {p99:?}, longest {most:?}",
             wish.name, seen.answers, seen.unchanged, seen.generations
         );
-        assert!(seen.generations >= 20, "{}: {}", wish.name, seen.generations);
+        assert!(
+            seen.generations >= 20,
+            "{}: {}",
+            wish.name,
+            seen.generations
+        );
         assert!(p99 <= p99_max, "{}: {p99:?}", wish.name);
     }
     // A busy machine may be late; a twentieth of them would still be a swap in the midst of most answers.
     let wanted = lasts.as_millis() / EVERY.as_millis();
-    assert!(u128::from(published) >= wanted / times(20, 2), "{published} of {wanted}");
+    assert!(
+        u128::from(published) >= wanted / times(20, 2),
+        "{published} of {wanted}"
+    );
 }

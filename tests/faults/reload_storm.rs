@@ -58,7 +58,10 @@ impl SlowList {
 
     fn answer(&self, mut stream: TcpStream, text: &str) {
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        while lines
+            .next()
+            .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+        {}
         self.fetches.fetch_add(1, Ordering::Relaxed);
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.most.fetch_max(now, Ordering::Relaxed);
@@ -69,7 +72,8 @@ impl SlowList {
         // Before the answer: who has read it may begin the next fetch.
         self.now.fetch_sub(1, Ordering::Relaxed);
         let length = text.len();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         // A fetch that was given up is no fault of the list.
         let _ = stream.write_all(head.as_bytes());
         let _ = stream.write_all(text.as_bytes());
@@ -206,15 +210,22 @@ fn blow(
             .map(|nth| scope.spawn(move || post(storm, nth, begun, address)))
             .collect();
         let mut most = edit_and_signal(storm, begun, stage, list, service);
-        let ids = posters.into_iter().flat_map(|poster| poster.join().unwrap());
+        let ids = posters
+            .into_iter()
+            .flat_map(|poster| poster.join().unwrap());
         let ids: Vec<u64> = ids.collect();
         let took = begun.elapsed();
         most.look(service);
         ended.store(true, Ordering::Relaxed);
-        let answers: usize = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        let answers: usize = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .sum();
         eprintln!(
             "{} POSTs, {} SIGHUPs and {} edits in {took:.1?}; {answers} answers to {READERS} readers",
-            ids.len(), storm.signals, storm.edits
+            ids.len(),
+            storm.signals,
+            storm.edits
         );
         assert_eq!(ids.len(), storm.posts);
         assert!(answers > READERS, "{answers} answers are no load");
@@ -226,8 +237,18 @@ fn blow(
 fn in_a_storm_of_reloads_one_runs_one_waits_and_the_last_configuration_holds() {
     let _turn = turn();
     let storm = times(
-        Storm { posts: 200, signals: 20, edits: 40, lasts: Duration::from_secs(2) },
-        Storm { posts: 1_000, signals: 100, edits: 200, lasts: Duration::from_secs(10) },
+        Storm {
+            posts: 200,
+            signals: 20,
+            edits: 40,
+            lasts: Duration::from_secs(2),
+        },
+        Storm {
+            posts: 1_000,
+            signals: 100,
+            edits: 200,
+            lasts: Duration::from_secs(10),
+        },
     );
     let farm = farm();
     let behaviours = [
@@ -243,10 +264,23 @@ fn in_a_storm_of_reloads_one_runs_one_waits_and_the_last_configuration_holds() {
     let mut service = stage.start();
     tells_the_truth(&service, &mix);
     // Everything is used once.
-    blow(Storm { posts: 40, signals: 4, edits: 8, lasts: Duration::from_secs(1) },
-        &mut stage, &slow, &service, &mix);
+    blow(
+        Storm {
+            posts: 40,
+            signals: 4,
+            edits: 8,
+            lasts: Duration::from_secs(1),
+        },
+        &mut stage,
+        &slow,
+        &service,
+        &mix,
+    );
     tells_the_truth(&service, &mix);
-    let warm = Most { memory: service.memory(), threads: service.threads() };
+    let warm = Most {
+        memory: service.memory(),
+        threads: service.threads(),
+    };
     let descriptors = service.descriptors();
 
     let (ids, most) = blow(storm, &mut stage, &slow, &service, &mix);
@@ -262,19 +296,37 @@ fn in_a_storm_of_reloads_one_runs_one_waits_and_the_last_configuration_holds() {
     assert_eq!(reloads(&service, "refused"), 0);
     let numbers = in_force(&service.running.log());
     let expected: Vec<u64> = (2..=applied + 1).collect();
-    assert_eq!(numbers, expected, "one after the other, none twice and none left out");
-    assert!(ids.iter().all(|id| *id <= applied + 1), "every number came into force");
+    assert_eq!(
+        numbers, expected,
+        "one after the other, none twice and none left out"
+    );
+    assert!(
+        ids.iter().all(|id| *id <= applied + 1),
+        "every number came into force"
+    );
     assert_eq!(slow.most.load(Ordering::Relaxed), 1, "only one runs");
     assert_eq!(slow.fetches.load(Ordering::Relaxed) as u64, applied + 1);
-    assert!(applied < (storm.posts + storm.signals) as u64, "{applied} were not merged");
+    assert!(
+        applied < (storm.posts + storm.signals) as u64,
+        "{applied} were not merged"
+    );
 
-    let grown = most.memory.max(service.memory()).saturating_sub(warm.memory);
+    let grown = most
+        .memory
+        .max(service.memory())
+        .saturating_sub(warm.memory);
     eprintln!(
         "{applied} reloads ran; memory has grown by {} KiB, threads from {} to {} at most",
-        grown >> 10, warm.threads, most.threads
+        grown >> 10,
+        warm.threads,
+        most.threads
     );
     assert!(grown < GROWTH_MAX, "grown by {grown} bytes");
-    assert!(most.threads <= warm.threads + THREADS_MORE, "{} threads", most.threads);
+    assert!(
+        most.threads <= warm.threads + THREADS_MORE,
+        "{} threads",
+        most.threads
+    );
     eventually(PATIENCE, "descriptors come back", || {
         (service.descriptors() <= descriptors + DESCRIPTORS_MORE).then_some(())
     });

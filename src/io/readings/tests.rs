@@ -81,7 +81,10 @@ fn a_reading_that_hangs_is_given_up_and_repeated_once_it_ends() {
     runtime().block_on(async {
         asked(&mut readings);
         let words = said(readings.next().await);
-        assert!(words.contains("cannot be read: it took longer than"), "{words}");
+        assert!(
+            words.contains("cannot be read: it took longer than"),
+            "{words}"
+        );
         // Nobody waits for the one that hangs, and no other thread begins to.
         for _ in 0..100 {
             asked(&mut readings);

@@ -1,9 +1,7 @@
 //! A configuration that asks for something else: each key does what docs/configuration.md says of it, at
 //! once or after a restart, and no verdict is lost.
 
-use super::{
-    Mix, alive, farm, goes_by, reloaded, sample, source, sources, stage, tells_the_truth,
-};
+use super::{Mix, alive, farm, goes_by, reloaded, sample, source, sources, stage, tells_the_truth};
 use crate::stage::{Service, Stage};
 use crate::support::{PATIENCE, eventually};
 use crate::{times, turn};
@@ -53,7 +51,12 @@ fn lanes_go_and_come_back_in_the_middle_of_a_sweep_and_no_verdict_is_lost() {
     let granted = lanes(&service);
     for _ in 0..times(3, 10) {
         for (wanted, in_force) in [(FEW, FEW), (MANY, granted)] {
-            change(&mut stage, &service, "/checker/concurrency_total", json!(wanted));
+            change(
+                &mut stage,
+                &service,
+                "/checker/concurrency_total",
+                json!(wanted),
+            );
             // What waits for the lists of the reload before comes a moment later.
             eventually(PATIENCE, "the lanes are as many as are wanted", || {
                 assert_eq!(service.served(), alive(&mix), "with {wanted} lanes");
@@ -145,7 +148,11 @@ fn what_takes_a_restart_is_named_waits_for_it_and_loses_nothing() {
 
     // All of it is in force after a restart, over a store that knows nothing yet.
     let service = stage.start();
-    assert!(service.address.starts_with("127.0.0.2:"), "{}", service.address);
+    assert!(
+        service.address.starts_with("127.0.0.2:"),
+        "{}",
+        service.address
+    );
     tells_the_truth(&service, &mix);
     assert_eq!(service.stat()["shards"].as_array().unwrap().len(), 1);
     service.end();

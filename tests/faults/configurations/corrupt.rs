@@ -96,11 +96,7 @@ fn corrupt(name: &'static str, put: Put, says: &'static [&'static str]) -> Corru
     Corrupt { name, put, says }
 }
 
-fn bytes(
-    name: &'static str,
-    bytes: impl Into<Vec<u8>>,
-    says: &'static [&'static str],
-) -> Corrupt {
+fn bytes(name: &'static str, bytes: impl Into<Vec<u8>>, says: &'static [&'static str]) -> Corrupt {
     corrupt(name, Put::Bytes(bytes.into()), says)
 }
 
@@ -136,30 +132,68 @@ fn no_json(text: &str) -> Vec<Corrupt> {
     const SAYS: &[&str] = &["line ", ", column ", "not JSON: ", "JSON has no comments"];
     const UTF8: &[&str] = &["line ", ", column ", "is not UTF-8; save it as UTF-8"];
     let nul_inside = text.replacen("target.test", "target\0.test", 1);
-    let wide: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> = "\u{feff}{}"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
     let broken = text.replacen("target.test", "target.test\u{1}", 1);
-    let broken: Vec<u8> = broken.bytes().map(|b| if b == 1 { 0xff } else { b }).collect();
+    let broken: Vec<u8> = broken
+        .bytes()
+        .map(|b| if b == 1 { 0xff } else { b })
+        .collect();
     vec![
         bytes("a comma too many", text.replace("\n}", ",\n}"), SAYS),
         bytes("a comma too few", text.replacen(',', "", 1), SAYS),
-        bytes("a comment to the end of its line", format!("// mine\n{text}"), SAYS),
-        bytes("a comment between two signs", format!("{{ /* mine */ {}", &text[1..]), SAYS),
+        bytes(
+            "a comment to the end of its line",
+            format!("// mine\n{text}"),
+            SAYS,
+        ),
+        bytes(
+            "a comment between two signs",
+            format!("{{ /* mine */ {}", &text[1..]),
+            SAYS,
+        ),
         bytes("a comment after a hash", format!("# mine\n{text}"), SAYS),
         bytes("single quotes", text.replace('"', "'"), SAYS),
-        bytes("a key without quotes", text.replacen("\"api\"", "api", 1), SAYS),
+        bytes(
+            "a key without quotes",
+            text.replacen("\"api\"", "api", 1),
+            SAYS,
+        ),
         bytes("two of them", format!("{text}{text}"), SAYS),
         bytes("nothing but NULs", vec![0; 4096], SAYS),
         bytes("a NUL at the end", format!("{text}\0"), SAYS),
         bytes("a NUL in a text", nul_inside, SAYS),
-        bytes("two byte order marks", format!("\u{feff}\u{feff}{text}"), SAYS),
+        bytes(
+            "two byte order marks",
+            format!("\u{feff}\u{feff}{text}"),
+            SAYS,
+        ),
         bytes("UTF-16", wide, UTF8),
         bytes("a byte that is no UTF-8", broken, UTF8),
-        bytes("half a pair of surrogates", r#"{"logging": {"file": "\ud800"}}"#, SAYS),
+        bytes(
+            "half a pair of surrogates",
+            r#"{"logging": {"file": "\ud800"}}"#,
+            SAYS,
+        ),
         bytes("lists in lists", "[".repeat(100_000), SAYS),
         bytes("blocks in blocks", "{\"api\":".repeat(100_000), SAYS),
-        bytes("a number beyond all", text.replacen("10000", "1e999", 1), SAYS),
-        bytes("a number after a zero", text.replacen("10000", "010000", 1), SAYS),
-        bytes("a number that is none", text.replacen("10000", "NaN", 1), SAYS),
+        bytes(
+            "a number beyond all",
+            text.replacen("10000", "1e999", 1),
+            SAYS,
+        ),
+        bytes(
+            "a number after a zero",
+            text.replacen("10000", "010000", 1),
+            SAYS,
+        ),
+        bytes(
+            "a number that is none",
+            text.replacen("10000", "NaN", 1),
+            SAYS,
+        ),
         bytes("YAML", "aggregator:\n  interval_seconds: 5\n", SAYS),
         bytes("a page", "<!DOCTYPE html><title>404</title>", SAYS),
         bytes("a program", b"\x7fELF\x02\x01\x01\0\x80", UTF8),
@@ -182,9 +216,22 @@ fn misshapen(good: &Value) -> Vec<Corrupt> {
     let long = json!({"k".repeat(1 << 20): 1}).to_string();
     vec![
         bytes("a list", "[]", &["expected a block { … }, found a list"]),
-        bytes("nothing, said", "null", &["expected a block { … }, found null"]),
-        bytes("a text", "\"config\"", &["expected a block { … }, found \"config\""]),
-        with("a list for a block", "/checker", json!([]), &["checker: expected a block"]),
+        bytes(
+            "nothing, said",
+            "null",
+            &["expected a block { … }, found null"],
+        ),
+        bytes(
+            "a text",
+            "\"config\"",
+            &["expected a block { … }, found \"config\""],
+        ),
+        with(
+            "a list for a block",
+            "/checker",
+            json!([]),
+            &["checker: expected a block"],
+        ),
         with("a number in quotes", LANES, json!("10"), WHOLE),
         with("a negative number", LANES, json!(-1), WHOLE),
         with("a fraction", LANES, json!(0.5), WHOLE),
@@ -202,24 +249,47 @@ fn misshapen(good: &Value) -> Vec<Corrupt> {
             json!("true"),
             &["aggregator.allow_private: expected true or false"],
         ),
-        with("a text for a list", "/aggregator/sources", json!("list.txt"), &[
-            "aggregator.sources: expected a list",
-        ]),
-        with("a contradiction", "/checker/connect_timeout_ms", json!(20_000), &[
-            "checker.connect_timeout_ms: is 20000, more than timeout_ms (10000); lower it",
-        ]),
-        with("an address without a port", "/api/addr", json!("127.0.0.1"), &["api.addr: "]),
-        bytes("a block twice", beside(r#""api": {}"#), &["api: is there twice; keep one"]),
-        bytes("a mistyped block", beside(r#""chekcer": {}"#), &[
-            "chekcer: unknown key; did you mean checker?",
-        ]),
-        bytes("certificates in a device", r#"{"checker": {"ca_file": "/dev/zero"}}"#, &[
-            "checker.ca_file: /dev/zero is a device, not a file; name a file of PEM",
-        ]),
-        bytes("a hundred thousand mistakes", many, &[
-            "aggregator.deny_ports[0]: expected a whole number",
-            "and 99900 more; mend these first",
-        ]),
+        with(
+            "a text for a list",
+            "/aggregator/sources",
+            json!("list.txt"),
+            &["aggregator.sources: expected a list"],
+        ),
+        with(
+            "a contradiction",
+            "/checker/connect_timeout_ms",
+            json!(20_000),
+            &["checker.connect_timeout_ms: is 20000, more than timeout_ms (10000); lower it"],
+        ),
+        with(
+            "an address without a port",
+            "/api/addr",
+            json!("127.0.0.1"),
+            &["api.addr: "],
+        ),
+        bytes(
+            "a block twice",
+            beside(r#""api": {}"#),
+            &["api: is there twice; keep one"],
+        ),
+        bytes(
+            "a mistyped block",
+            beside(r#""chekcer": {}"#),
+            &["chekcer: unknown key; did you mean checker?"],
+        ),
+        bytes(
+            "certificates in a device",
+            r#"{"checker": {"ca_file": "/dev/zero"}}"#,
+            &["checker.ca_file: /dev/zero is a device, not a file; name a file of PEM"],
+        ),
+        bytes(
+            "a hundred thousand mistakes",
+            many,
+            &[
+                "aggregator.deny_ports[0]: expected a whole number",
+                "and 99900 more; mend these first",
+            ],
+        ),
         bytes("a key without end", long, &["kkk…: unknown key; "]),
     ]
 }
@@ -229,13 +299,33 @@ fn no_files() -> Vec<Corrupt> {
     const THERE: &str = "put the configuration itself there";
     let long = &["is longer than 4194304 bytes; is it the right file?"];
     vec![
-        corrupt("a folder", Put::Folder, &["is a directory, not a file", THERE]),
+        corrupt(
+            "a folder",
+            Put::Folder,
+            &["is a directory, not a file", THERE],
+        ),
         corrupt("a FIFO", Put::Fifo, &["is a FIFO, not a file", THERE]),
         corrupt("a socket", Put::Socket, &["is a socket, not a file", THERE]),
-        corrupt("a link to a device", Put::Link("/dev/zero"), &["is a device, not a file"]),
-        corrupt("nothing", Put::Nothing, &["No such file", "copy config.example.json"]),
-        corrupt("a link to itself", Put::Link("config.json"), &["symbolic links", "put a file"]),
+        corrupt(
+            "a link to a device",
+            Put::Link("/dev/zero"),
+            &["is a device, not a file"],
+        ),
+        corrupt(
+            "nothing",
+            Put::Nothing,
+            &["No such file", "copy config.example.json"],
+        ),
+        corrupt(
+            "a link to itself",
+            Put::Link("config.json"),
+            &["symbolic links", "put a file"],
+        ),
         corrupt("a hundred megabytes", Put::Long(100_000_000), long),
-        corrupt("a link to nothing", Put::Link("gone.json"), &["No such file", "copy config"]),
+        corrupt(
+            "a link to nothing",
+            Put::Link("gone.json"),
+            &["No such file", "copy config"],
+        ),
     ]
 }

@@ -45,7 +45,10 @@ fn is_refused_when_asked(corrupt: &Corrupt, stage: &Stage, service: &mut Service
     service.running.signal("HUP");
     more_reloads(service, "refused", before);
     is_said(corrupt, service);
-    assert_eq!(sample(service, "proxychecker_config_last_reload_successful"), 0);
+    assert_eq!(
+        sample(service, "proxychecker_config_last_reload_successful"),
+        0
+    );
 }
 
 /// A line about a refusal has the same words. The one before may have been noticed once more meanwhile.
@@ -79,7 +82,11 @@ fn a_configuration_that_is_wrong_is_refused_by_its_name_and_the_one_before_goes_
         assert_eq!(service.served(), alive(&mix), "{}", corrupt.name);
     }
     let grown = service.memory().saturating_sub(memory);
-    eprintln!("{} refused; memory has grown by {} KiB", all.len(), grown >> 10);
+    eprintln!(
+        "{} refused; memory has grown by {} KiB",
+        all.len(),
+        grown >> 10
+    );
     assert!(grown < GROWTH_MAX, "grown by {grown} bytes");
 
     // A good one is taken, with the mark that some editors put before it.
@@ -90,7 +97,10 @@ fn a_configuration_that_is_wrong_is_refused_by_its_name_and_the_one_before_goes_
     fs::write(stage.path("config.json"), text).unwrap();
     reloaded(&service);
     goes_by(&service, &stage.config["aggregator"]["sources"]);
-    assert_eq!(sample(&service, "proxychecker_config_last_reload_successful"), 1);
+    assert_eq!(
+        sample(&service, "proxychecker_config_last_reload_successful"),
+        1
+    );
     let mut both = mix.clone();
     both.extend(other);
     // Who lost their source stay while they are alive.

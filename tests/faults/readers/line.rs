@@ -49,7 +49,10 @@ impl Line {
 
     /// Sends a GET with these header lines, each with its end, and reads its answer.
     pub(crate) fn get(&mut self, target: &str, headers: &str) -> Answer {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.host);
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
+            self.host
+        );
         self.stream.write_all(request.as_bytes()).expect("sent");
         let end = loop {
             match self.unread.windows(4).position(|four| four == b"\r\n\r\n") {

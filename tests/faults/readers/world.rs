@@ -135,7 +135,8 @@ impl World {
             ..Stat::default()
         };
         let now = SystemTime::now();
-        self.published.publish(Arc::new(pool), Arc::new(stat), now, false);
+        self.published
+            .publish(Arc::new(pool), Arc::new(stat), now, false);
         self.retired.push(Arc::clone(&last.pool));
         generation
     }
