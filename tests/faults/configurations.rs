@@ -7,6 +7,7 @@ mod refused;
 
 use crate::stage::{Service, Stage};
 use crate::support::{PATIENCE, eventually};
+use crate::times;
 use proxy_bench::farm::{Aim, Behaviour, Farm, FarmOptions, Listing};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -41,7 +42,7 @@ pub(crate) fn stage(mix: &Mix) -> Stage {
     let mut stage = Stage::new(&list(mix));
     stage.config["metrics"] = json!({"enabled": true});
     stage.config["checker"]["timeout_ms"] = json!(10_000);
-    stage.config["checker"]["connect_timeout_ms"] = json!(4_000);
+    stage.config["checker"]["connect_timeout_ms"] = json!(times(4_000, 2_000));
     stage
 }
 

@@ -49,7 +49,7 @@ fn lanes_go_and_come_back_in_the_middle_of_a_sweep_and_no_verdict_is_lost() {
     let service = stage.start();
     tells_the_truth(&service, &mix);
     let granted = lanes(&service);
-    for _ in 0..times(3, 10) {
+    for _ in 0..times(2, 6) {
         for (wanted, in_force) in [(FEW, FEW), (MANY, granted)] {
             change(
                 &mut stage,
@@ -103,11 +103,11 @@ fn without_sources_what_is_alive_stays_and_is_checked_on() {
 fn under_another_target_all_are_checked_anew_and_nobody_alive_is_dropped_meanwhile() {
     let _turn = turn();
     let farm = farm();
-    let mix = mixed(&farm, times(120, 1_200));
+    let mix = mixed(&farm, times(60, 1_200));
     let mut stage = stage(&mix);
     let service = stage.start();
     tells_the_truth(&service, &mix);
-    for nth in 0..times(2, 6) {
+    for nth in 0..times(1, 3) {
         let url = format!("http://target-{nth}.test/generate_204");
         let probed = || sample(&service, "proxychecker_probes_total{verdict=\"alive\"}");
         let before = probed();

@@ -20,7 +20,7 @@ const GROWTH_MAX: usize = 64 << 20;
 /// Longest answer to who asks for a reload, in bytes.
 const WORDS_MAX: usize = 64 << 10;
 /// Services that each watch their own file, side by side: a watched file takes its time to settle.
-const WATCHERS: usize = 8;
+const WATCHERS: usize = 13;
 
 /// Refused with its place and its remedy, by POST and by SIGHUP.
 fn is_refused_when_asked(corrupt: &Corrupt, stage: &Stage, service: &mut Service) {
