@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// Longest file that is read, in bytes. As JSON it takes some forty times as much memory for a moment.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The example that is delivered with the program, and what it does without a file.
 pub const EXAMPLE: &str = include_str!("../../config.example.json");

@@ -1,5 +1,6 @@
 //! Notices that the configuration file has other content than before.
 
+use crate::config::FILE_BYTES_MAX;
 use crate::regular::{self, ReadError};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -7,8 +8,8 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Longest file that is looked at, in bytes; no configuration is as long.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Of a longer file, which no configuration is, the beginning tells enough: it is refused whatever follows.
+const READ_BYTES_MAX: u64 = FILE_BYTES_MAX + 1;
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
@@ -81,7 +82,7 @@ impl Watch {
 
     fn digest(&self) -> Result<[u8; 32], ErrorKind> {
         let read = || -> Result<[u8; 32], ReadError> {
-            let mut file = regular::open(&self.path)?.take(FILE_BYTES_MAX);
+            let mut file = regular::open(&self.path)?.take(READ_BYTES_MAX);
             let (mut digest, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
             loop {
                 match file.read(&mut piece) {

@@ -78,10 +78,19 @@ pub(super) fn without_privilege() -> Option<&'static str> {
     works.then_some(r#"exec setpriv --bounding-set=-dac_override,-dac_read_search "$0" "$@""#)
 }
 
+/// Places by chance at which a configuration is cut off, too.
+const CUTS: usize = 8;
+
 /// All of them, made of a good one. Without privilege a file may be locked, too.
-pub(super) fn all(good: &Value, is_unprivileged: bool) -> Vec<Corrupt> {
+pub(super) fn all(good: &Value, is_unprivileged: bool, seed: u64) -> Vec<Corrupt> {
     let text = serde_json::to_string_pretty(good).unwrap();
     let mut all = truncated(&text);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let cuts = std::iter::repeat_with(|| &text.as_bytes()[..random.usize(..text.len())]);
+    all.extend(
+        cuts.take(CUTS)
+            .map(|cut| bytes("a part of it", cut, CUT_OFF)),
+    );
     all.extend(no_json(&text));
     all.extend(misshapen(good));
     all.extend(no_files());
@@ -100,9 +109,11 @@ fn bytes(name: &'static str, bytes: impl Into<Vec<u8>>, says: &'static [&'static
     corrupt(name, Put::Bytes(bytes.into()), says)
 }
 
+/// What is said of one that ends too early.
+const CUT_OFF: &[&str] = &["line ", ", column ", "not JSON: EOF"];
+
 /// Ends too early, at every place that is another for a parser.
 fn truncated(text: &str) -> Vec<Corrupt> {
-    const SAYS: &[&str] = &["line ", ", column ", "not JSON: EOF"];
     let at = |mark: &str, behind: usize| text.find(mark).unwrap() + behind;
     let ends = [
         ("an empty file", 0),
@@ -117,9 +128,9 @@ fn truncated(text: &str) -> Vec<Corrupt> {
         ("half of it", text.len() / 2),
         ("all but the last brace", text.len() - 1),
     ];
-    let cut = |(name, end)| bytes(name, &text.as_bytes()[..end], SAYS);
+    let cut = |(name, end)| bytes(name, &text.as_bytes()[..end], CUT_OFF);
     let mut cuts: Vec<Corrupt> = ends.into_iter().map(cut).collect();
-    cuts.push(bytes("only white space", " \n\t\n", SAYS));
+    cuts.push(bytes("only white space", " \n\t\n", CUT_OFF));
     let umlaut = "{\n  \"logging\": {\"file\": \"ä".as_bytes();
     let half = &umlaut[..umlaut.len() - 1];
     let says = &["line 2, column 24", "is not UTF-8; save it as UTF-8"];
@@ -211,9 +222,9 @@ fn misshapen(good: &Value) -> Vec<Corrupt> {
     let beside = |key: &str| good.to_string().replacen('{', &format!("{{{key},"), 1);
     const LANES: &str = "/checker/concurrency_total";
     const WHOLE: &[&str] = &["checker.concurrency_total: expected a whole number"];
-    let ports: Vec<&str> = vec!["http"; 100_000];
+    let ports: Vec<&str> = vec!["http"; 10_000];
     let many = json!({"aggregator": {"deny_ports": ports}}).to_string();
-    let long = json!({"k".repeat(1 << 20): 1}).to_string();
+    let long = json!({"k".repeat(64 << 10): 1}).to_string();
     vec![
         bytes("a list", "[]", &["expected a block { … }, found a list"]),
         bytes(
@@ -283,11 +294,11 @@ fn misshapen(good: &Value) -> Vec<Corrupt> {
             &["checker.ca_file: /dev/zero is a device, not a file; name a file of PEM"],
         ),
         bytes(
-            "a hundred thousand mistakes",
+            "ten thousand mistakes",
             many,
             &[
                 "aggregator.deny_ports[0]: expected a whole number",
-                "and 99900 more; mend these first",
+                "and 9900 more; mend these first",
             ],
         ),
         bytes("a key without end", long, &["kkk…: unknown key; "]),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::stage::{Service, Stage};
 use crate::support::PATIENCE;
-use crate::{times, turn};
+use crate::{seed, times, turn};
 use proxy_bench::farm::Behaviour;
 use std::fs;
 use std::thread;
@@ -74,7 +74,7 @@ fn a_configuration_that_is_wrong_is_refused_by_its_name_and_the_one_before_goes_
     let mut service = stage.start();
     service.serves(&alive(&mix), PATIENCE);
     let (in_force, memory) = (sources(&service), service.memory());
-    let all = corrupt::all(&stage.config, before.is_some());
+    let all = corrupt::all(&stage.config, before.is_some(), seed("configurations"));
     assert!(all.len() >= 50, "{}", all.len());
     for corrupt in &all {
         is_refused_when_asked(corrupt, &stage, &mut service);
@@ -130,7 +130,7 @@ fn a_configuration_that_is_wrong_is_noticed_by_itself_and_so_is_its_good_success
     let farm = farm();
     let mix = farm.mix(5, &[Behaviour::Forwards]);
     let stages: Vec<Stage> = (0..times(3, WATCHERS)).map(|_| stage(&mix)).collect();
-    let all = corrupt::all(&stages[0].config, false);
+    let all = corrupt::all(&stages[0].config, false, seed("watched configurations"));
     let step = times(7, 1);
     thread::scope(|scope| {
         for (nth, stage) in stages.iter().enumerate() {
