@@ -41,7 +41,7 @@ impl Corrupt {
             Put::Long(bytes) => File::create(&beside).unwrap().set_len(*bytes).unwrap(),
             Put::Locked => {
                 fs::write(&beside, "{}").unwrap();
-                fs::set_permissions(&beside, Permissions::from_mode(0)).unwrap();
+                fs::set_permissions(&beside, Permissions::from_mode(0o0)).unwrap();
             }
             Put::Folder => fs::create_dir(&beside).unwrap(),
             Put::Nothing => return,
