@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod config;
 pub mod network;
 mod origin;
+mod regular;
 pub mod sources;
 
 pub mod cluster;

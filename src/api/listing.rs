@@ -29,13 +29,14 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// `format` is taken at its word, in any case; without one `Accept` decides. `text` is `txt`, as old
-    /// clients write it.
+    /// `format` is taken at its word, in any case; without one `Accept` decides, whose media types may be
+    /// in any case too (RFC 9110, section 8.3.1). `text` is `txt`, as old clients write it.
     pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Form, Refusal> {
         let accepts_json = || {
             headers.get_all(ACCEPT).iter().any(|value| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                value.contains("application/json")
+                let name = b"application/json";
+                let mut parts = value.as_bytes().windows(name.len());
+                parts.any(|part| part.eq_ignore_ascii_case(name))
             })
         };
         let Some(wanted) = query::value(query, "format") else {

@@ -27,6 +27,8 @@ pub(super) const KNOWN: [&str; 12] = [
 const LENGTH_MAX: usize = 32;
 /// The beginning of a name stands for it from this length on.
 const PREFIX_MIN: usize = 4;
+/// And from this one, if no other name begins so.
+const PREFIX_OF_ONE_MIN: usize = 3;
 
 /// Refuses the first parameter with a value whose name is not one of [`KNOWN`] but nearly.
 pub(super) fn refuse(query: Option<&str>) -> Result<(), Refusal> {
@@ -46,9 +48,16 @@ fn meant_by(name: &str) -> Option<&'static str> {
         return None;
     }
     let name = letters(name);
+    let begun = KNOWN
+        .into_iter()
+        .filter(|known| letters(known).starts_with(&name));
+    let prefix_min = match begun.count() {
+        1 => PREFIX_OF_ONE_MIN,
+        _ => PREFIX_MIN,
+    };
     let distance = |known: &'static str| (strsim::osa_distance(&name, &letters(known)), known);
     let alike = |&(distance, known): &(usize, &str)| {
-        let cut_off = name.len() >= PREFIX_MIN && letters(known).starts_with(&name);
+        let cut_off = name.len() >= prefix_min && letters(known).starts_with(&name);
         cut_off || distance <= slips(known)
     };
     let alike = KNOWN.into_iter().map(distance).filter(alike);
@@ -81,7 +90,10 @@ mod tests {
             ("anonimity", "anonymity"),
             ("fromat", "format"),
             ("form", "format"),
+            ("lea", "lease"),
             ("leas", "lease"),
+            ("lim", "limit"),
+            ("Pro", "protocol"),
             ("Limit", "limit"),
             ("limits", "limit"),
             ("maxage", "max_age"),
@@ -134,6 +146,8 @@ mod tests {
             "utm_source",
             "release",
             "max",
+            "le",
+            "li",
             "age",
             "debug",
         ];

@@ -40,7 +40,7 @@ pub(super) fn config(
         aggregator,
         checker: checker?,
     };
-    report.problems.is_empty().then_some(config)
+    (report.count() == 0).then_some(config)
 }
 
 fn snapshot(raw: &RawSnapshot, report: &mut Report) -> SnapshotLife {

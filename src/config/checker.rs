@@ -6,11 +6,10 @@ use super::raw::{RawChecker, RawExpect};
 use super::serving::Env;
 use super::source::PAUSE_SECONDS_MAX;
 use super::targets;
+use crate::regular::{self, ReadError};
 use proxy_shards::ProbePolicy;
 use proxy_shards::policy::{Mode, PolicyError, PolicyOptions};
 use proxy_shards::works::Require;
-use std::fs::File;
-use std::io::Read;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 use std::sync::Arc;
@@ -108,7 +107,7 @@ fn policy(
     env: Env<'_>,
     report: &mut Report,
 ) -> Option<Arc<ProbePolicy>> {
-    let problems_before = report.problems.len();
+    let problems_before = report.count();
     let mode = report.take("checker.mode", mode(&raw.mode), Mode::FullHttp);
     if mode == Mode::ConnectOnly {
         warn_of_unused(raw, report);
@@ -125,7 +124,7 @@ fn policy(
         user_agent: user_agent.to_owned(),
         ca_pem: report.take("checker.ca_file", ca_pem(&raw.ca_file, folder), None),
     };
-    if report.problems.len() > problems_before {
+    if report.count() > problems_before {
         return None;
     }
     match ProbePolicy::new(options) {
@@ -212,17 +211,15 @@ pub(super) fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, Strin
         return Ok(None);
     }
     let path = folder.join(file);
-    let mut pem = Vec::new();
-    let read = File::open(&path).and_then(|f| f.take(CA_BYTES_MAX + 1).read_to_end(&mut pem));
-    match read {
-        Err(error) => Err(format!(
+    match regular::read(&path, CA_BYTES_MAX) {
+        Ok(pem) => Ok(Some(pem)),
+        Err(ReadError::System(error)) => Err(format!(
             "cannot read {} ({error}); name a readable file of PEM certificates",
             path.display()
         )),
-        Ok(_) if pem.len() as u64 > CA_BYTES_MAX => Err(format!(
-            "{} is longer than {CA_BYTES_MAX} bytes; name a file of PEM certificates",
+        Err(error) => Err(format!(
+            "{} {error}; name a file of PEM certificates",
             path.display()
         )),
-        Ok(_) => Ok(Some(pem)),
     }
 }

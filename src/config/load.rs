@@ -4,13 +4,13 @@ use super::problem::{ConfigError, Problem, Report, Warning};
 use super::raw::RawConfig;
 use super::serving::Env;
 use super::{Config, check, json, serving, shape};
-use std::fs::File;
-use std::io::Read;
+use crate::regular::{self, ReadError};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Longest file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Longest file that is read, in bytes. As JSON it takes some forty times as much memory for a moment.
+pub(crate) const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// The example that is delivered with the program, and what it does without a file.
 pub const EXAMPLE: &str = include_str!("../../config.example.json");
@@ -25,20 +25,14 @@ impl Config {
     /// What is wrong with the file at `path`, and what is odd about it, though more may be wrong.
     pub fn examine(path: &Path, env: Env<'_>) -> (Vec<Problem>, Vec<Warning>) {
         let (_, report) = loaded(path, env);
-        (report.problems, report.warnings)
+        report.into_parts()
     }
 
     /// Only where the API listens by the file at `path`. Nothing else of it needs to be right, nor the
     /// secrets to be there that it names.
     pub fn api_addr(path: &Path) -> Result<SocketAddr, ConfigError> {
         let mut report = Report::default();
-        let raw = match read(path) {
-            Ok(text) => raw(&text, &mut report),
-            Err(text) => {
-                report.problem("", text);
-                None
-            }
-        };
+        let raw = read(path, &mut report).and_then(|text| raw(&text, &mut report));
         let addr = raw.map(|raw| {
             let elsewhere = std::mem::take(&mut report.problems);
             let of_it = elsewhere
@@ -80,13 +74,8 @@ impl Config {
 fn loaded(path: &Path, env: Env<'_>) -> (Option<Config>, Report) {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut report = Report::default();
-    let config = match read(path) {
-        Ok(text) => from_text(&text, folder, env, &mut report),
-        Err(text) => {
-            report.problem("", text);
-            None
-        }
-    };
+    let text = read(path, &mut report);
+    let config = text.and_then(|text| from_text(&text, folder, env, &mut report));
     (config, report)
 }
 
@@ -95,12 +84,10 @@ fn finish<T>(
     report: Report,
     file: String,
 ) -> Result<(T, Vec<Warning>), ConfigError> {
+    let (problems, warnings) = report.into_parts();
     checked
-        .map(|checked| (checked, report.warnings))
-        .ok_or(ConfigError {
-            file,
-            problems: report.problems,
-        })
+        .map(|checked| (checked, warnings))
+        .ok_or(ConfigError { file, problems })
 }
 
 fn from_text(text: &str, folder: &Path, env: Env<'_>, report: &mut Report) -> Option<Config> {
@@ -123,15 +110,42 @@ fn raw(text: &str, report: &mut Report) -> Option<RawConfig> {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot be read ({error}); copy config.example.json there"))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!(
-            "is longer than {FILE_BYTES_MAX} bytes; is it the right file?"
-        ));
+/// The text of the file; why there is none is reported.
+fn read(path: &Path, report: &mut Report) -> Option<String> {
+    let bytes = match regular::read(path, FILE_BYTES_MAX) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.problem("", format!("{error}; {}", remedy(&error)));
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let place = line_and_column(&error.as_bytes()[..good]);
+            report.problem(&place, "is not UTF-8; save it as UTF-8");
+            None
+        }
     }
-    String::from_utf8(bytes).map_err(|_| "is not UTF-8; save it as UTF-8".to_owned())
+}
+
+fn remedy(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::System(error) => match error.kind() {
+            ErrorKind::PermissionDenied => "let the user that the service runs as read it",
+            ErrorKind::NotFound => "copy config.example.json there",
+            _ => "put a file there that can be read, such as a copy of config.example.json",
+        },
+        ReadError::NotAFile(_) => "put the configuration itself there, or name another file",
+        ReadError::TooLong(_) => "is it the right file?",
+    }
+}
+
+/// The place behind these bytes, as the JSON parser counts: lines from 1, columns in bytes.
+fn line_and_column(before: &[u8]) -> String {
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    let begin = before.iter().rposition(|&byte| byte == b'\n');
+    let column = before.len() - begin.map_or(0, |at| at + 1) + 1;
+    format!("line {line}, column {column}")
 }

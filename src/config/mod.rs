@@ -33,6 +33,7 @@ mod tests;
 
 pub use cors::Origins;
 pub use load::EXAMPLE;
+pub(crate) use load::FILE_BYTES_MAX;
 pub use problem::{ConfigError, Problem, Warning};
 pub use redis::RedisPlace;
 pub use schema::schema;

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+/// Most problems that are told of one file: who has more of them has another kind of file there.
+const PROBLEMS_MAX: usize = 100;
+/// Longest place that is told, in characters.
+const PLACE_CHARS_MAX: usize = 200;
+
 /// One thing that is wrong, or odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -29,7 +34,8 @@ impl fmt::Display for Problem {
 pub struct ConfigError {
     /// The file that was read.
     pub file: String,
-    /// Everything that is wrong with it; never empty.
+    /// Everything that is wrong with it; never empty. Of very many the first hundred, and how many
+    /// more there are.
     pub problems: Vec<Problem>,
 }
 
@@ -50,15 +56,36 @@ impl std::error::Error for ConfigError {}
 pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Warning>,
+    /// How many more there are than are kept.
+    beyond: usize,
     /// Where something of a wrong type stood: what is there now is not the operator's.
     misfits: Vec<String>,
 }
 
 impl Report {
     /// Notes a value of a wrong type. Nothing more is said about its place.
-    pub(super) fn misfit(&mut self, place: &str, text: String) {
-        self.problem(place, text);
-        self.misfits.push(place.to_owned());
+    pub(super) fn misfit(&mut self, place: &str, text: impl FnOnce() -> String) {
+        let is_kept = self.problems.len() < PROBLEMS_MAX;
+        self.problem_of(place, text);
+        if is_kept {
+            self.misfits.push(place.to_owned());
+        }
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len() + self.beyond
+    }
+
+    /// All problems, with how many more there are as the last of them, and all warnings.
+    pub(super) fn into_parts(mut self) -> (Vec<Problem>, Vec<Warning>) {
+        if self.beyond > 0 {
+            self.problems.push(Problem {
+                place: String::new(),
+                text: format!("and {} more; mend these first", self.beyond),
+            });
+        }
+        (self.problems, self.warnings)
     }
 
     /// Whether a value of a wrong type stood there, or around it.
@@ -71,12 +98,21 @@ impl Report {
 
     /// Notes what makes the configuration invalid.
     pub(super) fn problem(&mut self, place: &str, text: impl Into<String>) {
+        self.problem_of(place, || text.into());
+    }
+
+    /// The same with a text that takes a while to find: it is asked for only if it is told.
+    pub(super) fn problem_of(&mut self, place: &str, text: impl FnOnce() -> String) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            self.beyond += 1;
+            return;
+        }
         if self.is_misfit(place) {
             return;
         }
         self.problems.push(Problem {
-            place: place.to_owned(),
-            text: text.into(),
+            place: short(place, PLACE_CHARS_MAX),
+            text: text(),
         });
     }
 
@@ -123,4 +159,12 @@ pub(super) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(80).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{dots}")
+}
+
+/// The first `most` characters, and a sign where that is not all.
+fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

@@ -34,7 +34,7 @@ impl Shape<'_> {
             (value @ Value::String(_), Value::String(_)) => value,
             (value, Value::Number(_)) if value.is_u64() => value,
             (value, form) => {
-                let text = format!("expected {}, found {}", kind(form), shown(&value));
+                let text = || format!("expected {}, found {}", kind(form), shown(&value));
                 report.misfit(place, text);
                 match form {
                     Value::Array(_) => Value::Array(Vec::new()),
@@ -62,8 +62,8 @@ impl Shape<'_> {
                 let text = "ignored: this program does not scan; remove the block";
                 report.warning(&key_place, text);
             } else {
-                let hint = self.hint(&key, known);
-                report.problem(&key_place, format!("unknown key; {hint}"));
+                let text = || format!("unknown key; {}", self.hint(&key, known));
+                report.problem_of(&key_place, text);
             }
         }
         fitted

@@ -155,7 +155,7 @@ fn target(
     env: Env<'_>,
     report: &mut Report,
 ) -> Option<TargetOptions> {
-    let problems_before = report.problems.len();
+    let problems_before = report.count();
     let default = TargetOptions::default();
     let options = TargetOptions {
         name: match raw.name.as_str() {
@@ -171,13 +171,13 @@ fn target(
         true => options,
         false => expecting(options, &raw.expect, &place.expect, report),
     };
-    if report.problems.len() == problems_before
+    if report.count() == problems_before
         && let Err(error) = Target::new(options.clone())
     {
         let (place, text) = place.fault(error);
         report.problem(&place, text);
     }
-    (report.problems.len() == problems_before).then_some(options)
+    (report.count() == problems_before).then_some(options)
 }
 
 fn url(text: &str) -> Result<String, String> {

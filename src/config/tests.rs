@@ -449,6 +449,43 @@ fn a_file_is_read_from_its_place_and_a_missing_one_is_named() {
     fs::write(&path, b"\xff{}").unwrap();
     let error = Config::load(&path, &env).unwrap_err().to_string();
     assert!(error.ends_with("is not UTF-8; save it as UTF-8"), "{error}");
+    fs::write(&path, b"{\n\"api\": \"\xff\"}").unwrap();
+    let error = Config::load(&path, &env).unwrap_err().to_string();
+    assert!(
+        error.contains(": line 2, column 9: is not UTF-8"),
+        "{error}"
+    );
+    let error = Config::load(folder.path(), &env).unwrap_err().to_string();
+    assert!(error.contains("is a directory, not a file; put"), "{error}");
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_told_and_the_others_counted() {
+    let texts = vec!["\"a\""; 100_000].join(",");
+    let keys = (0..50_000)
+        .map(|nth| format!("\"key{nth}\":1"))
+        .collect::<Vec<_>>();
+    for text in [
+        format!(r#"{{"aggregator": {{"deny_ports": [{texts}]}}}}"#),
+        format!("{{{}}}", keys.join(",")),
+    ] {
+        let error = Config::from_json(&text, "config.json", &env).unwrap_err();
+        assert_eq!(error.problems.len(), 101);
+        let last = &error.problems[100].text;
+        assert!(last.ends_with("00 more; mend these first"), "{last}");
+    }
+}
+
+#[test]
+fn a_key_without_end_is_shown_in_part() {
+    let text = format!(r#"{{"{}": 1}}"#, "k".repeat(1 << 20));
+    let error = Config::from_json(&text, "config.json", &env).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.len() < 1_000 && said.contains("k…: unknown key"),
+        "{} bytes",
+        said.len()
+    );
 }
 
 #[test]

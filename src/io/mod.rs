@@ -5,6 +5,7 @@
 
 mod beside;
 mod names;
+mod readings;
 mod reloads;
 mod round;
 mod watch;
@@ -20,6 +21,7 @@ use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
 use proxy_shards::TARGETS_MAX;
+use readings::{Reading, Readings};
 use reloads::{Place, Reloads};
 use round::{Occasion, Round};
 use std::future::poll_fn;
@@ -27,17 +29,18 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use watch::Watch;
 
 /// How often the configuration file is looked at.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
+/// Longest time that the configuration may take to be read: whoever asked by HTTP waits for 5 s.
+const READ_WITHIN: Duration = Duration::from_secs(4);
 /// Threads for what blocks: lookups, the configuration file, and images for the operator.
 const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + operator::CONNECTIONS_MAX + 4;
 
@@ -115,13 +118,15 @@ pub fn spawn<F: Future<Output = ()> + Send + 'static>(
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()?;
+    let mut start = start;
+    // Here, for what was read a moment ago is what is compared with.
+    let watch = start.watched.take().map(Watch::new);
     thread::Builder::new().name("io".into()).spawn(move || {
-        let mut start = start;
         if let Some(socket) = start.operator.take() {
             runtime.spawn(socket.serve(start.events.clone()));
         }
         runtime.spawn(beside::again_and_again(beside, beside::PAUSE));
-        runtime.block_on(Io::new(start).run(shutdown));
+        runtime.block_on(Io::new(start, watch).run(shutdown));
         // A lookup that hangs must not hold up the end.
         runtime.shutdown_background();
     })
@@ -133,7 +138,7 @@ struct Io {
     /// The reload whose configuration is in force.
     id: u64,
     reload: Arc<dyn Reload>,
-    watch: Option<Arc<Mutex<Watch>>>,
+    readings: Readings,
     allowed: Allowed,
     requests: mpsc::Receiver<ReloadRequest>,
     lookups: mpsc::UnboundedReceiver<Lookup>,
@@ -154,16 +159,13 @@ struct Io {
 }
 
 impl Io {
-    fn new(mut start: Start) -> Io {
+    fn new(mut start: Start, watch: Option<Watch>) -> Io {
         let leads = *start.leads.borrow_and_update();
-        let watch = start
-            .watched
-            .map(|path| Arc::new(Mutex::new(Watch::new(path))));
         Io {
             plan: start.plan,
             id: leads.unwrap_or(1),
+            readings: Readings::new(start.reload.clone(), watch, READ_WITHIN),
             reload: start.reload,
-            watch,
             allowed: start.allowed,
             requests: start.requests,
             lookups: start.lookups,
@@ -188,42 +190,29 @@ impl Io {
             let fetch_at = self.fetch_at;
             tokio::select! {
                 () = &mut shutdown => return,
-                Some(request) = self.requests.recv() => self.answer(request).await,
+                Some(request) = self.requests.recv() => self.readings.ask(request),
+                reading = self.readings.next() => self.answer(reading),
                 Some(lookup) = self.lookups.recv() => self.look_up(lookup),
                 (round, next) = next(&mut self.rounds) => self.fetched(round, next),
                 () = sleep_until(fetch_at) => self.fetch(Occasion::Interval),
                 Ok(()) = self.leads.changed() => self.follow_or_lead(),
-                _ = watching.tick() => self.look_at_the_file().await,
+                _ = watching.tick() => self.readings.look(),
             }
         }
     }
 
-    /// Reads and validates, says what came of it, and starts the reload or lets it wait.
-    async fn answer(&mut self, request: ReloadRequest) {
-        let (reload, watch) = (self.reload.clone(), self.watch.clone());
-        let read = spawn_blocking(move || {
-            // What the watch knows is at most as new as what is read: a change in between is news.
-            if let Some(watch) = watch {
-                watch
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .accept();
-            }
-            reload.read()
-        });
-        let plan = read.await.unwrap_or_else(|_| {
-            Err("reading the configuration failed unexpectedly, which is a bug".to_owned())
-        });
-        let outcome = match plan {
+    /// Says what came of the validation, and starts the reload or lets it wait.
+    fn answer(&mut self, Reading { outcome, asked }: Reading) {
+        let outcome = match outcome {
             Ok(plan) => Ok(self.accept(plan)),
             Err(why) => {
                 self.reload.refused(&why);
                 Err(why)
             }
         };
-        if let Some(reply) = request.reply {
+        for reply in asked {
             // Whoever asked may have gone away.
-            let _ = reply.send(outcome);
+            let _ = reply.send(outcome.clone());
         }
     }
 
@@ -342,20 +331,6 @@ impl Io {
             // The coordinator is gone: the process ends.
             let _ = events.send(Event::Resolved { purpose, ip });
         });
-    }
-
-    async fn look_at_the_file(&mut self) {
-        let Some(watch) = self.watch.clone() else {
-            return;
-        };
-        let look = spawn_blocking(move || {
-            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-            watch.poll()
-        });
-        if look.await.unwrap_or(false) {
-            tracing::info!("the configuration file has changed");
-            self.answer(ReloadRequest { reply: None }).await;
-        }
     }
 
     fn tell(&self, event: Event) {

@@ -4,6 +4,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use std::collections::VecDeque;
 use std::fs;
 use std::net::IpAddr;
+use std::sync::Mutex;
 use tokio::sync::{Notify, oneshot, watch};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,25 +1,31 @@
 //! Notices that the configuration file has other content than before.
 
+use crate::config::FILE_BYTES_MAX;
+use crate::regular::{self, ReadError};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-/// Longest file that is looked at, in bytes; no configuration is as long.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+/// Of a longer file, which no configuration is, the beginning tells enough: it is refused whatever follows.
+const READ_BYTES_MAX: u64 = FILE_BYTES_MAX + 1;
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 64 << 10;
 
-/// What the file system says of a file, cheaply.
-type Look = (u64, Option<SystemTime>);
+/// What the file system says of a file, cheaply: which one it is, its length, and when its content and
+/// what is known of it changed, in nanoseconds.
+type Look = (u64, u64, u64, i128, i128);
 
 /// The file, as it was when it was last looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Watch {
     path: PathBuf,
-    look: Option<Look>,
+    look: Result<Look, ErrorKind>,
     /// Whether `look` is news whose content was not read yet.
     unsettled: bool,
-    content: Option<[u8; 32]>,
+    /// Its digest, or why it cannot be read.
+    content: Result<[u8; 32], ErrorKind>,
 }
 
 impl Watch {
@@ -27,58 +33,79 @@ impl Watch {
     pub(super) fn new(path: PathBuf) -> Watch {
         let mut watch = Watch {
             path,
-            look: None,
+            look: Err(ErrorKind::Other),
             unsettled: false,
-            content: None,
+            content: Err(ErrorKind::Other),
         };
         watch.accept();
         watch
     }
 
+    /// Which file it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file as it is now is known: somebody is about to read it.
     pub(super) fn accept(&mut self) {
-        self.look = self.look().ok();
-        self.content = self.hash().ok().or(self.content);
-        self.unsettled = false;
+        self.look = self.look();
+        self.content = self.digest();
+        // What is written in the same tick of the file system's clock looks the same.
+        self.unsettled = true;
     }
 
     /// Whether the content is other than before. It is read only when the file looks other than
-    /// before, and has looked the same twice: a file that is being written is left alone. A file
-    /// that is gone is no news; it may be about to be replaced.
+    /// before, and has looked the same twice: a file that is being written, or is gone only until
+    /// another takes its place, is left alone. One that stays away, or cannot be read, is news too:
+    /// the next start would fail.
     pub(super) fn poll(&mut self) -> bool {
-        let Ok(look) = self.look() else { return false };
-        if self.look != Some(look) {
-            self.look = Some(look);
+        let look = self.look();
+        if self.look != look {
+            self.look = look;
             self.unsettled = true;
             return false;
         }
         if !std::mem::take(&mut self.unsettled) {
             return false;
         }
-        match self.hash() {
-            Ok(hash) => self.content.replace(hash) != Some(hash),
-            Err(_) => false,
-        }
+        let content = self.digest();
+        std::mem::replace(&mut self.content, content) != content
     }
 
-    fn look(&self) -> io::Result<Look> {
-        let metadata = fs::metadata(&self.path)?;
-        Ok((metadata.len(), metadata.modified().ok()))
+    fn look(&self) -> Result<Look, ErrorKind> {
+        let it = fs::metadata(&self.path).map_err(|error| error.kind())?;
+        let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+        let modified = nanoseconds(it.mtime(), it.mtime_nsec());
+        let changed = nanoseconds(it.ctime(), it.ctime_nsec());
+        Ok((it.dev(), it.ino(), it.size(), modified, changed))
     }
 
-    fn hash(&self) -> io::Result<[u8; 32]> {
-        let mut bytes = Vec::new();
-        let file = File::open(&self.path)?;
-        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(Sha256::digest(&bytes).into())
+    fn digest(&self) -> Result<[u8; 32], ErrorKind> {
+        let read = || -> Result<[u8; 32], ReadError> {
+            let mut file = regular::open(&self.path)?.take(READ_BYTES_MAX);
+            let (mut digest, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
+            loop {
+                match file.read(&mut piece) {
+                    Ok(0) => return Ok(digest.finalize().into()),
+                    Ok(length) => digest.update(&piece[..length]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        read().map_err(|error| match error {
+            ReadError::System(error) => error.kind(),
+            ReadError::NotAFile("a directory") => ErrorKind::IsADirectory,
+            ReadError::NotAFile(_) | ReadError::TooLong(_) => ErrorKind::InvalidInput,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-    use std::time::Duration;
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
 
     fn scratch() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -132,15 +159,51 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_gone_is_no_news_and_its_successor_is() {
+    fn what_was_written_in_the_moment_of_a_reading_is_news() {
+        let (_folder, path) = scratch();
+        let mut watch = Watch::new(path.clone());
+        watch.accept();
+        let known = watch.look;
+        // As the clock of the file system may tick too seldom to tell: only the content differs.
+        watch.content = Ok([0; 32]);
+        assert_eq!(watch.look(), known);
+        assert_eq!([0; 2].map(|_| watch.poll()), [true, false]);
+    }
+
+    #[test]
+    fn another_file_of_the_same_length_and_time_is_news() {
+        let (folder, path) = scratch();
+        let beside = folder.path().join("beside");
+        fs::write(&beside, "[]").unwrap();
+        let at = fs::metadata(&path).unwrap().modified().unwrap();
+        let file = File::options().write(true).open(&beside).unwrap();
+        file.set_modified(at).unwrap();
+        let mut watch = Watch::new(path.clone());
+        assert!(!watch.poll());
+        fs::rename(&beside, &path).unwrap();
+        assert_eq!([0; 3].map(|_| watch.poll()), [false, true, false]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_for_a_moment_is_no_news() {
         let (_folder, path) = scratch();
         let mut watch = Watch::new(path.clone());
         fs::remove_file(&path).unwrap();
-        assert!(!watch.poll() && !watch.poll());
+        assert!(!watch.poll());
         fs::write(&path, "{}").unwrap();
-        touch(&path, 10);
         assert_eq!([0; 3].map(|_| watch.poll()), [false; 3], "the same content");
-        fs::write(&path, "{  }").unwrap();
-        assert_eq!([0; 3].map(|_| watch.poll()), [false, true, false]);
+    }
+
+    #[test]
+    fn a_file_that_stays_away_or_is_none_is_news_once_and_so_is_its_successor() {
+        let (_folder, path) = scratch();
+        let mut watch = Watch::new(path.clone());
+        fs::remove_file(&path).unwrap();
+        assert_eq!([0; 4].map(|_| watch.poll()), [false, true, false, false]);
+        fs::create_dir(&path).unwrap();
+        assert_eq!([0; 4].map(|_| watch.poll()), [false, true, false, false]);
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, "{}").unwrap();
+        assert_eq!([0; 4].map(|_| watch.poll()), [false, true, false, false]);
     }
 }

@@ -69,6 +69,7 @@ families! {
     API_CONNECTIONS_REFUSED: "api_connections_refused_total" COUNTER [] "Connections that were closed at once because their address had too many.";
     API_LEASES: "api_leases" GAUGE [] "Leases of proxies that are not over.";
     PROXY_REPORTS: "proxy_reports_total" COUNTER ["outcome"] "Reports of clients about proxies that were taken, by outcome.";
+    RELOADS: "config_reloads_total" COUNTER ["result"] "Reloads of the configuration that began, and configurations that were refused.";
     RELOAD_OK: "config_last_reload_successful" GAUGE [] "1 if the last reload of the configuration was applied.";
     RELOAD_AT: "config_last_reload_success_timestamp_seconds" GAUGE [] "Unix time of the last configuration that was applied.";
     STORAGE_ERRORS: "storage_errors_total" COUNTER [] "Saves and backups of the ledger that failed.";
@@ -82,6 +83,13 @@ families! {
 
 /// The labels of [`API_RATE_LIMITED`], so that each is on the page before it first happens.
 pub(super) const API_LIMITS: [&str; 3] = ["key", "address", "failed_keys"];
+
+/// The labels of [`RELOADS`].
+pub(super) const RELOAD_RESULTS: [&str; 2] = [RELOAD_APPLIED, RELOAD_REFUSED];
+/// All of a configuration is in force.
+pub(super) const RELOAD_APPLIED: &str = "applied";
+/// A configuration was not valid, or could not be read.
+pub(super) const RELOAD_REFUSED: &str = "refused";
 
 /// Upper bounds of [`API_DURATION`], in seconds: a read of the snapshot takes microseconds, a
 /// listing of all of it some milliseconds, a reload up to its 5 s.

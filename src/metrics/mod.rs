@@ -36,6 +36,7 @@ pub struct Metrics {
     api_connections_refused: IntCounterVec,
     api_leases: IntGaugeVec,
     proxy_reports: IntCounterVec,
+    reloads: IntCounterVec,
     reload_ok: IntGaugeVec,
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
@@ -82,6 +83,7 @@ impl Metrics {
             api_connections_refused: counter(&families::API_CONNECTIONS_REFUSED)?,
             api_leases: IntGaugeVec::new(opts(&families::API_LEASES), families::API_LEASES.labels)?,
             proxy_reports: counter(&families::PROXY_REPORTS)?,
+            reloads: counter(&families::RELOADS)?,
             reload_ok: IntGaugeVec::new(opts(&families::RELOAD_OK), families::RELOAD_OK.labels)?,
             reload_at: GaugeVec::new(opts(&families::RELOAD_AT), families::RELOAD_AT.labels)?,
             storage_errors: counter(&families::STORAGE_ERRORS)?,
@@ -96,7 +98,7 @@ impl Metrics {
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
             lists: Mutex::default(),
         };
-        let recorded: [Box<dyn Collector>; 15] = [
+        let recorded: [Box<dyn Collector>; 16] = [
             Box::new(metrics.webhooks_sent.clone()),
             Box::new(metrics.webhooks_failed.clone()),
             Box::new(metrics.api_requests.clone()),
@@ -106,6 +108,7 @@ impl Metrics {
             Box::new(metrics.api_connections_refused.clone()),
             Box::new(metrics.api_leases.clone()),
             Box::new(metrics.proxy_reports.clone()),
+            Box::new(metrics.reloads.clone()),
             Box::new(metrics.reload_ok.clone()),
             Box::new(metrics.reload_at.clone()),
             Box::new(metrics.storage_errors.clone()),
@@ -138,7 +141,10 @@ impl Metrics {
                 .proxy_reports
                 .with_label_values(&[experience.label()]);
         }
-        metrics.reload_succeeded();
+        for result in families::RELOAD_RESULTS {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        metrics.configured();
         Ok(metrics)
     }
 
@@ -196,8 +202,15 @@ impl Metrics {
         self.proxy_reports.with_label_values(&[outcome]).inc();
     }
 
-    /// A configuration was applied just now.
+    /// A reload has put a configuration into force just now.
     pub fn reload_succeeded(&self) {
+        let applied = self.reloads.with_label_values(&[families::RELOAD_APPLIED]);
+        applied.inc();
+        self.configured();
+    }
+
+    /// The configuration of this moment is in force.
+    fn configured(&self) {
         self.reload_ok.with_label_values(&NO_LABELS).set(1);
         self.reload_at
             .with_label_values(&NO_LABELS)
@@ -206,6 +219,8 @@ impl Metrics {
 
     /// A configuration was refused; the one before stays.
     pub fn reload_failed(&self) {
+        let refused = self.reloads.with_label_values(&[families::RELOAD_REFUSED]);
+        refused.inc();
         self.reload_ok.with_label_values(&NO_LABELS).set(0);
     }
 

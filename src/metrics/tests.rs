@@ -181,6 +181,10 @@ fn the_page_of_the_first_second_is_valid_too() {
     let samples = samples(&page);
     assert_eq!(samples["proxychecker_alive_proxies"], 0.0);
     assert_eq!(samples["proxychecker_config_last_reload_successful"], 1.0);
+    for result in families::RELOAD_RESULTS {
+        let name = format!("proxychecker_config_reloads_total{{result=\"{result}\"}}");
+        assert_eq!(samples[&*name], 0.0);
+    }
     assert_eq!(samples["proxychecker_storage_errors_total"], 0.0);
     assert_eq!(samples["proxychecker_sweep_progress_ratio"], 0.0);
     assert!(!page.contains("storage_last_save"), "nothing was saved yet");
@@ -360,11 +364,18 @@ fn the_name_of_a_source_is_its_label_as_it_is() {
 #[test]
 fn outcomes_of_reloads_and_saves_are_recorded() {
     let (metrics, snapshot) = full();
+    metrics.reload_succeeded();
+    metrics.reload_failed();
     metrics.reload_failed();
     metrics.storage_failed();
     let page = render(&metrics, &snapshot);
     let samples = samples(&page);
     assert_eq!(samples["proxychecker_config_last_reload_successful"], 0.0);
+    let reloads = |result| {
+        let name = format!("proxychecker_config_reloads_total{{result=\"{result}\"}}");
+        samples[&*name]
+    };
+    assert_eq!((reloads("applied"), reloads("refused")), (1.0, 2.0));
     assert!(samples["proxychecker_config_last_reload_success_timestamp_seconds"] > 1e9);
     assert_eq!(samples["proxychecker_storage_errors_total"], 1.0);
     assert_eq!(

@@ -156,6 +156,8 @@ fn format_json_or_an_accept_with_it_gives_json_and_anything_else_text() {
         "/get-proxy",
         "Accept: text/html\r\nAccept: application/json\r\n"
     ));
+    assert!(is_json("/get-proxy", "Accept: Application/JSON\r\n"));
+    assert!(!is_json("/get-proxy", "Accept: application/jso\r\n"));
     for word in ["text", "txt", "TXT", "Url"] {
         let target = format!("/get-proxy?format={word}");
         assert!(!is_json(&target, "Accept: application/json\r\n"));
