@@ -78,8 +78,8 @@ pub struct Ledger {
     feedback: Feedback,
     /// Clients that must say the same.
     quorum: u8,
-    /// When the last of them said anything, in milliseconds since the Unix epoch.
-    heard_ms: u64,
+    /// The time as it was told last, in milliseconds since the Unix epoch. It may be set back.
+    told_ms: u64,
 }
 
 impl Ledger {
@@ -125,7 +125,8 @@ impl Ledger {
             Judged::Nothing => return Change::Local,
             Judged::Counts { works, doubtful } => (works, doubtful),
         };
-        self.last_check_ms = self.last_check_ms.max(unix_ms);
+        // Not the latest time that there was: the host's clock may have been set back since.
+        (self.last_check_ms, self.told_ms) = (unix_ms, unix_ms);
         let row = &mut self.rows[index as usize];
         let before = row.verdict;
         let was_doubtful = row.doubtful;
@@ -344,5 +345,7 @@ fn hash_of(rows: &Slab<Row>, others: &Others, keys: &DefaultHashBuilder, index: 
     hasher.finish()
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

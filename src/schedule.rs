@@ -414,4 +414,6 @@ impl Outcome {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

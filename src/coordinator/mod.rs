@@ -36,6 +36,8 @@ mod journal;
 mod succession;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;

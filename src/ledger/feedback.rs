@@ -137,8 +137,9 @@ impl Cell {
 }
 
 impl Note {
+    /// What was said at a time that has not come yet was said before the clock was set back.
     fn is_live(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.at_ms) < FEEDBACK_MS
+        now_ms.abs_diff(self.at_ms) < FEEDBACK_MS
     }
 }
 
@@ -235,7 +236,7 @@ impl Ledger {
     /// the candidate is.
     pub fn hear(&mut self, index: u32, word: Word, unix_ms: u64) {
         self.feedback.take(index, word, self.alive.len(), unix_ms);
-        self.heard_ms = self.heard_ms.max(unix_ms);
+        self.told_ms = unix_ms;
     }
 
     /// Whether enough clients complain of the candidate since it was last looked at because of that.
@@ -261,10 +262,11 @@ impl Ledger {
 
     /// The targets that turn the candidate away, as enough clients said lately.
     pub fn banned_at(&self, index: u32) -> Targets {
-        let now_ms = self.heard_ms.max(self.last_check_ms);
-        self.feedback.banned_at(index, self.quorum, now_ms)
+        self.feedback.banned_at(index, self.quorum, self.told_ms)
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

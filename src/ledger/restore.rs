@@ -53,6 +53,7 @@ impl Ledger {
     /// This is known of the candidate at `index`, instead of what was.
     pub(super) fn set_known(&mut self, index: u32, entry: &Entry) {
         self.last_check_ms = self.last_check_ms.max(entry.checked_at_ms);
+        self.told_ms = self.told_ms.max(entry.checked_at_ms);
         let verdict = entry.verdict.filter(|v| !v.is_local());
         let was_alive = entry.alive_at_ms != 0 || verdict == Some(Verdict::Alive);
         let life = was_alive.then(|| {
