@@ -135,3 +135,6 @@ fn read(path: &Path) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|_| "is not UTF-8; save it as UTF-8".to_owned())
 }
+
+#[cfg(test)]
+mod properties;

@@ -73,9 +73,13 @@ impl Ring {
         self.completions.set(self.completions.get() + 1);
         slot.out = None;
         (slot.result, slot.flags, slot.step) = (completion.result(), completion.flags(), tag.step);
+        let buffer = cqueue::buffer_select(completion.flags());
+        if let Some(id) = buffer {
+            self.buffers.took(id);
+        }
         if slot.state == State::Orphan {
             slot.state = State::Idle;
-            if let Some(id) = cqueue::buffer_select(completion.flags()) {
+            if let Some(id) = buffer {
                 self.buffers.give(id);
             }
         } else {
