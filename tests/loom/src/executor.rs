@@ -54,6 +54,7 @@ pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
     let mut tasks: Vec<Option<Task>> = vec![Some(Box::pin(main))];
     queue.lock().unwrap().push_back(0);
     loop {
+        kernel::poll();
         let next = queue.lock().unwrap().pop_front();
         let Some(place) = next else {
             kernel::park();

@@ -37,6 +37,14 @@ pub(crate) fn park() {
     readers.into_iter().for_each(Waker::wake);
 }
 
+/// Wakes the tasks of reads that need not wait any more.
+pub(crate) fn poll() {
+    let is_read = READERS.with_borrow(|readers| !readers.is_empty());
+    if is_read && *EVENTFD.count.lock().unwrap() > 0 {
+        READERS.take().into_iter().for_each(Waker::wake);
+    }
+}
+
 /// A new execution begins: the reads of the last one are gone.
 pub(crate) fn reset() {
     READERS.take();

@@ -84,10 +84,13 @@ impl Ring {
         batch.clear();
         batch.append(&mut self.shared.posted.lock().unwrap());
         self.in_kernel.set(self.in_kernel.get() - batch.len());
-        if let Some(waiter) = self.waiter.take().filter(|_| !batch.is_empty()) {
+        if batch.is_empty() {
+            return false;
+        }
+        if let Some(waiter) = self.waiter.take() {
             waiter.wake();
         }
-        !batch.is_empty()
+        true
     }
 
     pub(crate) fn eventfd(&self, on: bool) {
