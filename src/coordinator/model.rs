@@ -42,11 +42,20 @@ enum Op {
     Fail(usize),
     Same(usize),
     Nature(u32, Nature),
-    Target { answers: bool },
-    Reload { order: [usize; 3], count: usize },
+    Target {
+        answers: bool,
+    },
+    Reload {
+        order: [usize; 3],
+        count: usize,
+    },
     /// A save, and after so many milliseconds another process.
-    Restart { away_ms: u64 },
-    Panic { shard: usize },
+    Restart {
+        away_ms: u64,
+    },
+    Panic {
+        shard: usize,
+    },
     Stall(u64),
     SayAgain,
     SetClock(i64),
@@ -125,7 +134,8 @@ impl Truth {
     /// The simulation's proxies and targets are those of the world.
     fn live(&mut self) {
         let (proxies, targets) = (self.world.clone(), self.world.clone());
-        self.sim.behave(move |n, at_ms| proxies.borrow().probe(n, at_ms));
+        self.sim
+            .behave(move |n, at_ms| proxies.borrow().probe(n, at_ms));
         self.sim.fate(move |_, _| targets.borrow().reach());
     }
 
@@ -265,18 +275,28 @@ impl Truth {
         let listed = self.listed();
         let lost: Vec<&u32> = listed.difference(&numbers).collect();
         assert!(lost.is_empty(), "{lost:?} are listed and not known");
-        let waits_for_lists = self.is_restarted && self.sources.iter().any(|&s| self.lists[s].is_none());
+        let waits_for_lists =
+            self.is_restarted && self.sources.iter().any(|&s| self.lists[s].is_none());
         for &(index, n) in &known {
             let is_wanted = listed.contains(&n) || waits_for_lists || self.imported.contains(&n);
             let is_away = self.sim.is_out(index) || state.schedule.is_held(index);
             let is_alive = state.ledger.verdict(index) == Some(Verdict::Alive);
-            assert!(is_wanted || is_away || is_alive, "{n} is on no list and stays");
+            assert!(
+                is_wanted || is_away || is_alive,
+                "{n} is on no list and stays"
+            );
             if let Some(due_ms) = state.schedule.waits_until(index) {
-                assert!(due_ms <= self.sim.now_ms + WAIT_MAX_MS, "{n} is due at {due_ms} ms");
+                assert!(
+                    due_ms <= self.sim.now_ms + WAIT_MAX_MS,
+                    "{n} is due at {due_ms} ms"
+                );
             }
         }
         let snapshot = self.sim.snapshot();
-        assert!(snapshot.generation >= self.generation, "generations only grow");
+        assert!(
+            snapshot.generation >= self.generation,
+            "generations only grow"
+        );
         self.generation = snapshot.generation;
         self.check_published(&snapshot);
     }
@@ -284,7 +304,10 @@ impl Truth {
     /// What is published is consistent, and what the ledger says unless something waits to be published.
     fn check_published(&self, snapshot: &Snapshot) {
         let (stat, pool) = (&snapshot.stat, &snapshot.pool);
-        assert_eq!(stat.verdicts.iter().sum::<u64>(), stat.total_alive + stat.total_dead);
+        assert_eq!(
+            stat.verdicts.iter().sum::<u64>(),
+            stat.total_alive + stat.total_dead
+        );
         assert_eq!(stat.verdicts[Verdict::Alive as usize], stat.total_alive);
         assert!(stat.total_alive + stat.total_dead <= stat.total_scraped);
         assert!(stat.sweep.done <= stat.sweep.total);
@@ -303,9 +326,16 @@ impl Truth {
             return;
         }
         let told = (stat.total_scraped, stat.total_alive, stat.total_dead);
-        let so = (ledger.len() as u64, ledger.total_alive(), ledger.total_dead());
+        let so = (
+            ledger.len() as u64,
+            ledger.total_alive(),
+            ledger.total_dead(),
+        );
         assert_eq!(told, so);
-        let served = pool.proxies().iter().map(|p| (p.candidate.clone(), p.protocol, p.source));
+        let served = pool
+            .proxies()
+            .iter()
+            .map(|p| (p.candidate.clone(), p.protocol, p.source));
         let alive = ledger.alive().map(|a| (a.candidate, a.protocol, a.source));
         assert_eq!(served.collect::<Vec<_>>(), alive.collect::<Vec<_>>());
     }
@@ -325,14 +355,28 @@ impl Truth {
         for (index, n) in self.known() {
             let is_alive = self.world.borrow().is_alive(n);
             let verdict = self.sim.state.ledger.verdict(index);
-            assert_eq!(verdict == Some(Verdict::Alive), is_alive, "{n}: {verdict:?}");
-            assert!(is_alive || listed.contains(&n), "{n} is dead, on no list, and stays");
-            let is_checked = self.sim.probed_at(n).last().is_some_and(|&at| at >= began_ms);
+            assert_eq!(
+                verdict == Some(Verdict::Alive),
+                is_alive,
+                "{n}: {verdict:?}"
+            );
+            assert!(
+                is_alive || listed.contains(&n),
+                "{n} is dead, on no list, and stays"
+            );
+            let is_checked = self
+                .sim
+                .probed_at(n)
+                .last()
+                .is_some_and(|&at| at >= began_ms);
             assert!(is_checked, "{n} was not looked at for {SETTLE_MS} ms");
             alive.extend(is_alive.then_some(n));
         }
         let served: BTreeSet<u32> = self.sim.served().into_iter().collect();
-        assert!(served == alive || alive.is_empty(), "{served:?} are served, {alive:?} are alive");
+        assert!(
+            served == alive || alive.is_empty(),
+            "{served:?} are served, {alive:?} are alive"
+        );
     }
 
     /// From now on everybody is looked at as often as is promised, no more and no less.
@@ -347,7 +391,10 @@ impl Truth {
             let gaps = probes.windows(2).map(|two| two[1] - two[0]);
             let (least, most) = match self.world.borrow().is_alive(n) {
                 true => (INTERVAL_MS, INTERVAL_MS / 2 * 3),
-                false => (INTERVAL_MS / 10 * 9, WAIT_MAX_MS + world::TIMEOUT_MS + 10_000),
+                false => (
+                    INTERVAL_MS / 10 * 9,
+                    WAIT_MAX_MS + world::TIMEOUT_MS + 10_000,
+                ),
             };
             let ends = [probes[0] - from_ms, until_ms - probes[probes.len() - 1]];
             assert!(ends.iter().all(|gap| *gap <= most), "{n}: {ends:?}");
@@ -358,7 +405,10 @@ impl Truth {
         let (stat, now) = (self.sim.snapshot().stat.clone(), self.sim.now().system());
         let recent = now - Duration::from_millis(2 * WAIT_MAX_MS);
         let last = stat.last_check.filter(|_| stat.total_scraped > 0);
-        assert!(last.is_none_or(|at| recent <= at && at <= now), "{last:?} is not a time before {now:?}");
+        assert!(
+            last.is_none_or(|at| recent <= at && at <= now),
+            "{last:?} is not a time before {now:?}"
+        );
         let ages = self.sim.snapshot();
         let is_sane = |at| recent <= at && at <= now;
         let all = ages.pool.proxies().iter().filter(|_| stat.total_alive > 0);

@@ -52,7 +52,8 @@ fn verdict() -> impl Strategy<Value = Verdict> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let theirs = proptest::sample::select(&[None, Some(Verdict::Alive), Some(Verdict::Refused)][..]);
+    let theirs =
+        proptest::sample::select(&[None, Some(Verdict::Alive), Some(Verdict::Refused)][..]);
     // Any of the old places, each at most once.
     let kept = Just([Some(0), Some(1), Some(2)]).prop_shuffle();
     let gone = proptest::array::uniform3(any::<bool>());
@@ -152,7 +153,10 @@ impl Truth {
     fn nth(&self, nth: usize) -> Option<(Candidate, u32)> {
         let count = self.known.len().max(1);
         let candidate = self.known.keys().nth(nth % count)?.clone();
-        let index = self.ledger.find(&candidate).expect("what is known is found");
+        let index = self
+            .ledger
+            .find(&candidate)
+            .expect("what is known is found");
         Some((candidate, index))
     }
 
@@ -223,7 +227,9 @@ impl Truth {
         };
         let one = self.known.get_mut(&candidate).unwrap();
         let was_alive = one.verdict == Some(Verdict::Alive);
-        let change = self.ledger.apply(index, &record(&candidate, verdict), ALL, self.now_ms);
+        let change = self
+            .ledger
+            .apply(index, &record(&candidate, verdict), ALL, self.now_ms);
         let expected = match (was_alive, verdict) {
             (_, Verdict::LocalPorts) => Change::Local,
             (false, Verdict::Alive) => Change::Found,
@@ -251,8 +257,12 @@ impl Truth {
         let over: Vec<u32> = ledger.indexes().filter(|&i| ledger.is_over(i)).collect();
         over.into_iter().for_each(|index| ledger.forget(index));
         let known = std::mem::take(&mut self.known);
-        let stays = known.iter().filter(|(candidate, one)| !self.is_over(candidate, one));
-        self.known = stays.map(|(candidate, one)| (candidate.clone(), *one)).collect();
+        let stays = known
+            .iter()
+            .filter(|(candidate, one)| !self.is_over(candidate, one));
+        self.known = stays
+            .map(|(candidate, one)| (candidate.clone(), *one))
+            .collect();
     }
 
     fn import(&mut self, candidate: Candidate, verdict: Option<Verdict>, age_ms: u64) {
@@ -288,7 +298,10 @@ impl Truth {
         let saved: Vec<Entry> = self.ledger.entries().collect();
         let mut next = Ledger::new(SOURCES);
         for entry in &saved {
-            assert!(next.restore(entry.clone()).is_some(), "none twice: {entry:?}");
+            assert!(
+                next.restore(entry.clone()).is_some(),
+                "none twice: {entry:?}"
+            );
             assert_eq!(next.restore(entry.clone()), None);
         }
         assert_eq!(next.entries().collect::<Vec<_>>(), saved);
@@ -304,7 +317,11 @@ impl Truth {
 
     /// All that the ledger says is so.
     fn check(&self) {
-        assert_eq!(self.ledger.len(), self.known.len(), "none is lost, none is there twice");
+        assert_eq!(
+            self.ledger.len(),
+            self.known.len(),
+            "none is lost, none is there twice"
+        );
         let mut verdicts = [0; Verdict::COUNT];
         let mut alive = BTreeSet::new();
         for (candidate, one) in &self.known {
@@ -314,12 +331,19 @@ impl Truth {
             assert_eq!(self.ledger.standing(index), one.standing(), "{one:?}");
             assert_eq!(self.ledger.checked_at_ms(index), one.checked_ms);
             let entry = self.ledger.entry(index);
-            assert_eq!((entry.failures, entry.alive_at_ms), (one.failures, one.alive_ms));
+            assert_eq!(
+                (entry.failures, entry.alive_at_ms),
+                (one.failures, one.alive_ms)
+            );
             let sources = self.listed_by(candidate);
             assert!(self.ledger.listed_by(index).eq(sources.iter().copied()));
             let first = sources.first().map(|&first| first as u16);
             assert_eq!(self.ledger.first_source(index), first);
-            assert_eq!(self.ledger.is_over(index), self.is_over(candidate, one), "{one:?}");
+            assert_eq!(
+                self.ledger.is_over(index),
+                self.is_over(candidate, one),
+                "{one:?}"
+            );
             assert!(self.ledger.find_at(&candidate.host, 80).contains(&index));
             if let Some(verdict) = one.verdict {
                 verdicts[verdict as usize] += 1;
@@ -339,23 +363,38 @@ impl Truth {
     /// Every proxy that is alive is served under its protocol, and none twice.
     fn check_served(&self, alive: &BTreeSet<u32>) {
         let way = |candidate: &Candidate, protocol| {
-            let Candidate { host, port, credentials, .. } = candidate.clone();
+            let Candidate {
+                host,
+                port,
+                credentials,
+                ..
+            } = candidate.clone();
             (host, port, credentials, protocol)
         };
         let mut served = BTreeSet::new();
         for row in self.ledger.alive() {
             assert!(alive.contains(&row.index));
-            assert!(served.insert(way(&row.candidate, row.protocol)), "{row:?} is served twice");
+            assert!(
+                served.insert(way(&row.candidate, row.protocol)),
+                "{row:?} is served twice"
+            );
         }
         for &index in alive {
             let candidate = self.ledger.candidate(index);
             let protocols = self.ledger.working(index);
             for protocol in protocols.in_order(candidate.port) {
-                assert!(served.contains(&way(&candidate, protocol)), "{candidate:?} is not served");
+                assert!(
+                    served.contains(&way(&candidate, protocol)),
+                    "{candidate:?} is not served"
+                );
             }
         }
         let lives = self.known.values().filter(|one| one.alive_ms > 0).count();
-        assert_eq!(self.ledger.lives.len(), lives, "nothing is kept of what is gone");
+        assert_eq!(
+            self.ledger.lives.len(),
+            lives,
+            "nothing is kept of what is gone"
+        );
     }
 }
 

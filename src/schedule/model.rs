@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::properties::cases;
+use fastrand::Rng;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -30,13 +31,28 @@ enum Op {
     Add(u32, Standing),
     AddToSweep(u32, Standing),
     AddSwept(u32, Standing, u64),
-    Next { queue: usize, unproven_max: usize },
+    Next {
+        queue: usize,
+        unproven_max: usize,
+    },
     /// One of those that are out comes back.
-    Back { nth: usize, end: End, queue: usize },
-    Hold { nth: usize },
-    Release { nth: usize, end: End, queue: usize },
+    Back {
+        nth: usize,
+        end: End,
+        queue: usize,
+    },
+    Hold {
+        nth: usize,
+    },
+    Release {
+        nth: usize,
+        end: End,
+        queue: usize,
+    },
     /// A ticket that came back already comes back once more.
-    Again { nth: usize },
+    Again {
+        nth: usize,
+    },
     Remove(u32),
     Hasten(u32),
     Outdate,
@@ -55,9 +71,10 @@ fn standing() -> impl Strategy<Value = Standing> {
 
 fn op() -> impl Strategy<Value = Op> {
     let end = || {
-        let checked = standing().prop_filter("a verdict is none of one that has none", |standing| {
-            *standing != Standing::New
-        });
+        let checked = standing()
+            .prop_filter("a verdict is none of one that has none", |standing| {
+                *standing != Standing::New
+            });
         prop_oneof![
             5 => checked.prop_map(End::Checked),
             1 => Just(End::Local),
@@ -88,7 +105,10 @@ fn op() -> impl Strategy<Value = Op> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     /// It is due some time between these.
-    Waits { from_ms: u64, until_ms: u64 },
+    Waits {
+        from_ms: u64,
+        until_ms: u64,
+    },
     Out(Ticket),
     Held,
 }
@@ -135,7 +155,9 @@ fn pause_ms(end: End, one: &One) -> (u64, u64) {
         (End::Checked(Standing::New), _) | (End::Diverted, _) => (0, 0),
         (End::Checked(Standing::Alive), _) => (interval_ms, interval_ms),
         (End::Checked(Standing::Failing), _) => about(2_000),
-        (End::Checked(Standing::Dead { times }), _) => about(doubled(interval_ms, times, backoff_max_ms)),
+        (End::Checked(Standing::Dead { times }), _) => {
+            about(doubled(interval_ms, times, backoff_max_ms))
+        }
         (End::Local, _) => about(doubled(1_000, one.local_failures, 30_000)),
         (End::NoAddress, Standing::Alive | Standing::Failing) => {
             about(doubled(1_000, one.local_failures, interval_ms))
@@ -177,14 +199,21 @@ impl Truth {
 
     /// The `nth` of those of which `is` says so.
     fn nth(&self, nth: usize, is: impl Fn(&Doing) -> bool) -> Option<u32> {
-        let all: Vec<u32> = self.known.iter().filter(|(_, one)| is(&one.doing)).map(|(&i, _)| i).collect();
+        let all: Vec<u32> = self
+            .known
+            .iter()
+            .filter(|(_, one)| is(&one.doing))
+            .map(|(&i, _)| i)
+            .collect();
         (!all.is_empty()).then(|| all[nth % all.len()])
     }
 
     fn take_back(&mut self, nth: usize) -> Option<u32> {
         let index = self.nth(nth, |doing| matches!(doing, Doing::Out(_)))?;
         let one = self.known[&index];
-        let Doing::Out(ticket) = one.doing else { return None };
+        let Doing::Out(ticket) = one.doing else {
+            return None;
+        };
         assert_eq!(self.schedule.is_outdated(index), one.is_outdated);
         assert_eq!(self.schedule.back(ticket), Some(index));
         assert_eq!(self.schedule.back(ticket), None, "it is taken back once");
@@ -207,7 +236,10 @@ impl Truth {
         };
         if std::mem::take(&mut one.was_away) {
             let at = self.swept_ms;
-            one.doing = Doing::Waits { from_ms: at, until_ms: at };
+            one.doing = Doing::Waits {
+                from_ms: at,
+                until_ms: at,
+            };
         } else if matches!(end, End::Checked(_) | End::NoAddress) {
             one.is_in_sweep = false;
         }
@@ -231,12 +263,21 @@ impl Truth {
             assert!(!is_anything_due, "what is due is handed out");
             return;
         };
-        let one = self.known.get_mut(&ticket.index()).expect("nobody else is handed out");
+        let one = self
+            .known
+            .get_mut(&ticket.index())
+            .expect("nobody else is handed out");
         let Doing::Waits { from_ms, .. } = one.doing else {
             panic!("{ticket:?} was handed out twice: {one:?}")
         };
-        assert!(one.queue == queue && from_ms <= self.now_ms, "{one:?} is not due on {queue}");
-        assert!(!(is_full && is_unproven(one.standing)), "too many unproven are out");
+        assert!(
+            one.queue == queue && from_ms <= self.now_ms,
+            "{one:?} is not due on {queue}"
+        );
+        assert!(
+            !(is_full && is_unproven(one.standing)),
+            "too many unproven are out"
+        );
         (one.doing, one.is_outdated) = (Doing::Out(ticket), false);
     }
 
@@ -277,13 +318,15 @@ impl Truth {
             Op::Wait(ms) => self.now_ms += ms,
             Op::Add(index, standing) => {
                 self.add(index, standing, (now_ms, now_ms));
-                self.schedule.add(index, index as usize % QUEUES, standing, now_ms);
+                self.schedule
+                    .add(index, index as usize % QUEUES, standing, now_ms);
             }
             Op::AddToSweep(index, standing) => {
                 self.add(index, standing, (now_ms, now_ms));
                 let one = self.known.get_mut(&index).unwrap();
                 one.is_in_sweep |= matches!(one.doing, Doing::Waits { .. });
-                self.schedule.add_to_sweep(index, index as usize % QUEUES, standing, now_ms);
+                self.schedule
+                    .add_to_sweep(index, index as usize % QUEUES, standing, now_ms);
             }
             Op::AddSwept(index, standing, age_ms) => {
                 if self.known.contains_key(&index) {
@@ -298,9 +341,13 @@ impl Truth {
                         until_ms: now_ms + most.saturating_sub(age_ms),
                     };
                 }
-                self.schedule.add_swept(index, index as usize % QUEUES, standing, age_ms, now_ms);
+                self.schedule
+                    .add_swept(index, index as usize % QUEUES, standing, age_ms, now_ms);
             }
-            Op::Next { queue, unproven_max } => self.next(queue, unproven_max),
+            Op::Next {
+                queue,
+                unproven_max,
+            } => self.next(queue, unproven_max),
             Op::Back { nth, end, queue } => {
                 if let Some(index) = self.take_back(nth) {
                     self.put_back(index, end, queue);
@@ -350,13 +397,20 @@ impl Truth {
         for (&index, one) in &mut self.known {
             let waits_until = self.schedule.waits_until(index);
             assert_eq!(self.schedule.is_held(index), one.doing == Doing::Held);
-            assert_eq!(self.schedule.is_in_sweep(index), one.is_in_sweep, "{index}: {one:?}");
+            assert_eq!(
+                self.schedule.is_in_sweep(index),
+                one.is_in_sweep,
+                "{index}: {one:?}"
+            );
             let Doing::Waits { from_ms, until_ms } = &mut one.doing else {
                 assert_eq!(waits_until, None);
                 continue;
             };
             let due_ms = waits_until.expect("it waits");
-            assert!((*from_ms..=*until_ms).contains(&due_ms), "{index} at {due_ms}: {from_ms}..={until_ms}");
+            assert!(
+                (*from_ms..=*until_ms).contains(&due_ms),
+                "{index} at {due_ms}: {from_ms}..={until_ms}"
+            );
             (*from_ms, *until_ms) = (due_ms, due_ms);
             waiting += 1;
             let wakes = self.schedule.due_at(one.queue, usize::MAX);

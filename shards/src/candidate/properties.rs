@@ -16,7 +16,9 @@ fn host() -> impl Strategy<Value = Host> {
 /// Any text of at most 255 bytes.
 fn word() -> impl Strategy<Value = Box<str>> {
     let short = any::<String>().prop_map(|mut text| {
-        let end = (0..=255.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+        let end = (0..=255.min(text.len()))
+            .rev()
+            .find(|&at| text.is_char_boundary(at));
         text.truncate(end.unwrap_or(0));
         text
     });

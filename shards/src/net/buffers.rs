@@ -115,7 +115,10 @@ impl Buffers {
             "the kernel names buffers that it was given"
         );
         #[cfg(debug_assertions)]
-        assert!(self.ours[usize::from(id)].get(), "the kernel may write into it");
+        assert!(
+            self.ours[usize::from(id)].get(),
+            "the kernel may write into it"
+        );
         // SAFETY: in bounds; the kernel gave this buffer up with the completion that named it.
         unsafe { std::slice::from_raw_parts(self.memory.at.add(usize::from(id) * self.size), len) }
     }

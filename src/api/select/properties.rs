@@ -22,21 +22,23 @@ fn proxy(now: SystemTime) -> impl Strategy<Value = Proxy> {
     let exit = proptest::option::of((0..4u8, proptest::sample::select(&Anonymity::ALL[..])));
     let bits = (0..4u8, 0..4u8);
     let rest = (0..300u32, 0..100u64, proptest::option::of(0..2u16));
-    (protocol, host, exit, bits, rest).prop_map(move |(protocol, (host, port), exit, bits, rest)| {
-        let url = format!("{}://9.9.9.{host}:{port}", protocol.label());
-        let mut proxy = proxies(&[&url]).remove(0);
-        proxy.protocol = protocol;
-        proxy.exit = exit.map(|(last, anonymity)| Exit {
-            ip: Ipv4Addr::new(9, 9, 9, last).into(),
-            anonymity,
-        });
-        proxy.targets = Targets::from_bits(bits.0);
-        proxy.banned_at = Targets::from_bits(bits.0 & bits.1);
-        proxy.latency_ms = rest.0;
-        proxy.last_check = now - Duration::from_secs(rest.1);
-        proxy.source = rest.2;
-        proxy
-    })
+    (protocol, host, exit, bits, rest).prop_map(
+        move |(protocol, (host, port), exit, bits, rest)| {
+            let url = format!("{}://9.9.9.{host}:{port}", protocol.label());
+            let mut proxy = proxies(&[&url]).remove(0);
+            proxy.protocol = protocol;
+            proxy.exit = exit.map(|(last, anonymity)| Exit {
+                ip: Ipv4Addr::new(9, 9, 9, last).into(),
+                anonymity,
+            });
+            proxy.targets = Targets::from_bits(bits.0);
+            proxy.banned_at = Targets::from_bits(bits.0 & bits.1);
+            proxy.latency_ms = rest.0;
+            proxy.last_check = now - Duration::from_secs(rest.1);
+            proxy.source = rest.2;
+            proxy
+        },
+    )
 }
 
 /// The filters of a query, each there or not.
@@ -52,16 +54,24 @@ struct Wanted {
 
 fn wanted() -> impl Strategy<Value = Wanted> {
     let protocol = proptest::option::of(proptest::sample::select(&Protocol::ALL[..]));
-    let numbers = (proptest::option::of(1..300u64), proptest::option::of(1..100u64));
+    let numbers = (
+        proptest::option::of(1..300u64),
+        proptest::option::of(1..100u64),
+    );
     let anonymity = proptest::option::weighted(0.2, proptest::sample::select(&Anonymity::ALL[..]));
-    let places = (proptest::option::weighted(0.3, 0..2u16), proptest::option::of(0..2usize));
-    (protocol, numbers, anonymity, places).prop_map(|(protocol, numbers, anonymity, places)| Wanted {
-        protocol,
-        latency_ms_max: numbers.0,
-        age_max: numbers.1,
-        anonymity,
-        source: places.0,
-        target: places.1,
+    let places = (
+        proptest::option::weighted(0.3, 0..2u16),
+        proptest::option::of(0..2usize),
+    );
+    (protocol, numbers, anonymity, places).prop_map(|(protocol, numbers, anonymity, places)| {
+        Wanted {
+            protocol,
+            latency_ms_max: numbers.0,
+            age_max: numbers.1,
+            anonymity,
+            source: places.0,
+            target: places.1,
+        }
     })
 }
 
@@ -72,7 +82,8 @@ impl Wanted {
             self.latency_ms_max.map(|ms| format!("max_latency_ms={ms}")),
             self.age_max.map(|age| format!("max_age={age}")),
             self.anonymity.map(|a| format!("anonymity={}", a.label())),
-            self.source.map(|s| format!("source={}", SOURCES[usize::from(s)])),
+            self.source
+                .map(|s| format!("source={}", SOURCES[usize::from(s)])),
             self.target.map(|t| format!("target={}", TARGETS[t])),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("&")
@@ -82,11 +93,21 @@ impl Wanted {
         let age = now.duration_since(proxy.last_check).unwrap();
         let anonymity = proxy.exit.map(|exit| exit.anonymity);
         self.protocol.is_none_or(|wanted| proxy.protocol == wanted)
-            && self.latency_ms_max.is_none_or(|most| u64::from(proxy.latency_ms) <= most)
-            && self.age_max.is_none_or(|most| age <= Duration::from_secs(most))
-            && self.anonymity.is_none_or(|wanted| anonymity == Some(wanted))
-            && self.source.is_none_or(|wanted| proxy.source == Some(wanted))
-            && self.target.is_none_or(|wanted| proxy.targets.contains(wanted))
+            && self
+                .latency_ms_max
+                .is_none_or(|most| u64::from(proxy.latency_ms) <= most)
+            && self
+                .age_max
+                .is_none_or(|most| age <= Duration::from_secs(most))
+            && self
+                .anonymity
+                .is_none_or(|wanted| anonymity == Some(wanted))
+            && self
+                .source
+                .is_none_or(|wanted| proxy.source == Some(wanted))
+            && self
+                .target
+                .is_none_or(|wanted| proxy.targets.contains(wanted))
     }
 
     /// The places of those that it gets, and of those that it would get as well if nobody said that
@@ -98,7 +119,11 @@ impl Wanted {
             let banned_at = all[*place].banned_at;
             self.target.is_some_and(|target| banned_at.contains(target))
         };
-        let welcome: Vec<usize> = every.iter().copied().filter(|place| !is_banned(place)).collect();
+        let welcome: Vec<usize> = every
+            .iter()
+            .copied()
+            .filter(|place| !is_banned(place))
+            .collect();
         match 2 * welcome.len() >= every.len() {
             true => (welcome, every),
             false => (every.clone(), every),
@@ -128,7 +153,10 @@ fn snapshot(all: Vec<Proxy>, now: SystemTime) -> Arc<Snapshot> {
 /// What of a proxy no two in an answer may have in common.
 fn likeness(proxy: &Proxy, unique: Unique) -> String {
     let exit = proxy.exit.filter(|_| unique == Unique::Exit);
-    exit.map_or_else(|| proxy.candidate.host.to_string(), |exit| exit.ip.to_string())
+    exit.map_or_else(
+        || proxy.candidate.host.to_string(),
+        |exit| exit.ip.to_string(),
+    )
 }
 
 /// The places of what was picked.

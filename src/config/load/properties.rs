@@ -29,8 +29,20 @@ fn leaves(tree: &Value, place: &str, found: &mut Vec<String>) {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let words = ["", "auto", "off", "env:EMPTY", "http://a.example/x", ":8083", "127.0.0.1:1", "socks5"];
-    prop_oneof![proptest::sample::select(words.to_vec()).prop_map(String::from), any::<String>()]
+    let words = [
+        "",
+        "auto",
+        "off",
+        "env:EMPTY",
+        "http://a.example/x",
+        ":8083",
+        "127.0.0.1:1",
+        "socks5",
+    ];
+    prop_oneof![
+        proptest::sample::select(words.to_vec()).prop_map(String::from),
+        any::<String>()
+    ]
 }
 
 fn number() -> impl Strategy<Value = u64> {

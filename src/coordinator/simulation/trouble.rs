@@ -18,10 +18,19 @@ impl Simulation {
         let now_ms = self.now_ms;
         let again = |end: u64| if end > now_ms { end + RESTART_MS } else { end };
         let shard = &mut self.shards[shard];
-        let lanes = shard.lanes.drain().map(|Reverse((end, id))| Reverse((again(end), id)));
+        let lanes = shard
+            .lanes
+            .drain()
+            .map(|Reverse((end, id))| Reverse((again(end), id)));
         shard.lanes = lanes.collect::<Vec<_>>().into();
-        shard.ended.iter_mut().for_each(|(end, _)| *end = again(*end));
-        shard.controls.iter_mut().for_each(|(end, _)| *end = again(*end));
+        shard
+            .ended
+            .iter_mut()
+            .for_each(|(end, _)| *end = again(*end));
+        shard
+            .controls
+            .iter_mut()
+            .for_each(|(end, _)| *end = again(*end));
     }
 
     /// No shard says anything for so long.

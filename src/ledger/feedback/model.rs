@@ -33,8 +33,13 @@ fn said() -> impl Strategy<Value = (u64, u32, Word, bool)> {
 /// The last word of each client on a candidate, if it still counts.
 fn last_words(all: &[Said], index: u32, now_ms: u64) -> Vec<Said> {
     let of = |client| {
-        let mut its = all.iter().rev().filter(|said| said.index == index && said.word.client == client);
-        its.next().copied().filter(|last| now_ms - last.at_ms < FEEDBACK_MS)
+        let mut its = all
+            .iter()
+            .rev()
+            .filter(|said| said.index == index && said.word.client == client);
+        its.next()
+            .copied()
+            .filter(|last| now_ms - last.at_ms < FEEDBACK_MS)
     };
     (0..CLIENTS).filter_map(of).collect()
 }

@@ -60,7 +60,9 @@ pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
             kernel::park();
             continue;
         };
-        let Some(task) = &mut tasks[place] else { continue };
+        let Some(task) = &mut tasks[place] else {
+            continue;
+        };
         let waker = Waker::from(Arc::new(Woken {
             place,
             queue: queue.clone(),

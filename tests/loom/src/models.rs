@@ -1,11 +1,11 @@
 //! The models: each a few threads, and what must hold in every order.
 
 use crate::beat::Sign;
+use crate::executor;
 use crate::net::bell::{Bell, Rope};
 use crate::net::driver;
 use crate::net::ring::{RingOptions, Shared};
 use crate::slots::Slots;
-use crate::executor;
 use loom::sync::Mutex;
 use loom::thread;
 use std::future::poll_fn;
@@ -20,12 +20,24 @@ const PREEMPTIONS_MAX: usize = 3;
 /// Runs every model, and says so.
 pub(crate) fn check_all() {
     let models: [(&str, fn()); 6] = [
-        ("mail that is sent is read, however the rope is pulled", mail_is_read),
+        (
+            "mail that is sent is read, however the rope is pulled",
+            mail_is_read,
+        ),
         ("a ring between two sleeps is not forgotten", a_ring_is_kept),
         ("a completion is never slept over", a_completion_is_seen),
-        ("nor where completions are let gather", a_completion_is_seen_after_a_nap),
-        ("a sign of life is one of what was done before it", a_sign_says_what_it_says),
-        ("slots that change while they are given back are counted", slots_are_counted),
+        (
+            "nor where completions are let gather",
+            a_completion_is_seen_after_a_nap,
+        ),
+        (
+            "a sign of life is one of what was done before it",
+            a_sign_says_what_it_says,
+        ),
+        (
+            "slots that change while they are given back are counted",
+            slots_are_counted,
+        ),
     ];
     for (name, model) in models {
         let mut builder = loom::model::Builder::new();
@@ -57,7 +69,9 @@ fn mail_is_read() {
         }
         bell.silence(&rope);
     });
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    writers
+        .into_iter()
+        .for_each(|writer| writer.join().unwrap());
 }
 
 /// A shard gives its sleep up, because its time is over, and sleeps anew.
