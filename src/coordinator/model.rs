@@ -275,8 +275,10 @@ impl Truth {
         let listed = self.listed();
         let lost: Vec<&u32> = listed.difference(&numbers).collect();
         assert!(lost.is_empty(), "{lost:?} are listed and not known");
+        let is_awaited = |&source: &usize| self.lists[source].is_none();
+        // Without a source there is none to wait for: what was restored goes when it is next checked.
         let waits_for_lists =
-            self.is_restarted && self.sources.iter().any(|&s| self.lists[s].is_none());
+            self.is_restarted && (self.sources.is_empty() || self.sources.iter().any(is_awaited));
         for &(index, n) in &known {
             let is_wanted = listed.contains(&n) || waits_for_lists || self.imported.contains(&n);
             let is_away = self.sim.is_out(index) || state.schedule.is_held(index);
