@@ -14,7 +14,7 @@ use crate::sources::fetch::Fetched;
 use crate::store::Image;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use proxy_shards::{Protocol, Require, Targets, Verdict};
+use proxy_shards::{Protocol, Require, Targets, Verdict, Works};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -134,8 +134,15 @@ impl Truth {
     /// The simulation's proxies and targets are those of the world.
     fn live(&mut self) {
         let (proxies, targets) = (self.world.clone(), self.world.clone());
-        self.sim
-            .behave(move |n, at_ms| proxies.borrow().probe(n, at_ms));
+        self.sim.behave_fully(move |n, protocols, at_ms| {
+            let (verdict, after_ms) = proxies.borrow().probe(n, at_ms);
+            let mut works = Works::default();
+            if verdict == Verdict::Alive {
+                let tried = protocols.in_order(0);
+                tried.for_each(|protocol| works.set(protocol, Targets::first(1)));
+            }
+            (verdict, works, after_ms)
+        });
         self.sim.fate(move |_, _| targets.borrow().reach());
     }
 
