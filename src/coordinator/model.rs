@@ -289,7 +289,9 @@ impl Truth {
         for &(index, n) in &known {
             let is_wanted = listed.contains(&n) || waits_for_lists || self.imported.contains(&n);
             let is_away = self.sim.is_out(index) || state.schedule.is_held(index);
-            let is_alive = state.ledger.verdict(index) == Some(Verdict::Alive);
+            let verdict = state.ledger.verdict(index);
+            // What was restored unchecked is checked before it may go.
+            let is_alive = verdict == Some(Verdict::Alive) || self.is_restarted && verdict.is_none();
             assert!(
                 is_wanted || is_away || is_alive,
                 "{n} is on no list and stays"
