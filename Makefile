@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release test-models loom asan miri
 DEB_PROFILE ?= release
 DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE)) # where cargo puts what it builds with that profile
 BIN ?= target/release/proxy-checker
@@ -139,6 +139,18 @@ test-crash: ## Kill, damage and fill every kind of store, 200 times each (minute
 test-faults: ## Break what docs/reliability.md promises, at length and against a release build (a quarter of an hour)
 	scripts/faketime.sh
 	PROXY_CHECKER_FAULTS=long $(CARGO) test --release --locked -p proxy-checker --test faults -- --nocapture --test-threads=1
+
+test-models: ## Hold ledger, schedule, coordinator, limits, selection and parsers against models, twenty times as often as make test (minutes)
+	PROXY_CHECKER_FAULTS=long $(CARGO) test --locked -p proxy-shards -p proxy-checker --lib -- model properties api::rates
+
+loom: ## Check our own protocols between threads in every order of their steps
+	RUSTFLAGS='--cfg loom' $(CARGO) run --release --quiet --locked --manifest-path tests/loom/Cargo.toml --target-dir target/loom
+
+asan: ## Run the tests of the probe ring with AddressSanitizer (x86_64; says what is missing elsewhere)
+	scripts/asan.sh
+
+miri: ## Run pure parts of the data plane in Miri, where that is installed
+	scripts/miri.sh
 
 test-attacks: ## Attack the API of a release build at length (minutes), and hold its latency meanwhile
 	PROXY_CHECKER_ATTACKS=long $(CARGO) test --release --locked -p proxy-checker --test attacks -- --nocapture

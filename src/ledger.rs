@@ -357,4 +357,6 @@ fn hash_of(rows: &Slab<Row>, others: &Others, keys: &DefaultHashBuilder, index: 
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -35,3 +35,6 @@ pub mod shutdown;
 pub mod traces;
 pub mod usage;
 pub mod version;
+
+#[cfg(test)]
+mod properties;

@@ -429,4 +429,6 @@ impl Outcome {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

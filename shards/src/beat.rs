@@ -1,7 +1,11 @@
 //! Signs of life: asked of a thread by its mail, answered when it reads that mail.
 
+#[cfg(loom)]
+use loom::sync::atomic::AtomicU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 /// Where the answers of one thread are seen.
 #[derive(Clone, Debug, Default)]

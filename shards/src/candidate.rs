@@ -335,6 +335,8 @@ pub fn parse_userinfo(text: &str) -> Result<Option<Arc<Credentials>>, CandidateE
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 

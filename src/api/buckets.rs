@@ -28,6 +28,17 @@ pub(super) struct Standing {
     pub(super) full_in: Duration,
 }
 
+impl Standing {
+    /// Time until there is a token, if nothing more is taken.
+    pub(super) fn next_in(&self) -> Duration {
+        let every = Duration::from_secs(60) / self.per_minute.max(1);
+        match self.left {
+            0 => self.full_in.saturating_sub(every * (self.size - 1)),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
 /// A bucket for each `K`.
 #[derive(Debug)]
 pub(super) struct Buckets<K: Eq + Hash + Clone> {
@@ -153,5 +164,7 @@ where
     full_at.retain(|_, at| *at > median);
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,8 @@ impl Rates {
     /// Of two limits, the one that leaves less is told; `None`: there is no limit.
     ///
     /// # Errors
-    /// There is no token. The key's stays untouched if it is the address that has none.
+    /// There is no token. The key's stays untouched if it is the address that has none; if it is the
+    /// key, the address's is gone, and the time to wait is that until both have one.
     pub(super) fn take(
         &self,
         client: &Client,
@@ -105,7 +106,11 @@ impl Rates {
         let key = take(&self.by_key, settings.rate_limit_per_minute, now, || {
             client.key
         })
-        .map_err(exceeded(Limit::Key))?;
+        .map_err(|(standing, wait)| {
+            // It took one of the address: who comes again needs another one of that, too.
+            let wait = wait.max(address.map_or(Duration::ZERO, |address| address.next_in()));
+            exceeded(Limit::Key)((standing, wait))
+        })?;
         Ok([address, key]
             .into_iter()
             .flatten()

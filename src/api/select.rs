@@ -264,4 +264,6 @@ impl Amount {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,11 @@
 //! How many connections there may be at once; the number may change while they come and go.
 
+#[cfg(loom)]
+use loom::sync::atomic::AtomicUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The right to have a connection.

@@ -149,3 +149,6 @@ fn line_and_column(before: &[u8]) -> String {
     let column = before.len() - begin.map_or(0, |at| at + 1) + 1;
     format!("line {line}, column {column}")
 }
+
+#[cfg(test)]
+mod properties;

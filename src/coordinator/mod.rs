@@ -37,6 +37,8 @@ mod journal;
 mod succession;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 pub(crate) mod simulation;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod fixtures;
 pub(crate) mod service;
+mod trouble;
 
 pub(crate) use fixtures::{candidate, config, controlled, list, number, source};
 
@@ -61,6 +62,8 @@ pub(crate) struct Simulation {
     pub(crate) bears: Option<usize>,
     /// Indexes that are out, to catch a candidate that is handed out twice.
     out: HashSet<u32>,
+    /// What a shard said last.
+    said: Option<(usize, Vec<Record>)>,
     report_ms: u64,
     /// Number and time of every probe that started.
     pub(crate) probes: Vec<(u32, u64)>,
@@ -134,6 +137,7 @@ impl Simulation {
             lanes,
             bears: None,
             out: HashSet::new(),
+            said: None,
             report_ms: REPORT_MS,
             probes: Vec::new(),
             publications: Vec::new(),
@@ -330,6 +334,9 @@ impl Simulation {
         for record in &records {
             assert!(self.out.remove(&(record.id as u32)));
             tally.record(record.verdict, record.timing.total_us);
+        }
+        if !records.is_empty() {
+            self.said = Some((shard, records.clone()));
         }
         let report = Report {
             shard,

@@ -137,8 +137,9 @@ impl Cell {
 }
 
 impl Note {
+    /// What was said at a time that has not come yet was said before the clock was set back.
     fn is_live(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.at_ms) < FEEDBACK_MS
+        now_ms.abs_diff(self.at_ms) < FEEDBACK_MS
     }
 }
 
@@ -271,5 +272,7 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -236,7 +236,7 @@ mod tests {
             tell: move |kept| tell.send(kept).unwrap(),
             look_period: Duration::from_millis(1),
         };
-        let mut next = || told.recv_timeout(Duration::from_secs(60)).unwrap();
+        let next = || told.recv_timeout(Duration::from_secs(60)).unwrap();
         thread::scope(|scope| {
             let backups = backups(folder.path());
             scope.spawn(move || keeper.keep(&from, backups));

@@ -22,6 +22,9 @@ pub(super) struct Buffers {
     /// Those that a test keeps from the kernel.
     #[cfg(any(test, feature = "hooks"))]
     withheld: std::cell::RefCell<Vec<u16>>,
+    /// Which of them are not the kernel's now: what makes the rest sound, so tests see to it.
+    #[cfg(debug_assertions)]
+    ours: Box<[Cell<bool>]>,
 }
 
 /// Anonymous memory, page-aligned as the kernel asks.
@@ -71,18 +74,36 @@ impl Buffers {
             tail: Cell::new(0),
             #[cfg(any(test, feature = "hooks"))]
             withheld: Default::default(),
+            #[cfg(debug_assertions)]
+            ours: (0..count).map(|_| Cell::new(true)).collect(),
         };
         (0..count).for_each(|id| buffers.give(id));
         Ok(buffers)
     }
 
+    /// A completion named buffer `id`: it is not the kernel's any more.
+    pub(super) fn took(&self, id: u16) {
+        #[cfg(debug_assertions)]
+        {
+            let was_ours = self.ours[usize::from(id)].replace(true);
+            assert!(!was_ours, "the kernel named a buffer that it did not have");
+        }
+        #[cfg(not(debug_assertions))]
+        let _ = id;
+    }
+
     /// Hands buffer `id` to the kernel.
     pub(super) fn give(&self, id: u16) {
-        debug_assert!(id < self.count);
         #[cfg(any(test, feature = "hooks"))]
         if crate::hooks::withholds_buffers() {
             return self.withheld.borrow_mut().push(id);
         }
+        #[cfg(debug_assertions)]
+        {
+            let was_ours = self.ours[usize::from(id)].replace(false);
+            assert!(was_ours, "a buffer is given to the kernel once");
+        }
+        debug_assert!(id < self.count);
         let (tail, ring) = (self.tail.get(), self.entries.at.cast::<BufRingEntry>());
         // SAFETY: the entry is in bounds, and the kernel does not read past the published tail.
         unsafe {
@@ -112,6 +133,11 @@ impl Buffers {
         assert!(
             id < self.count && len <= self.size,
             "the kernel names buffers that it was given"
+        );
+        #[cfg(debug_assertions)]
+        assert!(
+            self.ours[usize::from(id)].get(),
+            "the kernel may write into it"
         );
         // SAFETY: in bounds; the kernel gave this buffer up with the completion that named it.
         unsafe { std::slice::from_raw_parts(self.memory.at.add(usize::from(id) * self.size), len) }

@@ -80,6 +80,7 @@ impl Ring {
         for (operation, step) in steps {
             if let Some(errno) = error_of(operation) {
                 if let Some(id) = cqueue::buffer_select(flags) {
+                    self.buffers.took(id);
                     self.buffers.give(id);
                 }
                 return (Tag { step, ..tag }, -errno, 0);
@@ -106,9 +107,13 @@ impl Ring {
         self.completions.set(self.completions.get() + 1);
         slot.out = None;
         (slot.result, slot.flags, slot.step) = (result, flags, tag.step);
+        let buffer = cqueue::buffer_select(flags);
+        if let Some(id) = buffer {
+            self.buffers.took(id);
+        }
         if slot.state == State::Orphan {
             slot.state = State::Idle;
-            if let Some(id) = cqueue::buffer_select(flags) {
+            if let Some(id) = buffer {
                 self.buffers.give(id);
             }
         } else {

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::api::testing::settings;
+use crate::properties::cases;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 fn client(address: &str, key: Option<u8>) -> Client {
     let key = key.map(|byte| [byte; 32]);
@@ -89,6 +92,23 @@ fn of_two_limits_the_one_that_leaves_less_is_told_and_the_first_that_is_exceeded
 }
 
 #[test]
+fn who_is_told_when_to_come_again_by_one_limit_is_not_turned_away_by_the_other_then() {
+    let rates = Rates::new(Instant::now());
+    let settings = limited(Some(60), Some(2)); // six at once with a key, one at once from an address
+    let of = |address: &str| client(address, Some(1));
+    for nth in 1..=6 {
+        let from = of(&format!("192.0.2.{nth}"));
+        assert!(rates.take(&from, &settings, rates.since).is_ok());
+    }
+    let exceeded = rates.take(&of("192.0.2.7"), &settings, rates.since);
+    let exceeded = exceeded.unwrap_err();
+    assert_eq!(exceeded.limit, Limit::Key);
+    assert_eq!(exceeded.retry_in, Duration::from_secs(30));
+    let then = rates.since + exceeded.retry_in;
+    assert!(rates.take(&of("192.0.2.7"), &settings, then).is_ok());
+}
+
+#[test]
 fn other_limits_are_in_force_at_once_and_the_same_ones_forget_nothing() {
     let rates = Rates::new(Instant::now());
     let one = client("192.0.2.1", None);
@@ -136,4 +156,34 @@ fn headers_are_whole_seconds_rounded_up() {
     assert_eq!(shown(&headers, "ratelimit-reset"), "5"); // 4.8 s
     assert_eq!(shown(&headers, "retry-after"), "3");
     assert!(!headers.contains_key("connection"));
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn whoever_waits_as_long_as_the_answer_says_is_let_in_by_that_limit_and_after_a_keys_by_all(
+        per_key in proptest::option::of(1..300u32),
+        per_ip in proptest::option::of(1..300u32),
+        requests in vec((1..4u8, 1..3u8, 0..4_000u64), 1..60),
+    ) {
+        let rates = Rates::new(Instant::now());
+        let settings = limited(per_key, per_ip);
+        let mut now = rates.since;
+        for (address, key, pause_ms) in requests {
+            now += Duration::from_millis(pause_ms);
+            let from = client(&format!("192.0.2.{address}"), Some(key));
+            let Err(exceeded) = rates.take(&from, &settings, now) else {
+                continue;
+            };
+            let mut headers = HeaderMap::new();
+            exceeded.describe(&mut headers);
+            let wait: u64 = headers["retry-after"].to_str().unwrap().parse().unwrap();
+            now += Duration::from_secs(wait);
+            // What a key has left is not looked at where the address has nothing.
+            let again = rates.take(&from, &settings, now).map_err(|again| again.limit);
+            let is_let_in = again.is_ok() || exceeded.limit == Limit::Address && again == Err(Limit::Key);
+            prop_assert!(is_let_in, "after {wait} s: {exceeded:?}, {again:?}");
+        }
+    }
 }
