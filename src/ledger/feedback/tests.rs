@@ -218,19 +218,3 @@ fn counted_bans_move_with_their_targets() {
     );
     assert!(bans.count((1, 0), 8, 1, 1));
 }
-
-#[test]
-fn where_the_clock_is_set_back_what_was_said_before_is_over_and_what_is_said_then_counts() {
-    const HOUR_MS: u64 = 3_600_000;
-    let mut ledger = ledger(1, 2);
-    for client in [1, 2] {
-        ledger.hear(0, word(client, Banned, Some(0)), 2 * HOUR_MS);
-    }
-    assert_eq!(ledger.banned_at(0).bits(), 1);
-    ledger.hear(0, word(3, Banned, Some(0)), HOUR_MS);
-    assert!(ledger.banned_at(0).is_empty() && !ledger.is_complained_of(0, HOUR_MS));
-    ledger.hear(0, word(4, Banned, Some(0)), HOUR_MS + 1);
-    assert_eq!(ledger.banned_at(0).bits(), 1);
-    assert!(ledger.is_complained_of(0, HOUR_MS + 1));
-    assert_eq!(ledger.voices(0, HOUR_MS + 1).banned, 2);
-}
