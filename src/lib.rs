@@ -33,3 +33,6 @@ pub mod shutdown;
 pub mod traces;
 pub mod usage;
 pub mod version;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;

@@ -212,16 +212,17 @@ pub(super) fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, Strin
         return Ok(None);
     }
     let path = folder.join(file);
+    // It stands in a message, of which each is one line.
+    let shown = path.display().to_string();
+    let shown = shown.escape_debug();
     let mut pem = Vec::new();
     let read = File::open(&path).and_then(|f| f.take(CA_BYTES_MAX + 1).read_to_end(&mut pem));
     match read {
         Err(error) => Err(format!(
-            "cannot read {} ({error}); name a readable file of PEM certificates",
-            path.display()
+            "cannot read {shown} ({error}); name a readable file of PEM certificates"
         )),
         Ok(_) if pem.len() as u64 > CA_BYTES_MAX => Err(format!(
-            "{} is longer than {CA_BYTES_MAX} bytes; name a file of PEM certificates",
-            path.display()
+            "{shown} is longer than {CA_BYTES_MAX} bytes; name a file of PEM certificates"
         )),
         Ok(_) => Ok(Some(pem)),
     }

@@ -217,7 +217,7 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<&[u8]> {
 
 /// Where `location` leads from `url`; if `guarded`, only to a public address. A name is judged when
 /// it is resolved, by [`PublicOnly`].
-fn next_hop(url: &Url, location: &[u8], guarded: bool) -> Result<Url, FetchError> {
+pub(super) fn next_hop(url: &Url, location: &[u8], guarded: bool) -> Result<Url, FetchError> {
     let quoted = || escaped(location, QUOTE_MAX);
     let text = str::from_utf8(location).map_err(|_| FetchError::RedirectNotWeb(quoted()))?;
     let next = url

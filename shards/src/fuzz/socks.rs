@@ -2,14 +2,17 @@
 //!
 //! Input: protocol and credentials (a byte), size of the pieces (a byte), then replies of which each
 //! has its length before it.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use proxy_shards::conversation::{Conversation, Plan, Step, Way};
-use proxy_shards::policy::PolicyOptions;
-use proxy_shards::{Credentials, ProbePolicy, Protocol, Verdict};
+use super::Input;
+use crate::conversation::{Conversation, Plan, Step, Way};
+use crate::policy::PolicyOptions;
+use crate::{Credentials, ProbePolicy, Protocol, Verdict};
 use std::rc::Rc;
 use std::sync::Arc;
+
+thread_local! {
+    static PLAN: Rc<Plan> = plan();
+}
 
 fn plan() -> Rc<Plan> {
     let options = PolicyOptions {
@@ -20,19 +23,28 @@ fn plan() -> Rc<Plan> {
     Rc::new(Plan::new(Arc::new(policy)))
 }
 
-thread_local! {
-    static PLAN: Rc<Plan> = plan();
-}
-
-/// The replies of the input: each is what the peer says to one question.
-fn replies(mut rest: &[u8]) -> Vec<&[u8]> {
+pub(super) fn socks(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let (kind, size) = (input.byte(), 1 + usize::from(input.byte() % 17));
+    let protocol = match kind & 1 {
+        0 => Protocol::Socks4,
+        _ => Protocol::Socks5,
+    };
+    let login = kind & 2 != 0;
+    // Each is what the peer says to one question.
     let mut replies = Vec::new();
-    while let Some((&length, left)) = rest.split_first() {
-        let (reply, left) = left.split_at(usize::from(length).min(left.len()));
-        replies.push(reply);
-        rest = left;
+    while !input.is_empty() {
+        replies.push(input.piece());
     }
-    replies
+    let said = replies.concat();
+    let verdict = PLAN.with(|plan| verdict(plan, protocol, login, &replies, size));
+    if verdict == Verdict::Alive {
+        let granted = match protocol {
+            Protocol::Socks4 => said.starts_with(&[0, 0x5a]),
+            _ => said.starts_with(&[5, 0, 5, 0]) || said.starts_with(&[5, 2, 1, 0, 5, 0]),
+        };
+        assert!(granted, "alive without a grant: {}", said.escape_ascii());
+    }
 }
 
 /// The verdict, if each reply comes in pieces of `size`.
@@ -64,25 +76,3 @@ fn verdict(
         },
     }
 }
-
-fuzz_target!(|bytes: &[u8]| {
-    let [kind, size, rest @ ..] = bytes else {
-        return;
-    };
-    let protocol = match kind & 1 {
-        0 => Protocol::Socks4,
-        _ => Protocol::Socks5,
-    };
-    let login = kind & 2 != 0;
-    let replies = replies(rest);
-    let said = replies.concat();
-    let size = 1 + usize::from(size % 17);
-    let verdict = PLAN.with(|plan| verdict(plan, protocol, login, &replies, size));
-    if verdict == Verdict::Alive {
-        let granted = match protocol {
-            Protocol::Socks4 => said.starts_with(&[0, 0x5a]),
-            _ => said.starts_with(&[5, 0, 5, 0]) || said.starts_with(&[5, 2, 1, 0, 5, 0]),
-        };
-        assert!(granted, "alive without a grant: {}", said.escape_ascii());
-    }
-});

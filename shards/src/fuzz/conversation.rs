@@ -2,18 +2,29 @@
 //! never panics and ends when its peer does.
 //!
 //! Input: way, target, credentials (a byte each), then pieces with their length before them.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use proxy_shards::conversation::{Conversation, Plan, Step, Way};
-use proxy_shards::policy::PolicyOptions;
-use proxy_shards::target::TargetOptions;
-use proxy_shards::{Credentials, ProbePolicy, Protocol};
+use super::Input;
+use crate::conversation::{Conversation, Plan, Step, Way};
+use crate::policy::PolicyOptions;
+use crate::target::{Field, Secret, TargetOptions};
+use crate::{Credentials, ProbePolicy, Protocol};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Longest question that is ever asked: a request with the longest credentials is below it.
 const QUESTION_BYTES_MAX: usize = 16 * 1024;
+
+const WAYS: [Way; 5] = [
+    Way::Direct,
+    Way::Proxy(Protocol::Http),
+    Way::Proxy(Protocol::Https),
+    Way::Proxy(Protocol::Socks4),
+    Way::Proxy(Protocol::Socks5),
+];
+
+thread_local! {
+    static PLAN: Rc<Plan> = plan();
+}
 
 fn plan() -> Rc<Plan> {
     let target = |name: &str, url: &str| TargetOptions {
@@ -32,6 +43,17 @@ fn plan() -> Rc<Plan> {
             tunnel: true,
             ..target("tunnel", "http://192.0.2.1:8080/")
         },
+        TargetOptions {
+            judge: Secret::new(&[7; Secret::BYTES_MIN]),
+            ..target("judge", "http://judge.test/")
+        },
+        TargetOptions {
+            expect_header: Some(Field {
+                name: "a".into(),
+                value: Some("b".into()),
+            }),
+            ..target("field", "http://target.test/page")
+        },
     ];
     let options = PolicyOptions {
         targets,
@@ -41,33 +63,31 @@ fn plan() -> Rc<Plan> {
     Rc::new(Plan::new(Arc::new(policy)))
 }
 
-thread_local! {
-    static PLAN: Rc<Plan> = plan();
+pub(super) fn conversation(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    let way = WAYS[usize::from(input.byte()) % WAYS.len()];
+    let target = usize::from(input.byte());
+    let login = input.byte() % 2 == 1;
+    PLAN.with(|plan| {
+        let target = target % plan.policy().targets.len();
+        converse(plan, way, target, login, input);
+    });
 }
 
-const WAYS: [Way; 5] = [
-    Way::Direct,
-    Way::Proxy(Protocol::Http),
-    Way::Proxy(Protocol::Https),
-    Way::Proxy(Protocol::Socks4),
-    Way::Proxy(Protocol::Socks5),
-];
-
-fn converse(plan: &Rc<Plan>, way: Way, target: usize, login: bool, mut rest: &[u8]) {
+fn converse(plan: &Rc<Plan>, way: Way, target: usize, login: bool, mut input: Input<'_>) {
     let credentials = Credentials {
         user: "user".into(),
         password: "pass".into(),
     };
     let credentials = login.then_some(&credentials);
     let (mut conversation, mut step) = Conversation::begin(plan, target, way, credentials);
-    while let Some((&length, left)) = rest.split_first() {
+    while !input.is_empty() {
         match &step {
             Step::Done(_) => break,
             Step::Ask(question) => assert!(question.len() <= QUESTION_BYTES_MAX),
             Step::Recv => {}
         }
-        let (piece, left) = left.split_at(usize::from(length).min(left.len()));
-        rest = left;
+        let piece = input.piece();
         if !piece.is_empty() {
             step = conversation.received(plan, piece);
         }
@@ -84,14 +104,3 @@ fn converse(plan: &Rc<Plan>, way: Way, target: usize, login: bool, mut rest: &[u
     let _ = conversation.finding();
     let _ = format!("{conversation:?} {:?}", conversation.stage());
 }
-
-fuzz_target!(|bytes: &[u8]| {
-    let [way, target, login, rest @ ..] = bytes else {
-        return;
-    };
-    let way = WAYS[usize::from(*way) % WAYS.len()];
-    PLAN.with(|plan| {
-        let target = usize::from(*target) % plan.policy().targets.len();
-        converse(plan, way, target, login % 2 == 1, rest);
-    });
-});
