@@ -208,7 +208,9 @@ impl FromStr for Host {
                 && bytes[bytes.len() - 1] != b'-'
         };
         let last = name.rsplit('.').next().unwrap_or_default();
-        let is_hex = last.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+        let is_hex = last
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("0x"));
         let numeric = last.bytes().all(|b| b.is_ascii_digit()) || is_hex;
         if name.len() > 253 || numeric || !name.split('.').all(label_ok) {
             return Err(CandidateError::Host);

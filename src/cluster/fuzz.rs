@@ -47,7 +47,10 @@ fn jobs(bytes: &[u8]) {
     };
     assert!(jobs.len() <= JOBS_MAX, "{} jobs", jobs.len());
     for job in &jobs {
-        assert!(!job.protocols.is_empty() && job.address.port() != 0, "{job:?}");
+        assert!(
+            !job.protocols.is_empty() && job.address.port() != 0,
+            "{job:?}"
+        );
         let login = job.credentials.as_deref();
         assert!(login.is_none_or(|of| !of.user.is_empty() || !of.password.is_empty()));
     }
@@ -80,7 +83,9 @@ fn log(bytes: &[u8]) {
         }
     }
     let again = pack(&lines, FORM);
-    let again = again.iter().flat_map(|entry| unpack(entry, FORM).expect("packed just now"));
+    let again = again
+        .iter()
+        .flat_map(|entry| unpack(entry, FORM).expect("packed just now"));
     let text = |line: &Logged| format!("{line:?}");
     let again: Vec<String> = again.map(|line| text(&line)).collect();
     assert_eq!(again, lines.iter().map(text).collect::<Vec<_>>());

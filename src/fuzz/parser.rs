@@ -42,7 +42,9 @@ fn check(bytes: &[u8], reading: Reading) -> Parsed {
     let different: HashSet<Candidate> = whole.candidates.iter().collect();
     assert_eq!(different.len(), whole.candidates.len());
     for candidate in &different {
-        let may = reading.addresses.allows_proxy(&candidate.host, candidate.port);
+        let may = reading
+            .addresses
+            .allows_proxy(&candidate.host, candidate.port);
         assert!(may, "{candidate:?}");
     }
     let events = whole.candidates.len() as u64 + whole.skipped.iter().sum::<u64>();

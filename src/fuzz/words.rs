@@ -74,7 +74,11 @@ fn headers(bytes: &[u8]) -> HeaderMap {
         Some((name, value))
     };
     let mut headers = HeaderMap::new();
-    for (name, value) in bytes.split(|&byte| byte == b'\n').filter_map(field).take(64) {
+    for (name, value) in bytes
+        .split(|&byte| byte == b'\n')
+        .filter_map(field)
+        .take(64)
+    {
         headers.append(name, value);
     }
     headers

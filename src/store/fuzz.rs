@@ -149,7 +149,10 @@ fn take_in(image: &Image) {
     let told = counts.added + counts.updated + counts.kept;
     assert!(told <= image.entries.len() as u64 && merged.entries.len() <= image.entries.len());
     let (again, counts) = merge::merge(&merged, image);
-    assert_eq!((counts.added, again.entries.len()), (0, merged.entries.len()));
+    assert_eq!(
+        (counts.added, again.entries.len()),
+        (0, merged.entries.len())
+    );
 
     let mut ledger = Ledger::new(1);
     for entry in image.entries.iter() {
@@ -165,7 +168,10 @@ fn take_in(image: &Image) {
     for index in ledger.indexes() {
         let entry = ledger.entry(index);
         let left = rules.left_ms(ledger.standing(index), entry.checked_at_ms, &mut random);
-        assert!(left <= 2 * rules.backoff_max_ms, "{entry:?} waits {left} ms");
+        assert!(
+            left <= 2 * rules.backoff_max_ms,
+            "{entry:?} waits {left} ms"
+        );
         assert_eq!(entry.candidate, ledger.candidate(index));
     }
     let kept: Vec<Entry> = ledger.entries().collect();
@@ -175,10 +181,17 @@ fn take_in(image: &Image) {
         targets: image.targets.clone(),
         entries: kept.clone().into(),
     };
-    assert_eq!(saved.entries.len(), kept.len(), "what is known can be saved");
+    assert_eq!(
+        saved.entries.len(),
+        kept.len(),
+        "what is known can be saved"
+    );
     let mut after = Ledger::new(1);
     for entry in saved.entries.iter() {
-        assert!(matches!(after.import(&entry), Imported::Added(_)), "{entry:?}");
+        assert!(
+            matches!(after.import(&entry), Imported::Added(_)),
+            "{entry:?}"
+        );
     }
     assert!(after.entries().eq(kept), "what was saved is what was known");
     assert!(ledger.alive().count() <= 4 * ledger.len());

@@ -7,8 +7,7 @@
 
 use super::read::Reader;
 use super::{
-    Anonymity, Exit, FIELD_BYTES_MAX, FIELDS_MAX, FORWARDING_FIELDS, Nonce,
-    PAGE_BYTES_MAX, page,
+    Anonymity, Exit, FIELD_BYTES_MAX, FIELDS_MAX, FORWARDING_FIELDS, Nonce, PAGE_BYTES_MAX, page,
 };
 use crate::Verdict;
 use crate::fuzz::Input;

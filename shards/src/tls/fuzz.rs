@@ -7,6 +7,7 @@
 use crate::conversation::{Conversation, Plan, Step, Way};
 use crate::fuzz::Input;
 use crate::policy::{PolicyOptions, ProbePolicy};
+use crate::target::TargetOptions;
 use crate::{Protocol, Verdict};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -40,10 +41,14 @@ thread_local! {
 }
 
 fn stage() -> Stage {
+    let target = |name: &str, url: &str| TargetOptions {
+        name: name.into(),
+        ..url.into()
+    };
     let options = PolicyOptions {
         targets: vec![
-            "https://target.test/generate_204".into(),
-            "http://target.test/generate_204".into(),
+            target("secure", "https://target.test/generate_204"),
+            target("plain", "http://target.test/generate_204"),
         ],
         ca_pem: Some(AUTHORITY.to_vec()),
         ..PolicyOptions::default()

@@ -171,13 +171,7 @@ fn verdict(wanted: &Wanted, bytes: &[u8], size: usize) -> Verdict {
 
 /// `body` as the body of an answer, framed in one of three ways: it is known for what it is, and
 /// changed in one byte for another. What it must contain is found where it is, and nowhere else.
-fn framed(
-    policy: &ProbePolicy,
-    framing: u8,
-    size: usize,
-    body: &[u8],
-    (at, change): (usize, u8),
-) {
+fn framed(policy: &ProbePolicy, framing: u8, size: usize, body: &[u8], (at, change): (usize, u8)) {
     let mut other = body.to_vec();
     let place = at.checked_rem(body.len()).unwrap_or(0);
     if let Some(byte) = other.get_mut(place) {

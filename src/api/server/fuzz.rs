@@ -271,7 +271,9 @@ fn check(mut heard: &[u8]) {
     });
     let status = status.expect(head);
     assert!((200..600).contains(&status) && status != 500, "{head}");
-    let fields: Vec<(&str, &str)> = lines.map(|line| line.split_once(": ").expect(head)).collect();
+    let fields: Vec<(&str, &str)> = lines
+        .map(|line| line.split_once(": ").expect(head))
+        .collect();
     let plain = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     assert!(fields.iter().all(|(n, v)| plain(n) && plain(v)), "{head}");
     let field = |name: &str| {
