@@ -150,7 +150,9 @@ fn answer(bytes: &[u8]) {
         for name in ["j", "p", "d", "h", "w"] {
             assert_eq!(entry.field(name), entry.all(name).next());
         }
-        entry.field("j").map_or((), jobs);
+        if let Some(packed) = entry.field("j") {
+            jobs(packed);
+        }
         entry.all("r").for_each(records);
     }
 }
