@@ -4,14 +4,15 @@
 # coverage counters on that libFuzzer needs. What is found lands in target/fuzz/artifacts; what is
 # learnt, in target/fuzz/corpus.
 #
-# tests/fuzz/run.sh keep adds to tests/fuzz/corpus what was learnt and reaches what nothing there does,
-# the shortest inputs first, up to KEPT_BYTES a target: `cargo test` replays them.
+# tests/fuzz/run.sh keep adds to tests/fuzz/corpus some of what was learnt and reaches what nothing there
+# does, short and long, up to KEPT_BYTES a target: `cargo test` replays them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 what=${1:?usage: tests/fuzz/run.sh SECONDS|keep}
 out=$PWD/target/fuzz
 kept=tests/fuzz/corpus
 KEPT_BYTES=16000
+KEPT_INPUTS=40
 INPUT_BYTES_MAX=8192
 KEPT_INPUT_BYTES_MAX=768
 
@@ -48,18 +49,20 @@ run() {
 }
 
 keep() {
-  local target=$1 merged input bytes
+  local target=$1 merged new step length input bytes
   merged=$(mktemp -d)
   # shellcheck disable=SC2046
   cp $(seeds "$target" | sed 's|$|/*|') "$merged"
   ls "$merged" >"$merged.before"
   fuzz "$target" -merge=1 -max_len="$KEPT_INPUT_BYTES_MAX" "$merged" "$out/corpus/$target" >"$out/$target.log" 2>&1
+  new=$(cd "$merged" && comm -13 "$merged.before" <(ls) | xargs -r stat -c '%s %n' | sort -n)
+  step=$(($(wc -l <<<"$new") / KEPT_INPUTS + 1))
   bytes=$(cat "$kept/$target"/* | wc -c)
   while read -r length input; do
     bytes=$((bytes + length))
     [ "$bytes" -le "$KEPT_BYTES" ] || break
     cp "$merged/$input" "$kept/$target/"
-  done < <(cd "$merged" && comm -13 "$merged.before" <(ls) | xargs -r stat -c '%s %n' | sort -n)
+  done < <(awk "NF && NR % $step == 0" <<<"$new")
   rm -r "$merged" "$merged.before"
   echo "fuzz: $target: $(find "$kept/$target" -type f | wc -l) inputs kept"
 }
