@@ -6,13 +6,14 @@ CARGO ?= cargo
 PYTHON ?= python3
 BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
-.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release test-models loom asan miri
+.PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release test-models loom asan miri fuzz-corpus
 DEB_PROFILE ?= release
 DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE)) # where cargo puts what it builds with that profile
 BIN ?= target/release/proxy-checker
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 600
+FUZZ_JOBS ?= 2
 PICTURES ?= target/page
 
 help: ## Show this list
@@ -105,11 +106,14 @@ sbom: ## List what is in the program, as CycloneDX: target/sbom
 coverage: ## Hold which lines the tests run; the report is target/coverage/html (long)
 	scripts/coverage.sh
 
-fuzz: ## Fuzz the parser and the conversations, FUZZ_SECONDS (600) each; needs a C++ compiler
-	tests/fuzz/run.sh $(FUZZ_SECONDS)
+fuzz: ## Fuzz every parser of bytes from outside, FUZZ_SECONDS (600) each, FUZZ_JOBS (2) at once; TARGETS="a b" names some; needs a C++ compiler
+	TARGETS='$(TARGETS)' JOBS=$(FUZZ_JOBS) tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 fuzz-smoke: ## The same for a few seconds each
-	tests/fuzz/run.sh 5
+	TARGETS='$(TARGETS)' JOBS=$(FUZZ_JOBS) tests/fuzz/run.sh 5
+
+fuzz-corpus: ## Keep what fuzzing learnt in tests/fuzz/corpus, which `cargo test` replays
+	TARGETS='$(TARGETS)' JOBS=$(FUZZ_JOBS) tests/fuzz/run.sh keep
 
 show: release ## Measure: CPU, memory and truth of checks over 20 000 and 38 000 mock proxies
 	$(PYTHON) scripts/show.py --bin-dir target/release

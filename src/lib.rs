@@ -36,5 +36,7 @@ pub mod traces;
 pub mod usage;
 pub mod version;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg(test)]
 mod properties;

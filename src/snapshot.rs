@@ -300,7 +300,7 @@ impl Published {
         stale: bool,
     ) {
         let last = self.current.load();
-        let generation = generation.max(last.generation + 1);
+        let generation = generation.max(last.generation.saturating_add(1));
         let is_same = Arc::ptr_eq(&last.pool, &pool) && last.stat.names().eq(stat.names());
         let listing = last.listing + u64::from(!is_same);
         self.current.store(Arc::new(Snapshot {
@@ -373,6 +373,8 @@ mod tests {
             published.load().generation
         };
         assert_eq!([7, 8, 3, 8, 20].map(publish), [7, 8, 9, 10, 20]);
+        let last = u64::MAX; // another node may say anything
+        assert_eq!([last, 0, 5].map(publish), [last, last, last]);
     }
 
     #[test]

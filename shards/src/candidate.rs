@@ -208,7 +208,10 @@ impl FromStr for Host {
                 && bytes[bytes.len() - 1] != b'-'
         };
         let last = name.rsplit('.').next().unwrap_or_default();
-        let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+        let is_hex = last
+            .get(..2)
+            .is_some_and(|start| start.eq_ignore_ascii_case("0x"));
+        let numeric = last.bytes().all(|b| b.is_ascii_digit()) || is_hex;
         if name.len() > 253 || numeric || !name.split('.').all(label_ok) {
             return Err(CandidateError::Host);
         }
@@ -370,6 +373,8 @@ mod tests {
         check("http://999.1.1.1:80", Err(CandidateError::Host));
         check("http://01.2.3.4:80", Err(CandidateError::Host));
         check("http://2001:db8::1:80", Err(CandidateError::Host));
+        check("http://0x7f.0x1:80", Err(CandidateError::Host));
+        check("http://a.0X1F:80", Err(CandidateError::Host));
         check("http://-a.example:80", Err(CandidateError::Host));
         check("http://1.2.3.4:0", Err(CandidateError::Port));
         check("http://1.2.3.4:70000", Err(CandidateError::Port));

@@ -87,4 +87,7 @@ pub(crate) mod format;
 pub(crate) mod page;
 pub(crate) mod read;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 pub use page::page;

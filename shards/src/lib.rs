@@ -38,6 +38,9 @@ mod shard;
 mod supervisor;
 pub mod tuning;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub use beat::{Beat, Sign};
 pub use cadence::Cadence;
 pub use candidate::{Candidate, Credentials, Host, Protocol, Scheme};

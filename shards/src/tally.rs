@@ -28,19 +28,22 @@ impl Tally {
         self.latency_us_sum += u64::from(total_us);
     }
 
-    /// Adds what `other` counted.
+    /// Adds what `other` counted; what comes from another node may be any number.
     pub fn merge(&mut self, other: &Tally) {
         let add = |to: &mut [u64], from: &[u64]| {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to += from)
+            to.iter_mut()
+                .zip(from)
+                .for_each(|(to, from)| *to = to.saturating_add(*from))
         };
         add(&mut self.verdicts, &other.verdicts);
         add(&mut self.latency, &other.latency);
-        self.latency_us_sum += other.latency_us_sum;
+        self.latency_us_sum = self.latency_us_sum.saturating_add(other.latency_us_sum);
     }
 
     /// All probes counted.
     pub fn total(&self) -> u64 {
-        self.verdicts.iter().sum()
+        let counts = self.verdicts.iter().copied();
+        counts.fold(0, u64::saturating_add)
     }
 
     /// Whether nothing was counted.
@@ -73,5 +76,9 @@ mod tests {
         a.merge(&b);
         assert_eq!((a.total(), a.latency_us_sum), (2, 30));
         assert_eq!(a.verdicts[Verdict::Refused as usize], 1);
+        b.verdicts = [u64::MAX; Verdict::COUNT];
+        a.merge(&b);
+        a.merge(&b);
+        assert_eq!((a.total(), a.latency_us_sum), (u64::MAX, 70));
     }
 }

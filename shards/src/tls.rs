@@ -150,6 +150,9 @@ fn finished(
     Arc::new(config)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod clock;
 #[cfg(test)]

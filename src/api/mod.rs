@@ -44,6 +44,9 @@ mod turns;
 mod unique;
 mod voices;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use server::fuzz;
+
 pub use routes::reload::{Accepted, ReloadHandle, ReloadRequest};
 pub use voices::Voices;
 

@@ -32,6 +32,7 @@ use std::net::{IpAddr, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -88,6 +89,8 @@ async fn serve_from(mut door: impl Door, server: Arc<Server>, shutdown: impl Fut
             admitted = server.admit(&mut door, &mut complaints) => admitted,
         };
         if let Some((stream, peer, place)) = admitted {
+            // Without it a small answer may wait for the acknowledgement of the one before.
+            let _ = stream.set_nodelay(true);
             let connection = graceful.watch(Arc::clone(&server).connection(stream, peer));
             connections.spawn(async move {
                 if let Err(error) = connection.await {
@@ -154,13 +157,11 @@ impl Server {
     }
 
     /// Serves one connection.
-    fn connection(
+    fn connection<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: S,
         peer: IpAddr,
     ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-        // Without it a small answer may wait for the acknowledgement of the one before.
-        let _ = stream.set_nodelay(true);
         let io = Patient::new(stream, self.limits.answer_timeout);
         let mut builder = http1::Builder::new();
         builder
@@ -303,5 +304,7 @@ impl Complaints {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,8 @@ mod run;
 
 #[cfg(test)]
 mod fake;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 pub use bus::Bus;
 pub use figures::FiguresError;

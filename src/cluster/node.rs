@@ -280,7 +280,7 @@ impl Node {
         if *generation <= self.generation && *at_ms <= self.published_at_ms {
             return; // published already: by this node, when it led
         }
-        self.generation = (*generation).max(self.generation + 1);
+        self.generation = (*generation).max(self.generation.saturating_add(1));
         self.note_published(stat.clone(), *at_ms, now);
         deeds.push(Deed::Publish {
             generation: self.generation,

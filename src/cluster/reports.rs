@@ -143,7 +143,10 @@ fn report(entry: &Entry, heads: &mut Heads) -> Option<News> {
     let now = Instant::now();
     heads.retain(|_, (_, at)| now.duration_since(*at) < SILENT);
     heads.insert(head.node.clone(), (head, now));
-    let sum = |of: fn(&Head) -> u64| heads.values().map(|(head, _)| of(head)).sum::<u64>();
+    let sum = |of: fn(&Head) -> u64| {
+        let of_each = heads.values().map(|(head, _)| of(head));
+        of_each.fold(0, u64::saturating_add)
+    };
     Some(News::Report(Box::new(Report {
         shard: 0,
         records,

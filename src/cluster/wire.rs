@@ -31,10 +31,11 @@ pub(crate) struct Id {
 }
 
 impl Id {
-    /// The first id that is behind this one under the same token.
+    /// The first id that is behind this one under the same token; of the last that Redis can have,
+    /// that one itself.
     pub(super) fn next(self) -> Id {
         Id {
-            number: self.number + 1,
+            number: self.number.saturating_add(1),
             ..self
         }
     }
@@ -91,7 +92,7 @@ fn job(reader: &mut Reader<'_>) -> Option<Job> {
     Some(Job {
         id: reader.u64()?,
         protocols: protocols(reader).filter(|all| !all.is_empty())?,
-        address: SocketAddr::new(ip(reader)?, reader.u16()?),
+        address: SocketAddr::new(ip(reader)?, reader.u16().filter(|&port| port != 0)?),
         credentials: reader.credentials()?,
     })
 }

@@ -10,6 +10,8 @@ mod rate;
 mod request;
 mod server;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

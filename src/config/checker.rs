@@ -211,15 +211,14 @@ pub(super) fn ca_pem(file: &str, folder: &Path) -> Result<Option<Vec<u8>>, Strin
         return Ok(None);
     }
     let path = folder.join(file);
+    // It stands in a message, of which each is one line.
+    let shown = path.display().to_string();
+    let shown = shown.escape_debug();
     match regular::read(&path, CA_BYTES_MAX) {
         Ok(pem) => Ok(Some(pem)),
         Err(ReadError::System(error)) => Err(format!(
-            "cannot read {} ({error}); name a readable file of PEM certificates",
-            path.display()
+            "cannot read {shown} ({error}); name a readable file of PEM certificates"
         )),
-        Err(error) => Err(format!(
-            "{} {error}; name a file of PEM certificates",
-            path.display()
-        )),
+        Err(error) => Err(format!("{shown} {error}; name a file of PEM certificates")),
     }
 }

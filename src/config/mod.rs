@@ -28,6 +28,8 @@ mod load;
 mod problem;
 mod schema;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

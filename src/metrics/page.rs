@@ -31,7 +31,7 @@ impl Page {
     }
 
     /// Adds a histogram without labels from counts that are not cumulative: one for each bound and
-    /// one for the rest.
+    /// one for the rest. Other nodes may say any counts: they never add up to more than there is room for.
     pub(super) fn put_histogram(
         &mut self,
         family: &Family,
@@ -41,7 +41,7 @@ impl Page {
     ) {
         let mut below = 0;
         let buckets = bounds.into_iter().zip(counts).map(|(bound, count)| {
-            below += count;
+            below = count.saturating_add(below);
             let mut bucket = Bucket::default();
             bucket.set_upper_bound(bound);
             bucket.set_cumulative_count(below);
@@ -49,7 +49,8 @@ impl Page {
         });
         let mut histogram = Histogram::default();
         histogram.set_bucket(buckets.collect());
-        histogram.set_sample_count(counts.iter().sum());
+        let all = counts.iter().copied().fold(0, u64::saturating_add);
+        histogram.set_sample_count(all);
         histogram.set_sample_sum(sum);
         let mut metric = Metric::default();
         metric.set_histogram(histogram);

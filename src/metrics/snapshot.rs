@@ -56,7 +56,7 @@ fn put_probes(page: &mut Page, probes: &Tally) {
         .into_iter()
         .filter(|&verdict| verdict != Verdict::Alive && !verdict.is_local())
         .map(count)
-        .sum();
+        .fold(0, u64::saturating_add);
     page.put(
         &row::CHECKS,
         [(["failure"], failure as f64), (["success"], success as f64)],

@@ -159,5 +159,7 @@ fn figures(fetched: &Result<Fetched, FetchError>) -> Result<(u64, u64), String> 
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -158,7 +158,7 @@ pub(crate) fn unpack(bytes: &[u8], mut take: impl FnMut(Entry)) -> Result<(), St
 }
 
 /// `bytes` with their CRC behind them.
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = crc32fast::hash(&bytes);
     bytes.extend(crc.to_le_bytes());
     bytes

@@ -12,7 +12,7 @@ use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-mod form;
+pub(super) mod form;
 mod old;
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub mod text;
 
 #[cfg(test)]
 mod contract;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 
 pub use aside::Recovered;
 pub use entries::Entries;

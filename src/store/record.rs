@@ -296,7 +296,12 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             code::LOGIN_NONE => Some(None),
             code::LOGIN_PASSWORD => {
-                let (user, password) = (self.text()?.into(), self.text()?.into());
+                let (user, password) = (self.text()?, self.text()?);
+                // Nobody writes such a one, and it would not come back as it is.
+                if user.is_empty() && password.is_empty() {
+                    return None;
+                }
+                let (user, password) = (user.into(), password.into());
                 Some(Some(Arc::new(Credentials { user, password })))
             }
             _ => None,

@@ -109,6 +109,12 @@ impl Drop for EndOfTraces {
     }
 }
 
+/// Whether a request names the span that it belongs to.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn has_parent(headers: &HeaderMap) -> bool {
+    parent::of(headers).has_active_span()
+}
+
 /// Whether spans are exported.
 pub fn is_on() -> bool {
     TRACES.get().is_some()

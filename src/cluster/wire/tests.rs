@@ -105,6 +105,19 @@ fn jobs_and_records_come_back_with_every_field() {
 }
 
 #[test]
+fn a_job_that_nobody_can_have_handed_out_is_none() {
+    let mut job = jobs().swap_remove(0);
+    job.address.set_port(0);
+    assert!(unpack_jobs(&pack_jobs(&[job])).is_none());
+    let mut job = jobs().swap_remove(0);
+    job.credentials = Some(Arc::new(Credentials {
+        user: "".into(),
+        password: "".into(),
+    }));
+    assert!(unpack_jobs(&pack_jobs(&[job])).is_none());
+}
+
+#[test]
 fn the_head_of_a_report_comes_back() {
     let mut tally = Tally::default();
     tally.record(Verdict::Alive, 7_000);
@@ -154,6 +167,8 @@ fn an_id_is_read_as_it_is_written() {
         number: 12,
     };
     assert_eq!(id.to_string().parse(), Ok(id));
+    let last: Id = "5-18446744073709551615".parse().unwrap();
+    assert_eq!((id.next().number, last.next()), (13, last));
     for text in ["", "1", "-", "1-x", "-1-1"] {
         assert_eq!(text.parse::<Id>(), Err(NoId), "{text}");
     }

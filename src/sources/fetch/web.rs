@@ -5,13 +5,16 @@ mod failure;
 mod lead;
 
 pub(super) use lead::Trail;
+#[cfg(any(test, fuzzing))]
+pub(super) use lead::next_hop;
 
 use super::body::Body;
 use super::error::FetchError;
 use crate::config::Source;
 use crate::sources::address::{self, AddressPolicy};
 use failure::{failure, root_cause};
-use lead::{Bounded, Guide};
+use lead::Bounded;
+pub(super) use lead::Guide;
 use proxy_shards::Scheme;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, StatusCode};

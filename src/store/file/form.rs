@@ -22,7 +22,7 @@ const FORMAT_FIRST: u32 = 1;
 
 /// The file as it is written.
 #[derive(Serialize)]
-pub(super) struct Written<'a> {
+pub(in crate::store) struct Written<'a> {
     // The first and the last key belong together: one without the other is damage.
     ledger_format: u32,
     proxies: Proxies<'a>,
@@ -32,7 +32,7 @@ pub(super) struct Written<'a> {
 }
 
 impl Written<'_> {
-    pub(super) fn of(image: &Image) -> Written<'_> {
+    pub(in crate::store) fn of(image: &Image) -> Written<'_> {
         Written {
             ledger_format: FORMAT,
             proxies: Proxies(image),
@@ -230,17 +230,14 @@ pub(in crate::store) fn parse(bytes: &[u8]) -> Result<Image, String> {
     }
     let found: Found = serde_json::from_slice(bytes).map_err(|error| flaw(&error))?;
     match (found.ledger_format, found.ledger) {
-        (Some(FORMAT), Some(ledger)) => image_of(ledger, Line::entry, crc),
-        (Some(FORMAT_SECOND), Some(ledger)) => image_of(ledger, Line::entry, |image| {
-            older_crc(image, image.entries.records())
-        }),
-        (Some(FORMAT_FIRST), Some(ledger)) => image_of(ledger, Line::first_entry, |image| {
-            older_crc(image, image.entries.iter().map(first_record))
-        }),
-        (Some(other), Some(_)) => Err(format!(
-            "it has format {other}; this version reads {FORMAT_FIRST} to {FORMAT}, so a newer \
-             one may have written it"
-        )),
+        (Some(format), Some(ledger)) => {
+            let crc32 = ledger.crc32;
+            let (image, crc) = image_of(format, ledger)?;
+            match crc == crc32 {
+                true => Ok(image),
+                false => Err("its CRC differs".to_owned()),
+            }
+        }
         (None, None) => Ok(Image {
             saved_at_ms: found.updated.as_deref().map_or(0, old::time_of),
             entries: found
@@ -267,11 +264,38 @@ fn flaw(error: &serde_json::Error) -> String {
     format!("{kind}, line {} column {}", error.line(), error.column())
 }
 
-fn image_of(
-    ledger: Ledger<Vec<Line>>,
-    entry: fn(Line) -> Option<Entry>,
-    crc: fn(&Image) -> u32,
-) -> Result<Image, String> {
+/// The CRC that a file of ours must have.
+#[cfg(any(test, fuzzing))]
+pub(in crate::store) fn crc_of(bytes: &[u8]) -> Option<u32> {
+    let found: Found = serde_json::from_slice(bytes).ok()?;
+    let (_, crc) = image_of(found.ledger_format?, found.ledger?).ok()?;
+    Some(crc)
+}
+
+/// How the entries of a format are read, and what its CRC is over.
+type Ways = (fn(Line) -> Option<Entry>, fn(&Image) -> u32);
+
+fn ways(format: u32) -> Result<Ways, String> {
+    Ok(match format {
+        FORMAT => (Line::entry, crc),
+        FORMAT_SECOND => (Line::entry, |image| {
+            older_crc(image, image.entries.records())
+        }),
+        FORMAT_FIRST => (Line::first_entry, |image| {
+            older_crc(image, image.entries.iter().map(first_record))
+        }),
+        other => {
+            return Err(format!(
+                "it has format {other}; this version reads {FORMAT_FIRST} to {FORMAT}, so a newer \
+                 one may have written it"
+            ));
+        }
+    })
+}
+
+/// The image, and the CRC that belongs to it.
+fn image_of(format: u32, ledger: Ledger<Vec<Line>>) -> Result<(Image, u32), String> {
+    let (entry, crc) = ways(format)?;
     let names = &ledger.targets;
     if names.len() > TARGETS_MAX || names.iter().any(|name| name.len() > 255) {
         return Err("it names targets that are none".to_owned());
@@ -291,8 +315,6 @@ fn image_of(
         targets: ledger.targets,
         entries: entries.ok_or("it holds an entry that is none")?,
     };
-    match crc(&image) == ledger.crc32 {
-        true => Ok(image),
-        false => Err("its CRC differs".to_owned()),
-    }
+    let crc = crc(&image);
+    Ok((image, crc))
 }

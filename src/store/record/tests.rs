@@ -35,6 +35,13 @@ fn the_bytes_of_a_candidate_that_was_never_alive_are_these() {
 }
 
 #[test]
+fn credentials_that_are_empty_are_no_record() {
+    let mut bytes = encoded(&entry());
+    bytes.splice(8..13, [1, 0, 0]);
+    assert!(Reader::new(&bytes).entry().is_none());
+}
+
+#[test]
 fn the_bytes_of_one_that_was_alive_are_these() {
     let mut entry = entry();
     entry.alive_at_ms = 3;

@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 /// Who says where the next request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guide {
+pub(in crate::sources::fetch) enum Guide {
     /// The operator, who may mean any address.
     Operator,
     /// A server that stands in the operator's own network, or anybody where private addresses are
@@ -22,10 +22,14 @@ pub(super) enum Guide {
 }
 
 impl Guide {
-    pub(super) const ALL: [Guide; 3] = [Guide::Operator, Guide::Insider, Guide::Stranger];
+    pub(in crate::sources::fetch) const ALL: [Guide; 3] =
+        [Guide::Operator, Guide::Insider, Guide::Stranger];
 
     /// Where it may lead; nothing bounds the operator.
-    pub(super) fn bounds(self, addresses: &AddressPolicy) -> Option<AddressPolicy> {
+    pub(in crate::sources::fetch) fn bounds(
+        self,
+        addresses: &AddressPolicy,
+    ) -> Option<AddressPolicy> {
         let addresses = addresses.clone();
         match self {
             Guide::Operator => None,
@@ -98,7 +102,7 @@ impl Trail {
 
 /// Where `location` leads from `url`, if `guide` may lead there. A name is judged when it is resolved,
 /// by [`Bounded`].
-pub(super) fn next_hop(
+pub(in crate::sources::fetch) fn next_hop(
     url: &Url,
     location: &[u8],
     guide: Guide,
