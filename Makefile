@@ -8,7 +8,9 @@ BENCH = target/release/proxy-bench
 .DEFAULT_GOAL := help
 .PHONY: help run quickstart install uninstall demo test test-api test-attacks test-crash test-faults test-cluster test-page test-deploy test-monitoring test-compose test-image deb test-deb test-quickstart lint fuzz fuzz-smoke show bench soak truth supply sbom coverage release test-models loom asan miri fuzz-corpus
 DEB_PROFILE ?= release
-DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE)) # where cargo puts what it builds with that profile
+# Where cargo puts what it builds with that profile.
+DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE))
+# Where cargo puts what it builds with that profile.
 BIN ?= target/release/proxy-checker
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -28,7 +28,7 @@ pub(crate) enum Peer {
 
 /// A folder with a configuration that can be changed, and the peers of its list.
 pub(crate) struct Place {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     pub(crate) config: Value,
     limits: String,
     count: usize,
@@ -72,7 +72,7 @@ impl Place {
             "logging": {"level": "info", "format": "text"},
         });
         Place {
-            folder,
+            folder: Arc::new(folder),
             config,
             limits: String::new(),
             count,
@@ -133,6 +133,7 @@ impl Place {
         Service {
             running,
             address,
+            _folder: self.folder.clone(),
             _turn: turn,
         }
     }
@@ -158,6 +159,8 @@ fn listen(peer: Peer, accepted: Arc<AtomicUsize>) -> u16 {
 pub(crate) struct Service {
     pub(crate) running: Running,
     pub(crate) address: SocketAddr,
+    /// The last save has a place.
+    _folder: Arc<TempDir>,
     _turn: MutexGuard<'static, ()>,
 }
 
