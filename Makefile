@@ -97,7 +97,7 @@ lint: ## Hold the formatting and clippy without a warning
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p proxy-checker --test page --locked -- -D warnings
+	$(CARGO) clippy -p proxy-checker --test page --test faults --locked -- -D warnings
 
 supply: ## Hold licences, advisories, sources, unused dependencies and the oldest Rust (installs its tools in target/)
 	scripts/supply.sh

@@ -110,7 +110,7 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
                             the file or folder beside it with .broken- in its name is what it was";
                 return Err(Failure::Failed(text.to_owned()));
             }
-            image
+            *image
         }
     };
     let which = match args.all {

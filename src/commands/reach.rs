@@ -22,7 +22,7 @@ pub struct ReachArgs {
 /// Who has the ledger.
 pub(super) enum Reach {
     /// Nobody: the store holds this, and was not changed by reading it.
-    Store(Backend, Image),
+    Store(Backend, Box<Image>),
     /// A running service, which is asked on this socket.
     Service(PathBuf),
 }
@@ -70,7 +70,7 @@ impl ReachArgs {
             return Err(Failure::Failed(text.to_owned()));
         }
         match (store::look(backend), socket) {
-            (Ok(image), _) => Ok(Reach::Store(backend.clone(), image)),
+            (Ok(image), _) => Ok(Reach::Store(backend.clone(), Box::new(image))),
             (Err(StoreError::Busy { .. }), Some(socket)) => Ok(Reach::Service(socket)),
             (Err(error @ StoreError::Busy { .. }), None) => Err(Failure::Failed(format!(
                 "{error}; there is no socket on which it could be asked, and its log says why"

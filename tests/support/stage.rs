@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// A folder with a list and a configuration that can be changed.
 pub struct Stage {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     /// What `start` and `write` write: change it as the case needs.
     pub config: Value,
     /// Lines of a shell before the service starts, such as `ulimit -n 256`.
@@ -48,7 +49,7 @@ impl Stage {
             "logging": {"level": "info", "format": "text"},
         });
         Stage {
-            folder,
+            folder: Arc::new(folder),
             config,
             before: String::new(),
             variables: Vec::new(),
@@ -79,7 +80,9 @@ impl Stage {
             .collect();
         let arguments = ["serve", "--config", "config.json"];
         let running = start_under(&self.before, &variables, &arguments, self.folder.path());
-        Service::listening(running)
+        let mut service = Service::listening(running);
+        service.folder = Some(self.folder.clone());
+        service
     }
 }
 
@@ -89,6 +92,8 @@ pub struct Service {
     pub running: Running,
     /// The address of its API.
     pub address: String,
+    /// Kept until it ends, for its last save.
+    folder: Option<Arc<TempDir>>,
 }
 
 impl Service {
@@ -96,7 +101,11 @@ impl Service {
     pub fn listening(mut running: Running) -> Service {
         let after = running.after("the API listens address=");
         let address = after.split(' ').next().unwrap().to_owned();
-        Service { running, address }
+        Service {
+            running,
+            address,
+            folder: None,
+        }
     }
 
     /// Status and body of a GET on a connection of its own.

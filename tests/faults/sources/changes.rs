@@ -20,7 +20,7 @@ fn a_list_that_is_full_and_empty_by_turns_loses_nothing_and_costs_no_more_each_t
     let counted = answers.clone();
     let turn: Turn = Arc::new(move |to, _, text| {
         let mut list = Vec::new();
-        if counted.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        if counted.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             // Nobody listens there.
             for n in 0u32..candidates {
                 let [_, b, c, d] = n.to_be_bytes();

@@ -38,7 +38,7 @@ const CASES: [(&str, &[&str], Put); 9] = [
         &["cannot read the file: permission denied"],
         |path| {
             fs::write(path, "1.2.3.4:80\n").unwrap();
-            fs::set_permissions(path, Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
         },
     ),
     ("sparse", &["longer than"], |path| {
