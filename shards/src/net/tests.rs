@@ -458,10 +458,13 @@ fn a_hundred_thousand_probes_over_few_slots_are_all_accounted_for() {
                             poll_once(Box::pin(talk(&mut socket, good, after(LATE)))).await;
                             dropped += 1;
                         }
-                        255 => assert_eq!(
-                            talk(&mut socket, mute, after(Duration::from_millis(2))).await,
-                            Err(Failure::Expired)
-                        ),
+                        255 => {
+                            let end =
+                                talk(&mut socket, mute, after(Duration::from_millis(2))).await;
+                            // All 16 buffers may be taken for as long as that.
+                            let wanted = [Failure::Expired, Failure::Os(libc::ENOBUFS)];
+                            assert!(end.is_err_and(|failure| wanted.contains(&failure)));
+                        }
                     }
                 }
                 (answered, dropped)
