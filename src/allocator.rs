@@ -1,4 +1,5 @@
-//! How glibc's allocator is asked to behave: what is large comes from the kernel and goes back to it.
+//! How glibc's allocator is asked to behave: what is large comes from the kernel and goes back to it, and
+//! so does now and then what is free.
 //!
 //! By itself glibc raises the size from which it does so each time a large piece is freed, up to 32 MiB
 //! (mallopt(3), `M_MMAP_THRESHOLD`). Lists, images for the store and rendered answers then come from the
@@ -20,6 +21,20 @@ pub fn tune() {
     }
 }
 
+/// Gives whole pages that nothing is in back to the kernel, in the middle of heaps too: each thread has
+/// a heap of its own, and what one of them freed serves no other. Takes some milliseconds, in which a thread
+/// that allocates may wait for its heap; call it once in a while, from a thread that nobody waits for.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code, reason = "malloc_trim(3) has no safe form")]
+pub fn give_back() {
+    // SAFETY: it takes a number, locks what it looks at, and moves nothing.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Another C library has another allocator.
 #[cfg(not(target_env = "gnu"))]
 pub fn tune() {}
+
+/// Another C library has another allocator.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_back() {}

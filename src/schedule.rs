@@ -16,9 +16,9 @@ use task::{DUE_MS_MAX, Due, Mark, Place, Task};
 
 use crate::ledger::Standing;
 
-/// So many failures of this host in a row, the last because it was late, are a turn in the sweep: a host
-/// that is always late would never come to its end.
-const LATE_MAX: u8 = 3;
+/// So many failures of this host in a row, the last of a kind that may never pass, are a turn in the
+/// sweep: it would not come to its end otherwise.
+const UNTOLD_MAX: u8 = 3;
 /// Fewer entries than this are not worth a rebuild.
 const STALE_MIN: usize = 1024;
 
@@ -29,9 +29,9 @@ pub enum Outcome {
     Checked(Standing),
     /// With a failure of this host: again after a short pause.
     Local(Standing),
-    /// This host was too late to tell: likewise, and after some times in a row it has had its turn in the
-    /// sweep.
-    Late(Standing),
+    /// With a failure of this host that may never pass: likewise, and after some times in a row it has
+    /// had its turn in the sweep.
+    Untold(Standing),
     /// Its host name has no address that may be dialled: again after a pause that grows.
     NoAddress(Standing),
     /// It was not tried: due at once, on the queue that is named.
@@ -57,7 +57,7 @@ pub struct Progress {
     pub total: u64,
     /// Those of them that have had their turn.
     pub done: u64,
-    /// Those of these of which nothing could be told, because this host was late.
+    /// Those of these of which nothing could be told, because of this host.
     pub unjudged: u64,
 }
 
@@ -229,6 +229,11 @@ impl Schedule {
         Some(index)
     }
 
+    /// Whether the last hand-out of a candidate failed because of this host.
+    pub fn has_failed_here(&self, index: u32) -> bool {
+        self.tasks[index as usize].local_failures > 0
+    }
+
     /// Puts back what [`Schedule::back`] took, due when its outcome says.
     pub fn put_back(&mut self, index: u32, queue: usize, outcome: Outcome, now_ms: u64) {
         let task = &mut self.tasks[index as usize];
@@ -239,7 +244,7 @@ impl Schedule {
         let again = task.take(Mark::Again);
         task.local_failures = match outcome {
             Outcome::Checked(_) => 0,
-            Outcome::Local(_) | Outcome::Late(_) | Outcome::NoAddress(_) => {
+            Outcome::Local(_) | Outcome::Untold(_) | Outcome::NoAddress(_) => {
                 task.local_failures.saturating_add(1)
             }
             Outcome::Diverted => task.local_failures,
@@ -247,11 +252,11 @@ impl Schedule {
         let failures = task.local_failures;
         if !again && outcome.ends_the_sweep(failures) && task.take(Mark::InSweep) {
             self.progress.done += 1;
-            self.progress.unjudged += u64::from(matches!(outcome, Outcome::Late(_)));
+            self.progress.unjudged += u64::from(matches!(outcome, Outcome::Untold(_)));
         }
         let (class, delay) = match outcome {
             Outcome::Checked(s) => (Class::of(s), self.rules.recheck_ms(s, &mut self.rng)),
-            Outcome::Local(s) | Outcome::Late(s) => (
+            Outcome::Local(s) | Outcome::Untold(s) => (
                 Class::of(s),
                 self.rules.local_pause_ms(failures, &mut self.rng),
             ),
@@ -422,7 +427,7 @@ impl Outcome {
     fn ends_the_sweep(self, failures: u8) -> bool {
         match self {
             Outcome::Checked(_) | Outcome::NoAddress(_) => true,
-            Outcome::Late(_) => failures >= LATE_MAX,
+            Outcome::Untold(_) => failures >= UNTOLD_MAX,
             Outcome::Local(_) | Outcome::Diverted => false,
         }
     }

@@ -112,7 +112,7 @@ pub struct Sweep {
     pub total: u64,
     /// Those of them that have had their turn.
     pub done: u64,
-    /// Those of these of which nothing could be told, because this host was late.
+    /// Those of these of which nothing could be told, because of this host.
     pub unjudged: u64,
     /// When it started.
     pub started: Option<SystemTime>,

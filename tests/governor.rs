@@ -1,14 +1,15 @@
 //! Hosts and networks that bear little: few ports, a small NAT table. The real binary over a farm; for
 //! few ports both are in a network of their own.
 
+#[path = "support/alone.rs"]
+mod alone;
 mod support;
 
+use alone::alone;
 use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{PATIENCE, ask, eventually, start};
@@ -18,42 +19,10 @@ const PORTS: &str = "40000 41499";
 const WANTED: usize = 5_000;
 const TARGET: &str = "http://target.test/generate_204";
 
-/// Set in the process that is in a network of its own.
-const INSIDE: &str = "PROXY_CHECKER_TEST_FEW_PORTS";
-
-/// Whether this is a network with few ports. If not, runs `test` again in one, where this host allows
-/// that; where it does not, the simulated hosts of the unit tests are all there is.
+/// Whether this is a network with few ports; otherwise `test` was run in one.
 fn has_few_ports(test: &str) -> bool {
-    if env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    // A plain user is root in a namespace of its own; root stays what it is.
-    let unshare = |with: &'static str| {
-        let mut unshare = Command::new("unshare");
-        unshare.arg(with);
-        unshare
-    };
-    let allowed = |with| {
-        unshare(with)
-            .arg("true")
-            .status()
-            .is_ok_and(|s| s.success())
-    };
-    let Some(with) = ["-n", "-rn"].into_iter().find(|&with| allowed(with)) else {
-        eprintln!("{test}: not run, because no network can be made here (unshare -rn)");
-        return false;
-    };
-    let script = format!(
-        "ip link set lo up && echo {PORTS} > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" {test} --exact --nocapture"
-    );
-    let status = unshare(with)
-        .args(["sh", "-c", &script])
-        .arg(env::current_exe().unwrap())
-        .env(INSIDE, "1")
-        .status()
-        .unwrap();
-    assert!(status.success(), "{test} in a network of its own: {status}");
-    false
+    let ports = format!("echo {PORTS} > /proc/sys/net/ipv4/ip_local_port_range");
+    alone(test, &ports)
 }
 
 /// So many candidates that are one address: the kernel counts ports by where they lead.

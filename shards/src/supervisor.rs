@@ -26,8 +26,11 @@ const MEMORY_PATIENCE: Duration = Duration::from_secs(3);
 /// A shard that panicked starts again after this.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
-/// While probes end without a pause, mail waits this long at most; the default is 100 ms.
-const PREEMPT_AFTER: Duration = Duration::from_millis(5);
+/// glommio preempts nobody. It takes an executor that was preempted before it ran its first task for one
+/// that has none (0.9, `LocalExecutor::run_task_queues` says `false`), and lets it sleep: a thread that
+/// lost its CPU for that long at that place slept until something else happened, which might be never.
+/// The ring's driver lets it run dry instead (`net/around.rs`).
+const PREEMPT_AFTER: Duration = Duration::from_secs(1 << 30);
 
 /// What a shard's thread needs to begin.
 pub(crate) struct Start {
@@ -151,7 +154,6 @@ fn executor(placement: Placement) -> io::Result<glommio::LocalExecutor> {
         .ring_depth(128)
         .io_memory(0)
         .record_io_latencies(false)
-        // A busy ring is always runnable; mail and timers are looked at when this has passed.
         .preempt_timer(PREEMPT_AFTER)
         .make()
         .map_err(io::Error::from)
@@ -163,6 +165,14 @@ mod tests {
     use crate::net::without_syscall;
     use crate::policy::PolicyOptions;
     use crossbeam_channel::unbounded;
+
+    #[test]
+    fn nobody_is_preempted_however_long_the_thread_was_away() {
+        executor(Placement::Unbound).unwrap().run(async {
+            thread::sleep(Duration::from_millis(150));
+            assert!(!glommio::executor().need_preempt());
+        });
+    }
 
     #[test]
     fn an_executor_that_panics_before_it_is_ready_is_no_start() {

@@ -15,6 +15,7 @@ mod tests;
 pub use error::ServeError;
 
 use crate::alerts;
+use crate::allocator;
 use crate::api::{self, ApiState, Settings, Voices};
 use crate::config::{Config, ConfigError, Problem, Warning, with_stand_ins};
 use crate::coordinator::{self, Event, Outlets};
@@ -53,6 +54,8 @@ it knew at its end could not be saved; \
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// How often it is seen that every thread still lives.
 const ROLL_CALL: Duration = Duration::from_secs(1);
+/// Memory that is free goes back to the kernel this often.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4_096;
 /// Reload requests that wait to be read.
@@ -164,6 +167,7 @@ struct Service {
     /// Disconnected when the coordinator has ended.
     coordinator_lives: Receiver<()>,
     liveness: Liveness,
+    gave_back: Instant,
     notify: Notify,
     published: Arc<Published>,
     /// Whether saves fail.
@@ -271,6 +275,7 @@ impl Service {
         ];
         Ok(Service {
             liveness: Liveness::of(&pulse, &events, &api_runtime),
+            gave_back: Instant::now(),
             notify: Notify::new(),
             published,
             metrics,
@@ -301,6 +306,7 @@ impl Service {
                 recv(self.coordinator_lives) -> _ => break Some("coordinator"),
                 recv(seconds) -> _ => {
                     self.tell_manager();
+                    self.give_memory_back();
                     let dead = self.threads.iter().find(|(_, thread)| thread.is_finished());
                     if let Some(&(name, _)) = dead {
                         break Some(name);
@@ -315,6 +321,15 @@ impl Service {
         match died {
             Some(name) => Err(ServeError::Died(name)),
             None => saved,
+        }
+    }
+
+    /// Once a minute: under churn free pages would gather in the heaps of all threads.
+    fn give_memory_back(&mut self) {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.gave_back) >= GIVE_BACK_EVERY {
+            self.gave_back = now;
+            allocator::give_back();
         }
     }
 

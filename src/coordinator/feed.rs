@@ -4,6 +4,7 @@ use super::event::{Action, Lookup, Now, Purpose};
 use super::reserve::Need;
 use super::rounds::Held;
 use super::state::{Route, State, to_ms};
+use crate::control::Health;
 use crate::ledger::{Change, Standing};
 use crate::schedule::{Outcome, Ticket};
 use crate::snapshot::ShardStat;
@@ -171,7 +172,10 @@ impl State {
         let Some(index) = self.schedule.back(Ticket::from_id(record.id)) else {
             return false;
         };
-        self.outage.note(record.verdict, now.clock_ms);
+        // What has failed for want of a network before tells nothing new: this host may have no way there.
+        if record.verdict != Verdict::LocalNetwork || !self.schedule.has_failed_here(index) {
+            self.outage.note(record.verdict, now.clock_ms);
+        }
         let working = self.ledger.working(index);
         if self.schedule.is_outdated(index) {
             self.give_back(index, shard, now);
@@ -204,8 +208,8 @@ impl State {
     ) {
         let change = self.ledger.apply(index, record, trusted, now.unix_ms);
         match change {
-            Change::Local if record.verdict == Verdict::LocalLate => {
-                let outcome = Outcome::Late(self.ledger.standing(index));
+            Change::Local if self.may_never_pass(record.verdict, now) => {
+                let outcome = Outcome::Untold(self.ledger.standing(index));
                 return self.put_back(index, shard, outcome, now);
             }
             Change::Local => return self.give_back(index, shard, now),
@@ -221,6 +225,18 @@ impl State {
         self.saves.unsaved = true;
         let outcome = Outcome::Checked(self.ledger.standing(index));
         self.put_back(index, shard, outcome, now);
+    }
+
+    /// Whether a failure of this host may stay for ever: its CPUs are always late, or it has no way to
+    /// some addresses, as to those of IPv6, while it reaches others.
+    fn may_never_pass(&self, verdict: Verdict, now: Now) -> bool {
+        match verdict {
+            Verdict::LocalLate => true,
+            Verdict::LocalNetwork => {
+                self.control.health() == Health::Fine && !self.outage.lasts(now.clock_ms)
+            }
+            _ => false,
+        }
     }
 
     /// What came back says nothing about the candidate: it is tried again after a short pause.

@@ -63,8 +63,9 @@ impl State {
             tracing::warn!(
                 sweep = self.sweep.id,
                 unjudged = self.sweep.unjudged,
-                "the CPUs were too late to tell anything of these candidates: they stay what they were, \
-                 and are tried again; {LATE_REMEDY}"
+                "this host could tell nothing of these candidates: they stay what they were, and are \
+                 tried again. If its probes end in local_late, {LATE_REMEDY}; if in local_network, it \
+                 has no way there (look at IPv6 first)"
             );
         }
         traces::sweep_ended(self.sweep.total, self.ledger.total_alive(), true);

@@ -41,7 +41,7 @@ families! {
     DEAD: "dead_proxies" GAUGE [] "Candidates whose last verdict is another one on the proxy.";
     TURNS: "alive_checks_total" COUNTER ["result"] "Checks about candidates that were or became alive: kept, lost, or found.";
     SWEEP_PROGRESS: "sweep_progress_ratio" GAUGE [] "Part of the current sweep that has a verdict, 0 to 1.";
-    SWEEP_UNJUDGED: "sweep_unjudged" GAUGE [] "Candidates of the current sweep of which nothing could be told because the CPUs of this host were late.";
+    SWEEP_UNJUDGED: "sweep_unjudged" GAUGE [] "Candidates of the current sweep of which nothing could be told because this host was late or has no way to them.";
     GENERATION: "snapshot_generation" GAUGE [] "Number of the published snapshot; 0 before the first.";
     AGE: "snapshot_age_seconds" GAUGE [] "Time since the snapshot was published, or since the start if none was.";
     STALE: "snapshot_stale" GAUGE [] "1 while the last good snapshot is served because verdicts cannot be trusted or nothing is alive any more.";

@@ -482,7 +482,7 @@ fn those_of_the_dead_that_take_longest_go_first_in_a_sweep() {
 }
 
 #[test]
-fn a_host_that_is_late_three_times_in_a_row_has_told_all_that_it_can_to_this_sweep() {
+fn a_host_that_cannot_tell_three_times_in_a_row_has_told_all_that_it_can_to_this_sweep() {
     let mut schedule = schedule();
     (0..2).for_each(|index| schedule.add_to_sweep(index, 0, Standing::New, 0));
     let back = |schedule: &mut Schedule, outcome, now_ms| {
@@ -490,9 +490,9 @@ fn a_host_that_is_late_three_times_in_a_row_has_told_all_that_it_can_to_this_swe
         let index = schedule.back(ticket).expect("it is out");
         schedule.put_back(index, 0, outcome, now_ms);
     };
-    let late = Outcome::Late(Standing::New);
+    let untold = Outcome::Untold(Standing::New);
     for (n, done) in [0, 0, 0, 0, 1, 2].into_iter().enumerate() {
-        back(&mut schedule, late, 100_000 * n as u64);
+        back(&mut schedule, untold, 100_000 * n as u64);
         let Progress {
             done: had,
             unjudged,

@@ -4,7 +4,7 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, beside, folder_of};
-use super::{Image, Store, StoreError, io_error};
+use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -55,6 +55,8 @@ enum Trouble {
     Damaged(String),
     /// Someone who does not know our lock writes.
     Busy,
+    /// There is no room: what is stored may be good.
+    Full(String),
     /// Something else: what is stored may be good.
     Failed(String),
 }
@@ -66,6 +68,8 @@ impl From<Error> for Trouble {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged(text),
             // Pages that should be there are not: the file was cut.
             Some(ErrorCode::SystemIoFailure) if is_short(&error) => Trouble::Damaged(text),
+            Some(ErrorCode::DiskFull) => Trouble::Full(text),
+            Some(ErrorCode::SystemIoFailure) if is_shm(&error) => Trouble::Full(text),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
             // A table that is gone, a column of another type: not what was written.
             Some(ErrorCode::Unknown) | None => Trouble::Damaged(text),
@@ -75,8 +79,17 @@ impl From<Error> for Trouble {
 }
 
 fn is_short(error: &Error) -> bool {
+    is_extended(error, ffi::SQLITE_IOERR_SHORT_READ)
+}
+
+/// Whether the file that its users share could not be made as long as it must be, which needs room.
+fn is_shm(error: &Error) -> bool {
+    is_extended(error, ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+fn is_extended(error: &Error, code: i32) -> bool {
     let error = error.sqlite_error();
-    error.is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHORT_READ)
+    error.is_some_and(|error| error.extended_code == code)
 }
 
 impl SqliteStore {
@@ -97,6 +110,7 @@ impl SqliteStore {
         let path = self.path.clone();
         match trouble {
             Trouble::Busy => StoreError::busy(&path),
+            Trouble::Full(why) => StoreError::Full { doing, path, why },
             Trouble::Damaged(why) | Trouble::Failed(why) => {
                 StoreError::Database { doing, path, why }
             }
@@ -299,5 +313,8 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
     let error = io_error(doing, path);
-    move |io| Trouble::Failed(error(io).to_string())
+    move |io| match is_want_of_room(&io) {
+        true => Trouble::Full(io.to_string()),
+        false => Trouble::Failed(error(io).to_string()),
+    }
 }

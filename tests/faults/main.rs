@@ -4,6 +4,8 @@
 //! The cases run one after another, for they measure. `make test-faults` runs their long forms against
 //! a release build. Seeds are printed; `PROXY_CHECKER_SEED` repeats a run.
 
+#[path = "../support/alone.rs"]
+mod alone;
 #[path = "../support/stage.rs"]
 mod stage;
 #[path = "../support/mod.rs"]

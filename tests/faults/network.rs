@@ -8,10 +8,10 @@ mod resolver;
 mod targets;
 mod world;
 
+use crate::alone::alone;
 use crate::stage::Service;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::env;
 use std::fs;
 use std::process::Command;
 use std::thread;
@@ -23,42 +23,16 @@ use crate::support::eventually;
 /// is given as much again as a quiet one needs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Set in the process that is in a network of its own.
-const ALONE: &str = "PROXY_CHECKER_TEST_ALONE";
 /// Named by the resolver of that network, and by nothing else.
 const NAME_SERVER: &str = "127.0.0.53";
 
-/// Whether this process is alone in a network, and has a file system in which it may name its own
-/// resolver. If not, runs `test` again in one, where this host allows that.
+/// Whether this process is alone in a network that has its own resolver; otherwise `test` was run in one.
 fn is_alone(test: &str) -> bool {
-    if env::var_os(ALONE).is_some() {
-        return true;
-    }
-    // A plain user is root in a namespace of its own; root stays what it is.
-    let allowed = |with: &&str| {
-        let mut unshare = Command::new("unshare");
-        unshare.args([with, "sh", "-c", "ip link set lo up"]);
-        unshare.status().is_ok_and(|status| status.success())
-    };
-    let Some(with) = ["-nm", "-rnm"].into_iter().find(allowed) else {
-        eprintln!("{test}: not run, because no network can be made here (unshare -rnm, ip)");
-        return false;
-    };
     let folder = tempfile::tempdir().unwrap();
     let resolver = folder.path().join("resolv.conf");
     fs::write(&resolver, format!("nameserver {NAME_SERVER}\n")).unwrap();
-    let script = format!(
-        "ip link set lo up && mount --bind {} /etc/resolv.conf && exec \"$0\" {test} --exact --nocapture",
-        resolver.display()
-    );
-    let status = Command::new("unshare")
-        .args([with, "sh", "-c", &script])
-        .arg(env::current_exe().unwrap())
-        .env(ALONE, "1")
-        .status()
-        .unwrap();
-    assert!(status.success(), "{test} in a network of its own: {status}");
-    false
+    let mount = format!("mount --bind {} /etc/resolv.conf", resolver.display());
+    alone(test, &mount)
 }
 
 /// Runs a line of a shell, which must succeed.

@@ -1,5 +1,6 @@
 //! The task that drives a ring: rounds while there is work, sleep when there is none.
 
+use super::around::Around;
 use super::ring::{Ring, RingOptions};
 use super::settle::Look;
 use futures_lite::future::yield_now;
@@ -18,6 +19,7 @@ pub(crate) fn start(options: RingOptions) -> io::Result<Rc<Ring>> {
 /// every task it has just woken, so that what they queue is submitted in one go.
 async fn drive(ring: Weak<Ring>) {
     let (mut batch, mut due) = (Vec::new(), Vec::new());
+    let mut around = Around::new();
     while let Some(ring) = ring.upgrade() {
         let look = first_look(&ring);
         if ring.round(&mut batch, look)
@@ -26,12 +28,13 @@ async fn drive(ring: Weak<Ring>) {
         {
             ring.eventfd(false);
             ring.expire(&mut due);
-            yield_now().await;
+            around.turn().await;
             continue;
         }
         let bell = ring.bell();
         drop(ring);
         bell.sleep().await;
+        around = Around::new();
     }
 }
 

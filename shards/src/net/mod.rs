@@ -5,6 +5,7 @@
 //! future: addresses and outgoing bytes live in the slot, incoming bytes in provided buffers.
 #![allow(unsafe_code)]
 
+mod around;
 mod bell;
 mod buffers;
 mod driver;

@@ -1,4 +1,4 @@
-//! A host whose CPUs are late for ever.
+//! A host that can tell nothing of some candidates: its CPUs are late for ever, or it has no way to them.
 
 use super::*;
 
@@ -38,4 +38,33 @@ fn who_was_alive_before_the_host_was_late_keeps_its_place() {
     sim.behave(|_, _| (Verdict::Refused, 100));
     sim.run_until(1_200_000);
     assert_eq!(sim.snapshot().stat.total_dead, 300, "in time again");
+}
+
+#[test]
+fn a_sweep_ends_without_those_to_whom_this_host_has_no_way() {
+    let mut sim = Simulation::new(config(&["a"]), 500, Image::default());
+    sim.behave(|n, _| match n % 3 {
+        1 => (Verdict::LocalNetwork, 0),
+        _ => late(n),
+    });
+    sim.deliver(0, list(0..300));
+    sim.run_until(120_000);
+    let stat = sim.snapshot().stat.clone();
+    let sweep = stat.sweep;
+    assert_eq!((sweep.total, sweep.done, sweep.unjudged), (300, 300, 100));
+    assert_eq!((stat.total_alive, stat.total_dead), (100, 100));
+    assert_eq!(stat.stale, None);
+}
+
+#[test]
+fn a_sweep_waits_for_a_network_that_is_gone() {
+    let mut sim = Simulation::new(config(&["a"]), 500, Image::default());
+    sim.behave(|_, _| (Verdict::LocalNetwork, 0));
+    sim.deliver(0, list(0..300));
+    sim.run_until(600_000);
+    let stat = sim.snapshot().stat.clone();
+    assert!(stat.sweep.finished.is_none(), "{:?}", stat.sweep);
+    sim.behave(|_, _| (Verdict::Alive, 400));
+    sim.run_until(800_000);
+    assert!(sim.snapshot().stat.sweep.finished.is_some());
 }

@@ -3,68 +3,33 @@
 use super::RECOVERED_WITHIN;
 use super::client::{Client, Habit, Kept};
 use super::harm::{asks_for_a_sweep, is_swept, sample};
+use crate::alone::alone;
 use crate::stage::Stage;
 use crate::support::{PATIENCE, eventually};
 use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
 use serde_json::{Value, json};
-use std::env;
 use std::fs;
-use std::process::Command;
 
-/// Set in the process that is in a network of its own.
-const INSIDE: &str = "PROXY_CHECKER_TEST_PORTS";
+/// Where this network says which ports connections may come from.
+const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// Ports towards one proxy: enough for every lane, and for few.
 const MANY: &str = "40000 44999";
 const FEW: &str = "40000 40149";
 /// Candidates, all of them one address: the kernel counts ports by where they lead.
 const COUNT: usize = 1_500;
 
-/// Whether this process is in a network of its own. If not, runs `test` again in one, where this host
-/// allows that.
-fn has_its_own_network(test: &str) -> bool {
-    if env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let unshare = |with: &'static str| {
-        let mut unshare = Command::new("unshare");
-        unshare.arg(with);
-        unshare
-    };
-    let allows = |with| {
-        unshare(with)
-            .arg("true")
-            .status()
-            .is_ok_and(|s| s.success())
-    };
-    // A plain user is root in a namespace of its own; root stays what it is.
-    let Some(with) = ["-n", "-rn"].into_iter().find(|&with| allows(with)) else {
-        eprintln!("{test}: not run, because no network can be made here (unshare -rn)");
-        return false;
-    };
-    let script = format!("ip link set lo up && exec \"$0\" {test} --exact --nocapture");
-    let inside = unshare(with)
-        .args(["sh", "-c", &script])
-        .arg(env::current_exe().unwrap())
-        .env(INSIDE, "1")
-        .status();
-    let status = inside.unwrap();
-    assert!(status.success(), "{test} in a network of its own: {status}");
-    false
-}
-
 /// Ports that connections may come from, in this network.
 fn allow(ports: &str) {
-    fs::write("/proc/sys/net/ipv4/ip_local_port_range", ports).unwrap();
+    fs::write(RANGE, ports).unwrap();
 }
 
 #[test]
 fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back() {
     let _turn = crate::turn();
     let name = "kernel::ports::ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back";
-    if !has_its_own_network(name) {
+    if !alone(name, &format!("echo {MANY} > {RANGE}")) {
         return;
     }
-    allow(MANY);
     let farm = Farm::start(FarmOptions::default()).unwrap();
     let proxy = farm.proxy(Behaviour::Late, 7);
     let (scheme, at) = proxy.split_once("://").unwrap();

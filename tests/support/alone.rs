@@ -1,0 +1,36 @@
+//! A test in a network of its own, whose ports, routes and names it may take away.
+
+use std::env;
+use std::process::Command;
+
+/// Set in the process that is in there.
+const ALONE: &str = "PROXY_CHECKER_TEST_ALONE";
+
+/// Whether this process is alone in a network, with mounts of its own. If not, runs the test of this
+/// name again in one, after `prelude` (a line of a shell), where this host allows that; where it does
+/// not, what is simulated elsewhere is all there is.
+pub(crate) fn alone(test: &str, prelude: &str) -> bool {
+    if env::var_os(ALONE).is_some() {
+        return true;
+    }
+    // A plain user is root in a namespace of its own; root stays what it is.
+    let allowed = |with: &&str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args([with, "sh", "-c", "ip link set lo up"]);
+        unshare.status().is_ok_and(|status| status.success())
+    };
+    let Some(with) = ["-nm", "-rnm"].into_iter().find(allowed) else {
+        eprintln!("{test}: not run, because no network can be made here (unshare -rnm, ip)");
+        return false;
+    };
+    let script =
+        format!("ip link set lo up && {prelude} && exec \"$0\" {test} --exact --nocapture");
+    let status = Command::new("unshare")
+        .args([with, "sh", "-c", &script])
+        .arg(env::current_exe().unwrap())
+        .env(ALONE, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} in a network of its own: {status}");
+    false
+}
