@@ -126,14 +126,20 @@ impl<H> Control<H> {
         seen.verdict.map(|verdict| (verdict, seen.total_us))
     }
 
-    /// Whether `record` counts by itself: it needs no second opinion, or there is none to be had.
+    /// Whether targets are probed without a proxy at all.
+    pub fn is_on(&self) -> bool {
+        self.every_ms.is_some()
+    }
+
+    /// Whether `record` counts by itself: it needs no second opinion, or there is none to be had. That this
+    /// host has no way to a proxy needs one: it may have no way anywhere.
     /// `working`: the protocols by which the proxy was alive until now; each must have reached
     /// everything too, or else the record takes something away from it.
     pub fn is_proof(&self, record: &Record, working: Protocols) -> bool {
         let all = Targets::first(self.policy.targets.len());
         let complete = |protocol| record.works.by(protocol).and(all) == all;
         self.every_ms.is_none()
-            || record.verdict.is_local()
+            || record.verdict.is_local() && record.verdict != Verdict::LocalNetwork
             || record.verdict == Verdict::Alive
                 && record.first.is_some_and(complete)
                 && working.in_order(0).all(complete)

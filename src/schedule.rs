@@ -229,11 +229,6 @@ impl Schedule {
         Some(index)
     }
 
-    /// Whether the last hand-out of a candidate failed because of this host.
-    pub fn has_failed_here(&self, index: u32) -> bool {
-        self.tasks[index as usize].local_failures > 0
-    }
-
     /// Puts back what [`Schedule::back`] took, due when its outcome says.
     pub fn put_back(&mut self, index: u32, queue: usize, outcome: Outcome, now_ms: u64) {
         let task = &mut self.tasks[index as usize];

@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// Lanes that wait for the pace are woken at most this often: for some of them at a time.
 const PACE_MIN: Duration = Duration::from_millis(5);
+/// A shard that has nothing to do looks for mail this often though nobody rings.
+const QUIET: Duration = Duration::from_secs(1);
 /// A shard that is to stop looks at its end this often.
 const STOP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -283,7 +285,10 @@ impl Shard {
             // While a target is being asked the shard keeps its ticks too: how late it is matters then.
             let quiet = self.seat.is_idle() && self.seat.stop_at.get().is_none();
             if quiet {
-                bell.sleep().await;
+                or(bell.sleep(), async {
+                    Timer::new(QUIET).await;
+                })
+                .await;
                 self.seat.lag.rested(Instant::now());
             } else {
                 let pause = self.pause(Instant::now());

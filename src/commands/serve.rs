@@ -419,23 +419,15 @@ fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), S
                 "storage: {error}; the service starts with nothing known and saves nothing until there is room"
             );
             metrics.storage_failed();
+            tell_of_set_aside(config, None);
             let store: Box<dyn Store> = Box::new(LateStore::new(&config.storage.backend));
             return Ok((store, Image::default()));
         }
         opened => opened?,
     };
     let recovered = store.recovered();
-    let just_now = recovered.as_ref().map(|recovered| &recovered.moved_to);
-    // A start that was cut short, or that nobody read the log of, must not be the only one to say it.
-    for earlier in store::set_aside(&config.storage.backend) {
-        if just_now != Some(&earlier) {
-            tracing::warn!(
-                moved_to = %earlier.display(),
-                "an earlier start could not read what was stored, moved it aside and began anew; import a \
-                 backup if it was not done, and remove it when nobody needs it"
-            );
-        }
-    }
+    let just_now = recovered.as_ref().map(|recovered| &*recovered.moved_to);
+    tell_of_set_aside(config, just_now);
     if let Some(recovered) = recovered {
         tracing::error!("storage: {recovered}");
         metrics.storage_recovered();
@@ -447,6 +439,20 @@ fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), S
         "the store is open"
     );
     Ok((store, image))
+}
+
+/// What was moved aside because it could not be read, but for what was just now. A start that was cut short,
+/// or that nobody read the log of, must not be the only one to say it.
+fn tell_of_set_aside(config: &Config, just_now: Option<&Path>) {
+    for earlier in store::set_aside(&config.storage.backend) {
+        if just_now != Some(&*earlier) {
+            tracing::warn!(
+                moved_to = %earlier.display(),
+                "what was stored could not be read once, was moved aside, and the service began anew; import a \
+                 backup if it was not done, and remove it when nobody needs it"
+            );
+        }
+    }
 }
 
 fn start_engine(config: &Config) -> Result<Engine, ServeError> {

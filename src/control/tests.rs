@@ -79,6 +79,10 @@ fn only_a_proof_counts_by_itself() {
     );
     assert!(!control.is_proof(&record(Verdict::Refused, Targets::NONE), Protocols::NONE));
     assert!(control.is_proof(&record(Verdict::LocalPorts, Targets::NONE), Protocols::NONE));
+    assert!(!control.is_proof(
+        &record(Verdict::LocalNetwork, Targets::NONE),
+        Protocols::NONE
+    ));
     let off: Control<u32> = Control::new(control.policy().clone(), None);
     assert!(
         off.is_proof(&record(Verdict::OwnPage, Targets::NONE), Protocols::NONE)

@@ -1,6 +1,7 @@
 //! Jobs out, records in.
 
 use super::event::{Action, Lookup, Now, Purpose};
+use super::fresh::Family;
 use super::reserve::Need;
 use super::rounds::Held;
 use super::state::{Route, State, to_ms};
@@ -172,9 +173,10 @@ impl State {
         let Some(index) = self.schedule.back(Ticket::from_id(record.id)) else {
             return false;
         };
-        // What has failed for want of a network before tells nothing new: this host may have no way there.
-        if record.verdict != Verdict::LocalNetwork || !self.schedule.has_failed_here(index) {
-            self.outage.note(record.verdict, now.clock_ms);
+        if !self.control.is_on() {
+            let (family, began_ms) = (self.family(index, now), self.schedule.handed_out_ms(index));
+            let verdict = record.verdict;
+            self.outage.note(verdict, family, began_ms, now.clock_ms);
         }
         let working = self.ledger.working(index);
         if self.schedule.is_outdated(index) {
@@ -208,7 +210,7 @@ impl State {
     ) {
         let change = self.ledger.apply(index, record, trusted, now.unix_ms);
         match change {
-            Change::Local if self.may_never_pass(record.verdict, now) => {
+            Change::Local if self.may_never_pass(index, record.verdict, now) => {
                 let outcome = Outcome::Untold(self.ledger.standing(index));
                 return self.put_back(index, shard, outcome, now);
             }
@@ -229,13 +231,28 @@ impl State {
 
     /// Whether a failure of this host may stay for ever: its CPUs are always late, or it has no way to
     /// some addresses, as to those of IPv6, while it reaches others.
-    fn may_never_pass(&self, verdict: Verdict, now: Now) -> bool {
+    fn may_never_pass(&self, index: u32, verdict: Verdict, now: Now) -> bool {
         match verdict {
             Verdict::LocalLate => true,
+            // It was held until the targets were seen to answer.
+            Verdict::LocalNetwork if self.control.is_on() => self.control.health() == Health::Fine,
             Verdict::LocalNetwork => {
-                self.control.health() == Health::Fine && !self.outage.lasts(now.clock_ms)
+                let family = self.family(index, now);
+                self.outage.is_of_one(family, now.clock_ms)
             }
             _ => false,
+        }
+    }
+
+    /// The network that a candidate is in.
+    fn family(&self, index: u32, now: Now) -> Family {
+        match self.ledger.candidate(index).host {
+            Host::V6(_) => Family::V6,
+            Host::V4(_) => Family::V4,
+            Host::Name(_) => match self.names.fresh(index, now.clock_ms) {
+                Some(IpAddr::V6(_)) => Family::V6,
+                Some(IpAddr::V4(_)) | None => Family::V4,
+            },
         }
     }
 

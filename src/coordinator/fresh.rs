@@ -9,28 +9,61 @@ use proxy_shards::Verdict;
 /// milliseconds.
 const OFFLINE_MS: u64 = 3_000;
 
+/// The two networks that a host may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+/// Whether there is a way out by one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    /// Nobody tried.
+    #[default]
+    Unknown,
+    There,
+    /// Every probe failed for want of one, since then.
+    Gone {
+        since_ms: u64,
+    },
+}
+
+impl Way {
+    fn is_gone_for_long(self, now_ms: u64) -> bool {
+        matches!(self, Way::Gone { since_ms } if since_ms + OFFLINE_MS <= now_ms)
+    }
+}
+
 /// Notices from the verdicts that this host's network is gone, where no target is probed that would
 /// tell.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
-    /// Since when every probe failed for want of a network.
-    since_ms: Option<u64>,
+    ways: [Way; 2],
 }
 
 impl Outage {
-    /// A job came back. Only one that says something about its proxy tells that there is a network.
-    pub(super) fn note(&mut self, verdict: Verdict, now_ms: u64) {
-        if verdict == Verdict::LocalNetwork {
-            self.since_ms.get_or_insert(now_ms);
-        } else if !verdict.is_local() {
-            self.since_ms = None;
-        }
+    /// A job came back that was handed out at `began_ms`. Only one that says something about its proxy
+    /// tells that there is a network, if it began when there was none.
+    pub(super) fn note(&mut self, verdict: Verdict, family: Family, began_ms: u64, now_ms: u64) {
+        let way = &mut self.ways[family as usize];
+        *way = match *way {
+            Way::Gone { since_ms } if verdict.is_local() || began_ms < since_ms => return,
+            _ if verdict == Verdict::LocalNetwork => Way::Gone { since_ms: now_ms },
+            _ if verdict.is_local() => return,
+            _ => Way::There,
+        };
     }
 
-    /// Whether the network is gone.
+    /// Whether the network is gone: one way is, and by the other nobody gets out either.
     pub(super) fn lasts(&self, now_ms: u64) -> bool {
-        let since = self.since_ms;
-        since.is_some_and(|since| since + OFFLINE_MS <= now_ms)
+        !self.ways.contains(&Way::There) && self.ways.iter().any(|way| way.is_gone_for_long(now_ms))
+    }
+
+    /// Whether this host has the other way only, as one without IPv6.
+    pub(super) fn is_of_one(&self, family: Family, now_ms: u64) -> bool {
+        let other = self.ways[1 - family as usize];
+        self.ways[family as usize].is_gone_for_long(now_ms) && other == Way::There
     }
 }
 
@@ -199,13 +232,34 @@ mod tests {
     #[test]
     fn the_network_is_gone_when_nothing_else_was_seen_for_seconds() {
         let mut outage = Outage::default();
-        outage.note(Verdict::LocalNetwork, 1_000);
-        outage.note(Verdict::LocalPorts, 1_500);
-        outage.note(Verdict::LocalNetwork, 2_000);
+        let mut note = |verdict, now_ms| outage.note(verdict, Family::V4, now_ms, now_ms);
+        note(Verdict::LocalNetwork, 1_000);
+        note(Verdict::LocalPorts, 1_500);
+        note(Verdict::LocalNetwork, 2_000);
         assert!(!outage.lasts(3_999));
         assert!(outage.lasts(4_000));
-        outage.note(Verdict::Refused, 4_000);
-        outage.note(Verdict::LocalNetwork, 4_001);
+        outage.note(Verdict::ConnectTimeout, Family::V4, 999, 4_000);
+        assert!(
+            outage.lasts(4_000),
+            "it was under way when the network went"
+        );
+        outage.note(Verdict::Refused, Family::V4, 4_000, 4_000);
+        assert!(!outage.lasts(4_000));
+        outage.note(Verdict::LocalNetwork, Family::V4, 4_001, 4_001);
         assert!(!outage.lasts(7_000));
+    }
+
+    #[test]
+    fn a_host_without_one_of_the_networks_has_the_other() {
+        let mut outage = Outage::default();
+        outage.note(Verdict::LocalNetwork, Family::V6, 1_000, 1_000);
+        assert!(outage.lasts(4_000), "there may be none at all");
+        outage.note(Verdict::Refused, Family::V4, 2_000, 4_000);
+        assert!(!outage.lasts(9_000));
+        assert!(outage.is_of_one(Family::V6, 9_000));
+        assert!(!outage.is_of_one(Family::V4, 9_000));
+        outage.note(Verdict::LocalNetwork, Family::V4, 9_000, 9_000);
+        assert!(outage.lasts(12_000));
+        assert!(!outage.is_of_one(Family::V6, 12_000));
     }
 }

@@ -4,7 +4,7 @@ mod fixtures;
 pub(crate) mod service;
 mod trouble;
 
-pub(crate) use fixtures::{candidate, config, controlled, list, number, source};
+pub(crate) use fixtures::{SIX, candidate, config, controlled, list, number, source};
 
 use super::{Action, Event, Lookup, Now, Purpose, Start, State};
 use crate::config::Config;

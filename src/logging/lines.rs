@@ -22,7 +22,10 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     lines: Sender<Vec<u8>>,
-    orders: Sender<Order>,
+    /// How many lines were handed over.
+    count: Arc<AtomicU64>,
+    /// Each with the count when it was given.
+    orders: Sender<(u64, Order)>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -49,26 +52,33 @@ impl Lines {
             .spawn(move || writer.run(&from, &orders_from))?;
         Ok(Lines {
             lines,
+            count: Arc::default(),
             orders,
             dropped,
         })
     }
 
+    /// Has it obeyed behind the lines that were handed over so far, and before those that come.
+    fn order(&self, order: Order) -> bool {
+        let count = self.count.load(Ordering::Acquire);
+        // The thread is gone only if it panicked; then nothing is written any more.
+        self.orders.send((count, order)).is_ok()
+    }
+
     /// Lines go there from now on.
     pub(super) fn go_to(&self, file: Option<LogFile>) {
-        // The thread is gone only if it panicked; then nothing is written any more.
-        let _ = self.orders.send(Order::GoTo(file));
+        self.order(Order::GoTo(file));
     }
 
     /// The file is opened anew: it may have been moved away.
     pub(super) fn reopen(&self) {
-        let _ = self.orders.send(Order::Reopen);
+        self.order(Order::Reopen);
     }
 
     /// Waits until every line so far is written, or the time is over.
     pub(super) fn flush(&self, within: Duration) {
         let (done, wait) = bounded(1);
-        if self.orders.send(Order::Flush(done)).is_ok() {
+        if self.order(Order::Flush(done)) {
             let _ = wait.recv_timeout(within);
         }
     }
@@ -90,9 +100,10 @@ impl<'a> MakeWriter<'a> for Lines {
 /// Each write is one line: the formatter makes it whole before it hands it over.
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.try_send(line.to_vec()).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        match self.lines.try_send(line.to_vec()) {
+            Ok(()) => self.count.fetch_add(1, Ordering::AcqRel),
+            Err(_) => self.dropped.fetch_add(1, Ordering::Relaxed),
+        };
         Ok(line.len())
     }
 
@@ -126,26 +137,44 @@ impl<E: Write> Writer<E> {
         }
     }
 
-    fn run(&mut self, lines: &Receiver<Vec<u8>>, orders: &Receiver<Order>) {
+    fn run(&mut self, lines: &Receiver<Vec<u8>>, orders: &Receiver<(u64, Order)>) {
+        let mut written = 0;
         loop {
+            let (mut line, mut order) = (None, None);
             select! {
-                recv(lines) -> line => match line {
-                    Ok(line) => self.write(&line, Instant::now()),
+                recv(lines) -> next => match next {
+                    Ok(next) => line = Some(next),
                     Err(_) => return,
                 },
-                recv(orders) -> order => {
-                    // What was logged before the order goes where it went before.
-                    lines.try_iter().take(WAITING_MAX).for_each(|line| self.write(&line, Instant::now()));
-                    match order {
-                        Ok(Order::GoTo(file)) => (self.file, self.again_at) = (file, None),
-                        Ok(Order::Reopen) => self.file.iter_mut().for_each(LogFile::close),
-                        // Whoever waited may have gone on.
-                        Ok(Order::Flush(done)) => drop(done.send(())),
-                        Err(_) => return,
-                    }
+                recv(orders) -> next => match next {
+                    Ok(next) => order = Some(next),
+                    Err(_) => return,
+                },
+            }
+            while let Some((count, order)) = order.take().or_else(|| orders.try_recv().ok()) {
+                // What was logged before the order goes where it went before, and nothing else.
+                while written < count
+                    && let Some(line) = line.take().or_else(|| lines.try_recv().ok())
+                {
+                    self.write(&line, Instant::now());
+                    written += 1;
                 }
+                self.obey(order);
+            }
+            if let Some(line) = line {
+                self.write(&line, Instant::now());
+                written += 1;
             }
             self.tell_of_dropped(Instant::now());
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::GoTo(file) => (self.file, self.again_at) = (file, None),
+            Order::Reopen => self.file.iter_mut().for_each(LogFile::close),
+            // Whoever waited may have gone on.
+            Order::Flush(done) => drop(done.send(())),
         }
     }
 
@@ -255,6 +284,7 @@ mod tests {
         let (to, waiting) = bounded(2);
         let lines = Lines {
             lines: to,
+            count: Arc::default(),
             orders: unbounded().0,
             dropped: Arc::default(),
         };
@@ -287,7 +317,6 @@ mod tests {
         write("between\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "between\n");
         lines.go_to(Some(log(&path)));
-        // Lines that come at the same time as the order may go to either.
         lines.flush(Duration::from_secs(20));
         write("3\n");
         assert_eq!(
@@ -295,5 +324,25 @@ mod tests {
             "1\n2\n"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "between\n3\n");
+    }
+
+    #[test]
+    fn a_line_goes_where_the_orders_before_it_say_however_late_they_are_obeyed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let lines = Lines::start(Some(log(&path))).unwrap();
+        let write = |line: &str| (&lines).write_all(line.as_bytes()).unwrap();
+        for turn in 0..500 {
+            write("before\n");
+            lines.flush(Duration::from_secs(20));
+            let moved = folder.path().join(format!("moved{turn}"));
+            fs::rename(&path, &moved).unwrap();
+            write("the last\n");
+            lines.reopen();
+            write("after\n");
+            lines.flush(Duration::from_secs(20));
+            assert!(fs::read_to_string(&moved).unwrap().ends_with("the last\n"));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
+        }
     }
 }

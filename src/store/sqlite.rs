@@ -69,7 +69,6 @@ impl From<Error> for Trouble {
             // Pages that should be there are not: the file was cut.
             Some(ErrorCode::SystemIoFailure) if is_short(&error) => Trouble::Damaged(text),
             Some(ErrorCode::DiskFull) => Trouble::Full(text),
-            Some(ErrorCode::SystemIoFailure) if is_shm(&error) => Trouble::Full(text),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
             // A table that is gone, a column of another type: not what was written.
             Some(ErrorCode::Unknown) | None => Trouble::Damaged(text),
@@ -79,17 +78,8 @@ impl From<Error> for Trouble {
 }
 
 fn is_short(error: &Error) -> bool {
-    is_extended(error, ffi::SQLITE_IOERR_SHORT_READ)
-}
-
-/// Whether the file that its users share could not be made as long as it must be, which needs room.
-fn is_shm(error: &Error) -> bool {
-    is_extended(error, ffi::SQLITE_IOERR_SHMSIZE)
-}
-
-fn is_extended(error: &Error, code: i32) -> bool {
     let error = error.sqlite_error();
-    error.is_some_and(|error| error.extended_code == code)
+    error.is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHORT_READ)
 }
 
 impl SqliteStore {
@@ -141,14 +131,22 @@ impl SqliteStore {
     ) -> Result<T, Trouble> {
         let mut db = match self.db.take() {
             Some(db) => db,
-            None => open_database(&self.path)?,
+            None => open_database(&self.path).map_err(|trouble| self.explained(trouble))?,
         };
         let done = is_in_place(&self.path, db.file).and_then(|()| work(&mut db.connection));
         match &done {
             Ok(_) => self.db = Some(db),
             Err(_) => self.marks.clear(),
         }
-        done
+        done.map_err(|trouble| self.explained(trouble))
+    }
+
+    /// SQLite says of some wants of room no more than that something failed.
+    fn explained(&self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Failed(why) if lacks_room(&self.path) => Trouble::Full(why),
+            trouble => trouble,
+        }
     }
 }
 
@@ -181,6 +179,14 @@ impl Store for SqliteStore {
     fn recovered(&mut self) -> Option<Recovered> {
         self.recovered.take()
     }
+}
+
+/// Whether a file as long as SQLite's smallest cannot be written beside the database for want of room.
+fn lacks_room(path: &Path) -> bool {
+    let tried = beside(path, "room");
+    let written = fs::write(&tried, [0; 32 << 10]);
+    let _ = fs::remove_file(&tried);
+    written.is_err_and(|error| is_want_of_room(&error))
 }
 
 /// Opens the database, which is made if it is missing. Only its owner may read it: it holds

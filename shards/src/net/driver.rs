@@ -28,6 +28,7 @@ async fn drive(ring: Weak<Ring>) {
         {
             ring.eventfd(false);
             ring.expire(&mut due);
+            drop(ring);
             around.turn().await;
             continue;
         }

@@ -189,16 +189,10 @@ impl<'d, 'a, 'e, S: Shards, O: Outside, W: Write> Drive<'d, 'a, 'e, S, O, W> {
             return Ok(());
         };
         let alive = record.verdict == Verdict::Alive;
-        // Without a network the targets cannot be reached either, and then it is probed again.
-        let network = record.verdict == Verdict::LocalNetwork;
         match () {
             () if !alive && back.began_ms < self.relearnt_ms => self.void(record),
             () if let Some(reason) = self.passing(record) => self.again(back.index, reason, record),
-            () if self.control.is_proof(record, Protocols::NONE)
-                && !(network && self.controlled) =>
-            {
-                self.check.end(record)
-            }
+            () if self.control.is_proof(record, Protocols::NONE) => self.check.end(record),
             () => {
                 let now_ms = self.now_ms();
                 self.control.hold(*record, back.began_ms, now_ms);

@@ -85,16 +85,26 @@ fn policy() -> ProbePolicy {
     ProbePolicy::new(PolicyOptions::default()).unwrap()
 }
 
+/// From this number on candidates are of IPv6.
+pub(crate) const SIX: u32 = 1 << 23;
+
 /// The `n`th candidate, a public address.
 pub(crate) fn candidate(n: u32) -> Candidate {
     let [_, b, c, d] = n.to_be_bytes();
-    format!("http://9.{b}.{c}.{d}:8080").parse().unwrap()
+    let text = match n < SIX {
+        true => format!("http://9.{b}.{c}.{d}:8080"),
+        false => format!("http://[2a00::{:x}:{:x}]:8080", n >> 16, n & 0xffff),
+    };
+    text.parse().unwrap()
 }
 
 /// Its number, from its address.
 pub(crate) fn number(ip: IpAddr) -> u32 {
-    let IpAddr::V4(ip) = ip else { return 0 };
-    u32::from(ip) & 0x00ff_ffff
+    let number = match ip {
+        IpAddr::V4(ip) => u32::from(ip),
+        IpAddr::V6(ip) => ip.to_bits() as u32,
+    };
+    number & 0x00ff_ffff
 }
 
 /// A list that holds those candidates.

@@ -8,6 +8,9 @@ use proxy_bench::harness::usage::Moment;
 const GROWTH_MAX: f64 = 1.0;
 /// Runs that are shorter say nothing about growth: a megabyte more or less is not seen in them.
 const GROWTH_JUDGED_AFTER_S: f64 = 1_800.0;
+/// A run ends before its time for growth only after so many seconds of it: a busy host makes a step of
+/// some megabytes, which is a steep slope as long as little else was seen.
+const GROWTH_SEEN_S: f64 = 1_200.0;
 /// With fewer samples after the warm-up nothing is said about descriptors and threads.
 const SAMPLES_MIN: usize = 30;
 /// One more or less is a connection that happens to be closed for a while, or a thread that rests.
@@ -73,7 +76,9 @@ impl Bounds {
     pub(super) fn fault_so_far(&self, samples: &[Moment]) -> Option<String> {
         let whole_h = (self.length_s - self.warm_up_s).max(0.0) / 3600.0;
         let is_over = |slope: &Slope, judged_h: f64| {
-            slope.at_least() > 0.0 && slope.at_least() * judged_h >= GROWTH_MAX * whole_h
+            judged_h * 3600.0 >= GROWTH_SEEN_S
+                && slope.at_least() > 0.0
+                && slope.at_least() * judged_h >= GROWTH_MAX * whole_h
         };
         self.grows(samples, is_over)
             .or_else(|| self.shifts(samples))
@@ -177,6 +182,19 @@ mod tests {
         assert_eq!(BOUNDS.fault_so_far(&samples(31, leak)), None);
         let slow = |at: f64, moment: &mut Moment| moment.rss_kib = grown(0.5, at);
         assert_eq!(BOUNDS.fault_at_the_end(&samples(120, slow)), None);
+    }
+
+    #[test]
+    fn a_step_right_after_the_warm_up_does_not_stop_a_run() {
+        let step = |at: f64, moment: &mut Moment| {
+            moment.rss_kib += if at > 1_860.0 { 3_000 } else { 0 };
+        };
+        let bounds = Bounds {
+            warm_up_s: 1_800.0,
+            ..BOUNDS
+        };
+        assert_eq!(bounds.fault_so_far(&samples(33, step)), None);
+        assert_eq!(bounds.fault_at_the_end(&samples(120, step)), None);
     }
 
     #[test]
