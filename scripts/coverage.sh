@@ -26,6 +26,8 @@ cov=$(scripts/tool.sh cargo-llvm-cov 0.9.1)
 "$cov" llvm-cov clean --workspace
 "$cov" llvm-cov --no-report --workspace --locked --no-fail-fast "$@"
 mkdir -p target/coverage
-"$cov" llvm-cov report --json --output-path target/coverage/coverage.json
-"$cov" llvm-cov report --html --output-dir target/coverage
+# Without their names only the first package is reported.
+packages="-p proxy-checker -p proxy-shards"
+"$cov" llvm-cov report --json $packages --output-path target/coverage/coverage.json
+"$cov" llvm-cov report --html $packages --output-dir target/coverage
 python3 scripts/coverage.py target/coverage/coverage.json
