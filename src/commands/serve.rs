@@ -416,7 +416,7 @@ fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), S
         // A node of a cluster has its ledger from the others, and starts when its disk can be written.
         Err(error) if error.wants_room() && config.cluster.is_none() => {
             tracing::error!(
-                "storage: {error}; the service starts with nothing known and saves nothing until there is room"
+                "storage: {error}; the service starts with nothing known and saves nothing until it can be written"
             );
             metrics.storage_failed();
             tell_of_set_aside(config, None);

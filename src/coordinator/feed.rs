@@ -212,7 +212,12 @@ impl State {
         match change {
             Change::Local if self.may_never_pass(index, record.verdict, now) => {
                 let outcome = Outcome::Untold(self.ledger.standing(index));
-                return self.put_back(index, shard, outcome, now);
+                let unjudged = self.schedule.progress().unjudged;
+                self.put_back(index, shard, outcome, now);
+                let is_left_out = self.schedule.progress().unjudged > unjudged;
+                let has_no_way = record.verdict == Verdict::LocalNetwork;
+                self.without_way += u64::from(is_left_out && has_no_way);
+                return;
             }
             Change::Local => return self.give_back(index, shard, now),
             Change::Found => self.turns.found += 1,

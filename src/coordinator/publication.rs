@@ -92,7 +92,11 @@ impl State {
 
     /// Sees whether what is published is fresh.
     pub(super) fn note_freshness(&mut self, now: Now) {
-        let health = match self.outage.lasts(now.clock_ms) {
+        let offline = self.outage.lasts(now.clock_ms);
+        if offline != std::mem::replace(&mut self.offline, offline) {
+            tell_of_network(offline);
+        }
+        let health = match offline {
             true => Health::Down,
             false if self.vouched => Health::Fine,
             false => self.control.health(),
@@ -118,8 +122,13 @@ impl State {
         match turn {
             Turn::Gone => tracing::warn!(
                 seconds = self.stale_max_ms() / 1_000,
-                "the targets answer and yet nothing is alive any more: the last good ones are served, \
-                 marked stale, for snapshot.max_stale_seconds"
+                "{} nothing is alive any more: the last good ones are served, marked stale, for \
+                 snapshot.max_stale_seconds",
+                match self.control.is_on() {
+                    true => "the targets answer and yet",
+                    false =>
+                        "whether the targets answer is not looked at (checker.control_probe), and",
+                }
             ),
             Turn::Over => tracing::warn!(
                 "nothing has been alive for snapshot.max_stale_seconds: nothing is served until a \
@@ -127,6 +136,18 @@ impl State {
             ),
             Turn::Back => tracing::info!("proxies are alive again"),
         }
+    }
+}
+
+/// One line when the network is gone, and one when it is back; where targets are tried, that tells.
+fn tell_of_network(offline: bool) {
+    match offline {
+        true => tracing::warn!(
+            "this host's kernel knows no way to any proxy: none is judged and the last good ones are \
+             served, marked stale, until it does; look at its network and routes (`ip route`), IPv6 \
+             too"
+        ),
+        false => tracing::info!("this host has a network again"),
     }
 }
 

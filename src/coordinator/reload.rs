@@ -58,6 +58,7 @@ impl State {
         (self.schedule).sweep(now.clock_ms, |index| turn_ms(ledger.verdict(index)));
         self.tell_of_end_before_time();
         self.sweep = begun(reload, now);
+        self.without_way = 0;
         self.asked = asked::now(&self.config, now);
         self.saves.unsaved = true;
         self.tell_of_begin();

@@ -227,6 +227,13 @@ impl State {
     /// One line when a target begins to fail, and one when they all answer again.
     fn tell_of(&mut self, reached: Targets) {
         let missing = Targets::first(self.doors.len()).without(reached);
+        let seen = |place| self.control.seen(place).map(|(verdict, _)| verdict);
+        if missing
+            .iter()
+            .any(|place| seen(place) == Some(Verdict::LocalCancelled))
+        {
+            return; // a stop ended the probe, which says nothing of the target
+        }
         if missing == std::mem::replace(&mut self.missing, missing) {
             return;
         }

@@ -77,6 +77,10 @@ pub struct State {
     /// The targets that did not answer when that was last logged.
     pub(super) missing: Targets,
     pub(super) outage: Outage,
+    /// That the network is gone was told.
+    pub(super) offline: bool,
+    /// Candidates of the sweep to which this host has no way.
+    pub(super) without_way: u64,
     pub(super) freshness: Freshness,
     pub(super) heard: Allowance,
     /// What was last logged of a pool of which nothing is alive.
@@ -133,6 +137,8 @@ impl State {
             doors: doors(&config.checker.policy),
             missing: Targets::NONE,
             outage: Outage::default(),
+            offline: false,
+            without_way: 0,
             freshness: Freshness::default(),
             heard: Allowance::default(),
             turn: None,

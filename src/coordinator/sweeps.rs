@@ -59,13 +59,22 @@ impl State {
             verdicts = words(self.ledger.verdicts()),
             "the sweep is complete"
         );
-        if self.sweep.unjudged > 0 {
+        let late = self.sweep.unjudged.saturating_sub(self.without_way);
+        if late > 0 {
             tracing::warn!(
                 sweep = self.sweep.id,
-                unjudged = self.sweep.unjudged,
-                "this host could tell nothing of these candidates: they stay what they were, and are \
-                 tried again. If its probes end in local_late, {LATE_REMEDY}; if in local_network, it \
-                 has no way there (look at IPv6 first)"
+                unjudged = late,
+                "the CPUs were too late to tell anything of these candidates: they stay what they were, \
+                 and are tried again; {LATE_REMEDY}"
+            );
+        }
+        if self.without_way > 0 {
+            tracing::warn!(
+                sweep = self.sweep.id,
+                unjudged = self.without_way,
+                "this host has no way to these candidates: they stay what they were, and are tried \
+                 again; give it a route there, or leave them out with aggregator.deny_networks \
+                 ([\"::/0\"] if it has no IPv6)"
             );
         }
         traces::sweep_ended(self.sweep.total, self.ledger.total_alive(), true);

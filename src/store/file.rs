@@ -27,7 +27,7 @@ pub(super) struct FileStore {
     /// Longest file that is written: one that is longer would not be read again.
     bytes_max: u64,
     recovered: Option<Recovered>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl FileStore {
@@ -37,7 +37,7 @@ impl FileStore {
             path: path.to_owned(),
             bytes_max: FILE_BYTES_MAX,
             recovered: None,
-            _lock: Lock::take(path)?,
+            lock: Lock::take(path)?,
         })
     }
 }
@@ -77,6 +77,7 @@ impl Store for FileStore {
     }
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+        self.lock.keep(&self.path)?;
         let written = Written::of(image);
         let new = beside(&self.path, "new");
         let saved = write(&new, &written, self.bytes_max)

@@ -51,7 +51,7 @@ impl LateStore {
         let entries = stored.entries.len();
         tracing::info!(
             entries,
-            "there is room again: the store is open, and what it has is taken in"
+            "it can be written again: the store is open, and what it has is taken in"
         );
         let stored = (entries > 0).then_some(stored);
         self.found = stored.clone();

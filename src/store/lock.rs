@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Held as long as the store is open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -40,9 +40,27 @@ impl Lock {
         }
     }
 
+    /// Takes it anew if its file was removed or another is in its place, before the store at `path` is
+    /// written: another process may have it open by then.
+    pub(super) fn keep(&mut self, path: &Path) -> Result<(), StoreError> {
+        let name = beside(path, "lock");
+        let identity = |found: fs::Metadata| (found.dev(), found.ino());
+        let there = fs::metadata(&name).map(identity).ok();
+        if there.is_some() && there == self.file.metadata().map(identity).ok() {
+            return Ok(());
+        }
+        *self = Lock::take(path)?;
+        tracing::warn!(
+            lock = %name.display(),
+            "the lock beside the store was removed while the service ran, and is made anew; it is no \
+             leftover, and without it two services would write one store"
+        );
+        Ok(())
+    }
+
     fn of(file: File, path: &Path, name: &Path) -> Result<Lock, StoreError> {
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::busy(path)),
             Err(TryLockError::Error(error)) => Err(io_error("lock", name)(error)),
         }
@@ -134,6 +152,23 @@ mod tests {
         assert!(holder.pid.is_none_or(|pid| pid == std::process::id()));
         drop(lock);
         assert_eq!(held_by(&store), None, "the file of the lock stays");
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_is_made_anew_unless_another_has_the_store_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("ledger");
+        let remove = || fs::remove_file(beside(&store, "lock")).unwrap();
+        let mut first = Lock::take(&store).unwrap();
+        first.keep(&store).unwrap();
+        remove();
+        first.keep(&store).unwrap();
+        assert!(Lock::take(&store).is_err(), "it is held again");
+        remove();
+        let second = Lock::take(&store).unwrap();
+        assert!(first.keep(&store).is_err(), "the second has it");
+        drop(second);
+        first.keep(&store).unwrap();
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// There is no room for the database. What it had stored is as it was.
-    #[error("{}: cannot {doing}: {why}; make room on the disk that it is on, or give it another place (storage.path)", path.display())]
+    #[error("{}: cannot {doing}: {why}; make room on the disk that it is on, have it mounted writable, or give it another place (storage.path)", path.display())]
     Full {
         /// What was attempted.
         doing: &'static str,
@@ -208,12 +208,13 @@ pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
     })
 }
 
-/// Whether the disk, a quota or a limit on the size of files kept something from being written.
+/// Whether the disk, a quota or a limit on the size of files kept something from being written, or the file
+/// system may only be read.
 fn is_want_of_room(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WriteZero};
     matches!(
         error.kind(),
-        StorageFull | QuotaExceeded | FileTooLarge | WriteZero
+        StorageFull | QuotaExceeded | FileTooLarge | WriteZero | ReadOnlyFilesystem
     )
 }
 

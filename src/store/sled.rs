@@ -43,7 +43,7 @@ pub(super) struct SledStore {
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// Why a piece of work on the database failed.
@@ -82,7 +82,7 @@ impl SledStore {
             db: None,
             marks: Vec::new(),
             recovered: None,
-            _lock: Lock::take(path)?,
+            lock: Lock::take(path)?,
         };
         store.read("open", |_| Ok(()))?;
         Ok(store)
@@ -191,6 +191,7 @@ impl Store for SledStore {
     }
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+        self.lock.keep(&self.path)?;
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
         if self.db.is_none() {

@@ -38,7 +38,7 @@ pub(super) struct SqliteStore {
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// A database that is open, and which file that is.
@@ -90,7 +90,7 @@ impl SqliteStore {
             db: None,
             marks: Vec::new(),
             recovered: None,
-            _lock: Lock::take(path)?,
+            lock: Lock::take(path)?,
         };
         store.read("open", |_| Ok(()))?;
         Ok(store)
@@ -158,6 +158,7 @@ impl Store for SqliteStore {
     }
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
+        self.lock.keep(&self.path)?;
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
         if self.db.is_none() {

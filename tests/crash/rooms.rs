@@ -14,6 +14,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Proxies that work.
@@ -205,23 +207,24 @@ fn a_full_disk_is_outlived() {
     }
 }
 
-#[test]
-fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room() {
+/// A service that saved and was stopped, and one that starts at the same place after `spoil`, two lines of
+/// a shell: the second goes on beside it, and mends it when there is a file `mend`. Then `saves` waits for a save.
+fn starts_all_the_same(spoil: &str, saves: impl Fn(&mut World)) {
     if !may_mount() {
         eprintln!("not run: no user namespaces here");
         return;
     }
-    // The first service saves and is stopped; then the disk fills up, and the second one starts.
-    let mount = "exec unshare -Urm sh -c 'mount -t tmpfs -o size=8m tmpfs room && \
-        { setpriv --pdeathsig KILL \"$0\" \"$@\" & first=$!; \
-        while ! [ -e room/full ]; do sleep 0.05; done; \
-        kill $first; wait $first; \
-        head -c 16777216 /dev/zero > room/filler; \
-        exec \"$0\" \"$@\"; }' \"$0\" \"$@\"";
+    let mount = format!(
+        "exec unshare -Urm sh -c 'mount -t tmpfs -o size=8m tmpfs room && \
+        {{ setpriv --pdeathsig KILL \"$0\" \"$@\" & first=$!; \
+        while ! [ -e room/spoil ]; do sleep 0.05; done; \
+        kill $first; wait $first; {spoil} \
+        exec \"$0\" \"$@\"; }}' \"$0\" \"$@\""
+    );
     for kind in KINDS {
-        let mut world = World::start(kind, mount);
+        let mut world = World::start(kind, &mount);
         assert_eq!(world.command(&["save"]).status, Some(0));
-        File::create(world.room.join("full")).unwrap();
+        File::create(world.room.join("spoil")).unwrap();
         let after = world.service.after("the API listens address=");
         world.address = after.split(' ').next().unwrap().to_owned();
         eventually(PATIENCE, "all are served", || {
@@ -229,16 +232,43 @@ fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room(
         });
         // A file is written for the first time when there is something to save.
         assert!(kind.name == "file" || world.errors() > 0.0, "it is counted");
-        fs::remove_file(world.room.join("filler")).unwrap();
-        assert_eq!(world.command(&["save"]).status, Some(0), "{}", kind.name);
-        assert_eq!(
-            world.metric("storage_recovered_total"),
-            0.0,
-            "{}",
-            kind.name
-        );
-        assert_eq!(world.alive_in_store(), ALIVE as usize, "{}", kind.name);
+        // Seen by the shell beside the service, which mends.
+        File::create(world.room.join("../mend")).unwrap();
+        saves(&mut world);
+        let name = kind.name;
+        assert_eq!(world.metric("storage_recovered_total"), 0.0, "{name}");
+        assert_eq!(world.alive_in_store(), ALIVE as usize, "{name}");
     }
+}
+
+#[test]
+fn a_service_starts_on_a_full_disk_and_knows_what_was_stored_once_there_is_room() {
+    starts_all_the_same(
+        "head -c 16777216 /dev/zero > room/filler; \
+        { while ! [ -e mend ]; do sleep 0.05; done; rm room/filler; } &",
+        |world| {
+            eventually(PATIENCE, "it saves again", || {
+                (world.command(&["save"]).status == Some(0)).then_some(())
+            });
+        },
+    );
+}
+
+#[test]
+fn a_service_starts_where_nothing_may_be_written_and_knows_what_was_stored_once_it_may() {
+    starts_all_the_same(
+        "mount -o remount,ro room; \
+        { while ! [ -e mend ]; do sleep 0.05; done; mount -o remount,rw room; } &",
+        |world| {
+            // There was no place for a socket, so nobody can ask for it.
+            world.service.after("it can be written again");
+            eventually(PATIENCE, "it is saved", || {
+                let errors = world.errors();
+                thread::sleep(Duration::from_millis(1_500));
+                (world.errors() == errors).then_some(())
+            });
+        },
+    );
 }
 
 #[test]
