@@ -6,12 +6,17 @@ use crate::origin::{Origin, is_trusted};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shortest time between two lines about connections that were closed at once.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// The connections that are open, by whom they come from. There is an entry only for who has one, so
 /// the cap on all of them bounds the table too.
 #[derive(Debug)]
 pub(super) struct Crowd {
     by_origin: Mutex<HashMap<Origin, usize>>,
+    told_at: Mutex<Option<Instant>>,
     metrics: Arc<Metrics>,
 }
 
@@ -28,6 +33,7 @@ impl Crowd {
     pub(super) fn new(metrics: Arc<Metrics>) -> Arc<Crowd> {
         Arc::new(Crowd {
             by_origin: Mutex::default(),
+            told_at: Mutex::default(),
             metrics,
         })
     }
@@ -42,6 +48,7 @@ impl Crowd {
             && !self.enter(origin, settings.connections_per_ip_max)
         {
             self.metrics.api_connection_refused();
+            self.tell(peer, settings.connections_per_ip_max, Instant::now());
             return None;
         }
         self.metrics.api_connection_opened();
@@ -49,6 +56,21 @@ impl Crowd {
             crowd: Arc::clone(self),
             origin,
         })
+    }
+
+    /// One line a minute; `api_connections_refused_total` counts them all.
+    fn tell(&self, peer: IpAddr, most: usize, now: Instant) -> bool {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told_at.is_none_or(|told| now.duration_since(told) >= TELL_EVERY);
+        if is_due {
+            *told_at = Some(now);
+            tracing::warn!(
+                client = %peer, most,
+                "connections are closed at once, because this address has as many as it may \
+                 (api.max_connections_per_ip); a reverse proxy belongs in api.trusted_proxies"
+            );
+        }
+        is_due
     }
 
     fn enter(&self, origin: Origin, most: usize) -> bool {
@@ -120,6 +142,16 @@ mod tests {
         assert!(third.is_some() && seat("192.0.2.1").is_none());
         drop((second, third));
         assert!(crowd.by_origin.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn that_an_address_has_too_many_is_said_once_a_minute() {
+        let (crowd, start) = (crowd(), Instant::now());
+        let tell = |seconds| crowd.tell(ip("192.0.2.1"), 2, start + Duration::from_secs(seconds));
+        assert_eq!(
+            [0, 1, 59, 60, 61].map(tell),
+            [true, false, false, true, false]
+        );
     }
 
     #[test]

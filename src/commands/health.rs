@@ -82,7 +82,17 @@ pub(super) fn ask(at: SocketAddr, path: &str, within: Duration) -> io::Result<(u
     let question = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
     stream.write_all(question.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
+    let read = stream.take(ANSWER_MAX).read_to_end(&mut answer);
+    let is_closed = read.as_ref().map_or_else(
+        |error| error.kind() == io::ErrorKind::ConnectionReset,
+        |count| *count == 0,
+    );
+    if answer.is_empty() && is_closed {
+        return Err(io::Error::other(
+            "it was closed without a word, as the service does when this address has too many connections (api.max_connections_per_ip)",
+        ));
+    }
+    read?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.strip_prefix("HTTP/1.1 ");
     let status = status.and_then(|rest| rest.get(..3)?.parse().ok());
