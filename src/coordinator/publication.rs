@@ -92,7 +92,7 @@ impl State {
 
     /// Sees whether what is published is fresh.
     pub(super) fn note_freshness(&mut self, now: Now) {
-        let offline = self.outage.lasts(now.clock_ms);
+        let offline = !self.control.is_on() && self.outage.lasts(now.clock_ms);
         if offline != std::mem::replace(&mut self.offline, offline) {
             tell_of_network(offline);
         }

@@ -99,3 +99,22 @@ fn a_sweep_waits_for_a_network_that_is_gone_and_comes_and_goes() {
         assert_eq!(stat.stale, None);
     }
 }
+
+#[test]
+fn an_outage_that_no_target_told_of_is_over_when_a_target_tells_otherwise() {
+    let mut sim = Simulation::new(config(&["a"]), 500, Image::default());
+    sim.behave(|_, _| (Verdict::Alive, 400));
+    sim.deliver(0, list(0..50));
+    sim.run_until(30_000);
+    sim.behave(|_, _| (Verdict::LocalNetwork, 0));
+    sim.run_until(120_000);
+    assert!(sim.snapshot().stat.stale.is_some());
+    assert_eq!(sim.snapshot().stat.total_alive, 50);
+    // Only the proxies cannot be reached; the target, which is tried from now on, can.
+    sim.tell(Event::Configure {
+        reload: 2,
+        config: Arc::new(controlled(&["a"], Require::All)),
+    });
+    sim.run_until(240_000);
+    assert_eq!(sim.snapshot().stat.stale, None);
+}
