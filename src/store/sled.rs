@@ -7,11 +7,14 @@ use super::lock::{Lock, folder_of};
 use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
+use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -137,8 +140,7 @@ impl SledStore {
             Ok(_) => self.db = Some(db),
             Err(_) => {
                 self.marks.clear();
-                self.db = Some(db);
-                self.close();
+                abandon(db, &self.path.join("db"));
             }
         }
         done
@@ -254,6 +256,53 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble
     move |io| match is_want_of_room(&io) {
         true => Trouble::Full(io.to_string()),
         false => Trouble::Failed(error(io).to_string()),
+    }
+}
+
+/// Closes a database that failed, for as long as this may take at most. sled can wait for ever at its end for a
+/// write that failed; then it is left behind as a process that was killed leaves it, without its lock.
+fn abandon(db: Db, file: &Path) {
+    let (done, over) = mpsc::channel();
+    let closing = thread::Builder::new().name("sled-end".to_owned());
+    let closing = closing.spawn(move || {
+        let _ = guarded(|| {
+            drop(db);
+            Ok(())
+        });
+        // Whoever waited may have gone on.
+        let _ = done.send(());
+    });
+    if closing.is_ok() && over.recv_timeout(RELEASE_WAIT) == Err(RecvTimeoutError::Timeout) {
+        unlock(file);
+        tracing::warn!(
+            "the store's database does not come to its end after a write that failed: it is left behind, \
+             and opened anew by the next save"
+        );
+    }
+}
+
+/// Takes the lock of this process off a file.
+fn unlock(file: &Path) {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    let Ok(own) = fs::metadata(file).map(identity) else {
+        return;
+    };
+    for open in fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let number = open.file_name().to_str().and_then(|name| name.parse().ok());
+        let is_it = fs::metadata(open.path())
+            .map(identity)
+            .is_ok_and(|it| it == own);
+        if let Some(number) = number.filter(|_| is_it) {
+            // SAFETY: it is only unlocked; should it be closed meanwhile, another file loses a lock that
+            // nobody of this process takes but to ask for it.
+            #[allow(unsafe_code, reason = "the descriptor is sled's own")]
+            let fd = unsafe { BorrowedFd::borrow_raw(number) };
+            let _ = flock(fd, FlockOperation::Unlock);
+        }
     }
 }
 
