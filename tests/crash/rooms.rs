@@ -273,8 +273,7 @@ fn a_service_starts_where_nothing_may_be_written_and_knows_what_was_stored_once_
 
 #[test]
 fn files_that_may_not_grow_are_outlived() {
-    // sled may wait for ever for a write that failed so, once in some dozens: then it takes a restart.
-    for kind in KINDS.into_iter().filter(|kind| kind.name != "sled") {
+    for kind in KINDS {
         let world = World::start(kind, "ulimit -S -f 100000");
         let pid = Pid::from_raw(world.service.pid().cast_signed());
         let limit = |current| {
