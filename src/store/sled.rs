@@ -7,10 +7,8 @@ use super::lock::{Lock, folder_of};
 use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
-use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -32,6 +30,8 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// How long sled's own lock may outlast the database that held it: one of its threads still has a
 /// hand on the file for a moment after it was closed.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// How long a database that failed may take to come to its end.
+const END_WAIT: Duration = Duration::from_secs(10);
 
 /// An empty file that says that something was saved. sled takes most damage for the torn end of
 /// its log and opens what is left without a word, be it nothing.
@@ -260,7 +260,9 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble
 }
 
 /// Closes a database that failed, for as long as this may take at most. sled can wait for ever at its end for a
-/// write that failed; then it is left behind as a process that was killed leaves it, without its lock.
+/// write that failed; then it is left behind as a process that was killed leaves it, without its lock. A disk
+/// that takes longer than this for one write could damage what is saved after that, which the next start
+/// would notice.
 fn abandon(db: Db, file: &Path) {
     let (done, over) = mpsc::channel();
     let closing = thread::Builder::new().name("sled-end".to_owned());
@@ -272,7 +274,7 @@ fn abandon(db: Db, file: &Path) {
         // Whoever waited may have gone on.
         let _ = done.send(());
     });
-    if closing.is_ok() && over.recv_timeout(RELEASE_WAIT) == Err(RecvTimeoutError::Timeout) {
+    if closing.is_ok() && over.recv_timeout(END_WAIT) == Err(RecvTimeoutError::Timeout) {
         unlock(file);
         tracing::warn!(
             "the store's database does not come to its end after a write that failed: it is left behind, \
@@ -297,11 +299,14 @@ fn unlock(file: &Path) {
             .map(identity)
             .is_ok_and(|it| it == own);
         if let Some(number) = number.filter(|_| is_it) {
-            // SAFETY: it is only unlocked; should it be closed meanwhile, another file loses a lock that
-            // nobody of this process takes but to ask for it.
-            #[allow(unsafe_code, reason = "the descriptor is sled's own")]
-            let fd = unsafe { BorrowedFd::borrow_raw(number) };
-            let _ = flock(fd, FlockOperation::Unlock);
+            // SAFETY: it takes two numbers; one that is no descriptor any more is an error.
+            #[allow(
+                unsafe_code,
+                reason = "the descriptor is sled's own, which it does not hand out"
+            )]
+            unsafe {
+                libc::flock(number, libc::LOCK_UN)
+            };
         }
     }
 }

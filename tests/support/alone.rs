@@ -1,7 +1,7 @@
 //! A test in a network of its own, whose ports, routes and names it may take away.
 
 use std::env;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Set in the process that is in there.
 const ALONE: &str = "PROXY_CHECKER_TEST_ALONE";
@@ -25,12 +25,17 @@ pub(crate) fn alone(test: &str, prelude: &str) -> bool {
     };
     let script =
         format!("ip link set lo up && {prelude} && exec \"$0\" {test} --exact --nocapture");
-    let status = Command::new("unshare")
+    let ran = Command::new("unshare")
         .args([with, "sh", "-c", &script])
         .arg(env::current_exe().unwrap())
         .env(ALONE, "1")
-        .status()
+        .stderr(Stdio::inherit())
+        .output()
         .unwrap();
-    assert!(status.success(), "{test} in a network of its own: {status}");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    println!("{said}");
+    // A name that is no test's runs none, and succeeds.
+    let is_done = ran.status.success() && said.contains("test result: ok. 1 passed");
+    assert!(is_done, "{test} in a network of its own: {}", ran.status);
     false
 }
