@@ -10,7 +10,7 @@ BENCH = target/release/proxy-bench
 DEB_PROFILE ?= release
 # Where cargo puts what it builds with that profile.
 DEB_FOLDER = $(if $(filter dev,$(DEB_PROFILE)),debug,$(DEB_PROFILE))
-# Where cargo puts what it builds with that profile.
+# The program that is installed.
 BIN ?= target/release/proxy-checker
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -25,6 +25,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) snapshots: Arc<Published>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) settings: watch::Sender<Arc<Settings>>,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
     pub(super) questions: Receiver<Event>,
@@ -99,6 +100,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (shutdown, ends) = oneshot::channel::<()>();
         let snapshots = Arc::clone(&state.snapshots);
+        let metrics = Arc::clone(&state.metrics);
         let ends = async {
             let _ = ends.await;
         };
@@ -106,6 +108,7 @@ impl Server {
         Server {
             address,
             snapshots,
+            metrics,
             settings,
             reloads,
             questions,

@@ -8,6 +8,7 @@ mod notify;
 mod place;
 mod reload;
 mod starting;
+mod stored;
 
 #[cfg(test)]
 mod tests;
@@ -22,18 +23,18 @@ use crate::coordinator::{self, Event, Outlets};
 use crate::io::Plan;
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::operator::Socket;
+use crate::operator::Door;
 use crate::shutdown::{self, Order};
 use crate::snapshot::{Published, Snapshot};
+use crate::store::Image;
 use crate::store::backup::Backups;
 use crate::store::keeper;
-use crate::store::{self, Image, LateStore, Store};
 use crate::traces;
 use crossbeam_channel::{Receiver, Sender, bounded, select, tick, unbounded};
 use liveness::Liveness;
 use notify::Notify;
 use place::Place;
-use proxy_shards::{Engine, EngineOptions, Tuning, Verdict, preflight};
+use proxy_shards::{Engine, EngineOptions, Tuning, preflight};
 use reload::Reloader;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -185,8 +186,8 @@ impl Service {
         let config = plan.config.clone();
         let metrics = Arc::new(Metrics::new()?);
         let (listener, address) = listen(config.api.addr)?;
-        let (store, restored) = open(&config, &metrics)?;
-        let operator = Socket::bind_for(&config.storage.backend);
+        let (store, restored) = stored::open(&config, &metrics)?;
+        let operator = Door::of(&config.storage.backend);
         let engine = start_engine(&config)?;
 
         let published = Arc::new(Published::empty(SystemTime::now()));
@@ -405,54 +406,6 @@ fn listen(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     let bound = listener.local_addr().unwrap_or(addr);
     Ok((listener, bound))
-}
-
-fn open(config: &Config, metrics: &Metrics) -> Result<(Box<dyn Store>, Image), ServeError> {
-    let opened = store::open(&config.storage.backend).and_then(|mut store| {
-        let image = store.load()?;
-        Ok((store, image))
-    });
-    let (mut store, image) = match opened {
-        // A node of a cluster has its ledger from the others, and starts when its disk can be written.
-        Err(error) if error.wants_room() && config.cluster.is_none() => {
-            tracing::error!(
-                "storage: {error}; the service starts with nothing known and saves nothing until it can be written"
-            );
-            metrics.storage_failed();
-            tell_of_set_aside(config, None);
-            let store: Box<dyn Store> = Box::new(LateStore::new(&config.storage.backend));
-            return Ok((store, Image::default()));
-        }
-        opened => opened?,
-    };
-    let recovered = store.recovered();
-    let just_now = recovered.as_ref().map(|recovered| &*recovered.moved_to);
-    tell_of_set_aside(config, just_now);
-    if let Some(recovered) = recovered {
-        tracing::error!("storage: {recovered}");
-        metrics.storage_recovered();
-    }
-    let alive = |entry: &crate::ledger::Entry| entry.verdict == Some(Verdict::Alive);
-    tracing::info!(
-        candidates = image.entries.len(),
-        alive = image.entries.iter().filter(alive).count(),
-        "the store is open"
-    );
-    Ok((store, image))
-}
-
-/// What was moved aside because it could not be read, but for what was just now. A start that was cut short,
-/// or that nobody read the log of, must not be the only one to say it.
-fn tell_of_set_aside(config: &Config, just_now: Option<&Path>) {
-    for earlier in store::set_aside(&config.storage.backend) {
-        if just_now != Some(&*earlier) {
-            tracing::warn!(
-                moved_to = %earlier.display(),
-                "what was stored could not be read once, was moved aside, and the service began anew; import a \
-                 backup if it was not done, and remove it when nobody needs it"
-            );
-        }
-    }
 }
 
 fn start_engine(config: &Config) -> Result<Engine, ServeError> {

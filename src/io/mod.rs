@@ -16,7 +16,7 @@ mod tests;
 use crate::api::{Accepted, ReloadRequest};
 use crate::config::{Config, Source};
 use crate::coordinator::{Event, LOOKUPS_MAX, Lookup, Purpose};
-use crate::operator::{self, Socket};
+use crate::operator::{self, Door};
 use crate::sources::fetch::Fetched;
 use crossbeam_channel::Sender;
 use names::Resolver;
@@ -41,8 +41,8 @@ use watch::Watch;
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// Longest time that the configuration may take to be read: whoever asked by HTTP waits for 5 s.
 const READ_WITHIN: Duration = Duration::from_secs(4);
-/// Threads for what blocks: lookups, the configuration file, and images for the operator.
-const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + operator::CONNECTIONS_MAX + 4;
+/// Threads for what blocks: lookups, the configuration file, images for the operator, and looks at its socket.
+const BLOCKING_THREADS: usize = LOOKUPS_MAX.get() + 2 * TARGETS_MAX + operator::CONNECTIONS_MAX + 5;
 
 /// What came of fetching a source; the text of a failure is fit to be shown.
 pub type Outcome = Result<Fetched, Box<str>>;
@@ -97,8 +97,8 @@ pub struct Start {
     pub lookups: mpsc::UnboundedReceiver<Lookup>,
     /// The coordinator.
     pub events: Sender<Event>,
-    /// The socket on which the operator's commands come in, if there is one.
-    pub operator: Option<Socket>,
+    /// Where the operator's commands come in, if they can.
+    pub operator: Option<Door>,
     /// Whether the sources are fetched here, and as which reload: of the nodes of a cluster only one
     /// does. A node alone does at once, as reload 1.
     pub leads: Leads,
@@ -122,8 +122,8 @@ pub fn spawn<F: Future<Output = ()> + Send + 'static>(
     // Here, for what was read a moment ago is what is compared with.
     let watch = start.watched.take().map(Watch::new);
     thread::Builder::new().name("io".into()).spawn(move || {
-        if let Some(socket) = start.operator.take() {
-            runtime.spawn(socket.serve(start.events.clone()));
+        if let Some(door) = start.operator.take() {
+            runtime.spawn(door.serve(start.events.clone()));
         }
         runtime.spawn(beside::again_and_again(beside, beside::PAUSE));
         runtime.block_on(Io::new(start, watch).run(shutdown));

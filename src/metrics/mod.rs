@@ -6,7 +6,10 @@
 mod families;
 mod lists;
 mod page;
+mod saves;
 mod snapshot;
+
+pub use saves::Saves;
 
 use crate::alerts::Alarm;
 use crate::ledger::Experience;
@@ -20,7 +23,6 @@ use prometheus::{
     GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts,
     Registry,
 };
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -41,7 +43,7 @@ pub struct Metrics {
     reload_at: GaugeVec,
     storage_errors: IntCounterVec,
     storage_recovered: IntCounterVec,
-    storage_failing: AtomicBool,
+    saves: Saves,
     webhooks_sent: IntCounterVec,
     webhooks_failed: IntCounterVec,
     saved_at: GaugeVec,
@@ -92,7 +94,7 @@ impl Metrics {
                 opts(&families::BACKED_UP_AT),
                 families::BACKED_UP_AT.labels,
             )?,
-            storage_failing: AtomicBool::new(false),
+            saves: Saves::default(),
             webhooks_sent: counter(&families::WEBHOOKS_SENT)?,
             webhooks_failed: counter(&families::WEBHOOKS_FAILED)?,
             saved_at: GaugeVec::new(opts(&families::SAVED_AT), families::SAVED_AT.labels)?,
@@ -226,7 +228,7 @@ impl Metrics {
 
     /// A save of the ledger failed.
     pub fn storage_failed(&self) {
-        self.storage_failing.store(true, Ordering::Relaxed);
+        self.saves.failed(SystemTime::now());
         self.storage_errors.with_label_values(&NO_LABELS).inc();
     }
 
@@ -235,9 +237,14 @@ impl Metrics {
         self.storage_errors.with_label_values(&NO_LABELS).inc();
     }
 
+    /// How the saves of the ledger end.
+    pub fn saves(&self) -> &Saves {
+        &self.saves
+    }
+
     /// Whether the last save failed.
     pub fn storage_is_failing(&self) -> bool {
-        self.storage_failing.load(Ordering::Relaxed)
+        self.saves.failing_since().is_some()
     }
 
     /// A webhook took a notice; `event` is the label of an [`Alarm`].
@@ -252,7 +259,7 @@ impl Metrics {
 
     /// The ledger was saved.
     pub fn saved(&self, at: SystemTime) {
-        self.storage_failing.store(false, Ordering::Relaxed);
+        self.saves.succeeded(at);
         self.saved_at
             .with_label_values(&NO_LABELS)
             .set(unix_seconds(at));

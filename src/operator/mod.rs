@@ -6,14 +6,16 @@
 
 mod body;
 pub mod client;
+mod door;
 mod server;
 mod socket;
 
 #[cfg(test)]
 mod tests;
 
+pub use door::Door;
 pub use server::CONNECTIONS_MAX;
-pub use socket::{Socket, is_answered, place};
+pub use socket::{is_answered, place};
 
 use crate::store::Merged;
 use crate::store::text::{Bad, Cut, Flaw};

@@ -2,7 +2,7 @@
 
 use super::Imported;
 use super::body::{Poured, drawn, poured};
-use super::socket::Socket;
+use super::socket::Open;
 use crate::coordinator::{Event, Import, SaveOutcome};
 use crate::store::text::{self, Reading};
 use crossbeam_channel::Sender;
@@ -19,7 +19,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -36,26 +36,26 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Why nothing was done, with the status and the words of the answer.
 struct Refusal(StatusCode, String);
 
-impl Socket {
-    /// Answers until the runtime ends. To be run on a tokio runtime with I/O and time.
-    pub async fn serve(self, events: Sender<Event>) {
-        // Its file goes when this does.
-        let Socket {
-            listener,
-            file: _file,
-        } = self;
-        let listener = match UnixListener::from_std(listener) {
-            Ok(listener) => listener,
-            Err(error) => {
-                tracing::error!(%error, "save, export and import cannot be answered");
-                return;
-            }
-        };
+/// Those who ask, on whichever socket they came in.
+pub(super) struct Visitors {
+    events: Sender<Event>,
+    places: Arc<Semaphore>,
+}
+
+impl Visitors {
+    pub(super) fn new(events: Sender<Event>) -> Visitors {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        while let Ok(place) = places.clone().acquire_owned().await {
-            match listener.accept().await {
-                Ok((stream, _)) if is_ours(&stream) => {
-                    let events = events.clone();
+        Visitors { events, places }
+    }
+
+    /// Answers whoever comes in there. It may be given up at any time: who came in is answered to the end.
+    pub(super) async fn answer(&self, open: &Open) -> Infallible {
+        loop {
+            // An error says that the places are closed, which nobody does.
+            let place = self.places.clone().acquire_owned().await;
+            match open.accept().await {
+                Ok(stream) if is_ours(&stream) => {
+                    let events = self.events.clone();
                     tokio::spawn(async move {
                         connection(stream, events).await;
                         drop(place);

@@ -6,8 +6,9 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use tokio::net::UnixStream;
 
 /// Longest path of a socket, in bytes: `sun_path` of unix(7) has 108, with a zero at its end.
 const PATH_BYTES_MAX: usize = 107;
@@ -38,7 +39,7 @@ fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
 /// where it cannot be told, as for another user, whoever asks there is told why.
 pub fn is_answered(path: &Path) -> bool {
     use io::ErrorKind::{ConnectionRefused, NotFound};
-    match UnixStream::connect(path) {
+    match std::os::unix::net::UnixStream::connect(path) {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), ConnectionRefused | NotFound),
     }
@@ -46,68 +47,64 @@ pub fn is_answered(path: &Path) -> bool {
 
 /// The socket, on which nothing is answered yet. Its file goes with it.
 #[derive(Debug)]
-pub struct Socket {
-    pub(super) listener: UnixListener,
-    pub(super) file: SocketFile,
+pub(super) struct Socket {
+    listener: UnixListener,
+    file: SocketFile,
 }
 
-/// Removes the file at its end.
-#[derive(Debug)]
-pub(super) struct SocketFile {
+/// A socket on which whoever comes in can be answered. Its file goes with it.
+pub(super) struct Open {
+    listener: tokio::net::UnixListener,
+    file: SocketFile,
+}
+
+/// Where a socket is, and which.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
     path: PathBuf,
     /// Tells it from the one of the next process, which may have begun when this one ends.
     inode: u64,
 }
 
+/// Removes the file at its end.
+#[derive(Debug)]
+struct SocketFile(Place);
+
+impl Place {
+    /// Whether who connects to the path comes in there.
+    pub(super) fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+        if self.0.is_there() {
             // If it cannot be removed, the next process replaces it.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.0.path);
         }
     }
 }
 
-impl Socket {
-    /// The socket of a service with this store, which it holds. Without one the service runs on; the
-    /// log says why.
-    pub fn bind_for(backend: &Backend) -> Option<Socket> {
-        let Some(path) = place(backend) else {
-            tracing::info!(
-                "no socket for `proxy-checker save`, `export` and `import`: this store has no place, \
-                 and RUNTIME_DIRECTORY is not set"
-            );
-            return None;
-        };
-        // Beside a store that has a path the lock of that store says that nobody else is alive.
-        let bound = match backend.path() {
-            None if is_answered(&path) => {
-                let text = "another process answers there; give each its own RUNTIME_DIRECTORY";
-                Err(io::Error::other(text))
-            }
-            _ => Socket::bind(&path),
-        };
-        match bound {
-            Ok(socket) => {
-                tracing::info!(socket = %path.display(), "save, export and import are answered");
-                Some(socket)
-            }
-            Err(error) => {
-                tracing::warn!(
-                    socket = %path.display(), %error,
-                    "`proxy-checker save`, `export` and `import` cannot ask this process; all else works"
-                );
-                None
-            }
-        }
+impl Open {
+    pub(super) fn place(&self) -> Place {
+        self.file.0.clone()
     }
 
+    /// The next who comes in.
+    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
+        let (stream, _) = self.listener.accept().await?;
+        Ok(stream)
+    }
+}
+
+impl Socket {
     /// Binds the socket at `path`. One that a process left there is replaced: to be called by the
     /// holder of the store's lock only.
     ///
     /// # Errors
     /// The path is too long, something else is there, or the file system refuses.
-    pub fn bind(path: &Path) -> io::Result<Socket> {
+    pub(super) fn bind(path: &Path) -> io::Result<Socket> {
         let length = path.as_os_str().len();
         if length > PATH_BYTES_MAX {
             let text = format!(
@@ -123,14 +120,25 @@ impl Socket {
             Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
-        let file = SocketFile {
+        let file = SocketFile(Place {
             path: path.to_owned(),
             inode: fs::symlink_metadata(path)?.ino(),
-        };
+        });
         // Until then who may connect is decided by the umask; whoever does is looked at again.
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(Socket { listener, file })
+    }
+
+    /// Lets others come in. To be called on a tokio runtime with I/O.
+    ///
+    /// # Errors
+    /// The runtime cannot watch it.
+    pub(super) fn listen(self) -> io::Result<Open> {
+        Ok(Open {
+            listener: tokio::net::UnixListener::from_std(self.listener)?,
+            file: self.file,
+        })
     }
 }
 

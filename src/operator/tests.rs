@@ -1,13 +1,15 @@
 use super::client::{self, Unanswered};
-use super::socket::Socket;
 use super::*;
 use crate::coordinator::{Event, SaveOutcome};
 use crate::ledger::Entry;
 use crate::store::{Asked, Image, text};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::fs;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// A socket that is answered, and what comes in on it.
@@ -21,13 +23,18 @@ struct Desk {
 
 impl Desk {
     fn open() -> Desk {
+        Desk::open_at("x.sock")
+    }
+
+    /// At this place below a new folder, which may not be there.
+    fn open_at(place: &str) -> Desk {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.sock");
+        let path = folder.path().join(place);
         let (to, events): (Sender<Event>, _) = unbounded();
-        let socket = Socket::bind(&path).unwrap();
+        let door = Door::watched_closely(path.clone());
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.enable_all().build().unwrap();
-        runtime.spawn(socket.serve(to));
+        runtime.spawn(door.serve(to));
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let _ = runtime.block_on(stopped);
@@ -40,6 +47,23 @@ impl Desk {
             thread: Some(thread),
             _folder: folder,
         }
+    }
+
+    #[track_caller]
+    fn is_soon_answered(&self) {
+        let since = Instant::now();
+        while let Err(error) = UnixStream::connect(&self.path) {
+            let waited = since.elapsed();
+            assert!(waited < Duration::from_secs(20), "{error} for {waited:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let path = self.path.clone();
+        let asked = thread::spawn(move || client::save(&path));
+        let Event::Save(reply) = self.events.recv().unwrap() else {
+            panic!("no save");
+        };
+        reply.send(SaveOutcome::Saved).unwrap();
+        asked.join().unwrap().unwrap();
     }
 }
 
@@ -149,4 +173,36 @@ fn a_service_that_ends_and_one_that_is_not_there_say_so() {
     assert!(error.to_string().contains("the service ends"), "{error}");
     let error = client::save(&desk.path.with_extension("other")).unwrap_err();
     assert!(matches!(error, Unanswered::Silent(_)), "{error}");
+}
+
+#[test]
+fn a_socket_that_is_removed_is_made_anew() {
+    let desk = Desk::open();
+    for _ in 0..3 {
+        desk.is_soon_answered();
+        fs::remove_file(&desk.path).unwrap();
+    }
+    desk.is_soon_answered();
+}
+
+#[test]
+fn a_socket_that_could_not_be_made_at_the_start_is_made_when_it_can() {
+    let desk = Desk::open_at("later/x.sock");
+    thread::sleep(Duration::from_millis(50));
+    fs::create_dir(desk.path.parent().unwrap()).unwrap();
+    desk.is_soon_answered();
+}
+
+#[test]
+fn who_came_in_before_the_socket_was_removed_is_answered_all_the_same() {
+    let desk = Desk::open();
+    let path = desk.path.clone();
+    let asked = thread::spawn(move || client::save(&path));
+    let Event::Save(reply) = desk.events.recv().unwrap() else {
+        panic!("no save");
+    };
+    fs::remove_file(&desk.path).unwrap();
+    desk.is_soon_answered();
+    reply.send(SaveOutcome::Saved).unwrap();
+    asked.join().unwrap().unwrap();
 }

@@ -299,11 +299,11 @@ fn unlock(file: &Path) {
             .map(identity)
             .is_ok_and(|it| it == own);
         if let Some(number) = number.filter(|_| is_it) {
-            // SAFETY: it takes two numbers; one that is no descriptor any more is an error.
             #[allow(
                 unsafe_code,
                 reason = "the descriptor is sled's own, which it does not hand out"
             )]
+            // SAFETY: it takes two numbers; one that is no descriptor any more is an error.
             unsafe {
                 libc::flock(number, libc::LOCK_UN)
             };

@@ -130,6 +130,47 @@ fn polling_goes_on_pauses_and_comes_back_after_the_service_was_away() {
 }
 
 #[test]
+fn saves_that_fail_are_said_with_what_a_restart_would_lose() {
+    let service = Service::start(|_, _| {});
+    let browser = Browser::start();
+    browser.prepare(
+        r#"const whole = window.fetch;
+        window.fetch = async (path, options) => {
+          const answer = await whole(path, options);
+          if (path !== "stat" || !window.storage) return answer;
+          return new Response(JSON.stringify({ ...(await answer.json()), storage: window.storage }));
+        };"#,
+    );
+    browser.open(&service.url());
+    browser.wait_for("document.querySelector('#link').dataset.state === 'live'");
+    assert!(!browser.is_shown("#storage"));
+    let banner = |storage: &str, words: &str| {
+        browser.run(&format!("window.storage = {storage}"));
+        browser.wait_for(&format!(
+            "document.querySelector('#storage').checkVisibility() \
+             && document.querySelector('#storage').textContent.includes('{words}')"
+        ));
+        assert!(
+            browser
+                .text("#storage")
+                .starts_with("Saving has failed since ")
+        );
+    };
+    let since = "failing_since: '2026-01-02T03:04:05.000Z'";
+    banner(
+        &format!("{{ {since}, saved_at: null }}"),
+        "would lose what is known",
+    );
+    banner(
+        &format!("{{ {since}, saved_at: '2026-01-02T03:04:00.000Z' }}"),
+        "would lose what came after ",
+    );
+    browser.run("window.storage = null");
+    browser.wait_for("!document.querySelector('#storage').checkVisibility()");
+    browser.close();
+}
+
+#[test]
 fn a_stale_snapshot_says_so_and_why() {
     let service = Service::start(|config, farm| {
         config["checker"]["test_url"] = json!(farm.target(Aim::NoContent));

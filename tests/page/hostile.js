@@ -12,7 +12,7 @@ const spoilKeys = (words) => Object.fromEntries(Object.entries(words).map(([word
 window.fetch = async (path, options) => {
   const answer = spoil(await (await whole(path, options)).json());
   if (path === "stat") {
-    Object.assign(answer, { stale: true, stale_reason: hostile(""), stale_since: hostile("") });
+    Object.assign(answer, { stale: true, stale_reason: hostile(""), stale_since: hostile(""), storage: { failing_since: hostile(""), saved_at: hostile("") } });
     for (const key of ["verdicts", "protocols", "targets"]) answer[key] = spoilKeys(answer[key]);
     answer.targets[hostile("target")] = { up: false, verdict: hostile(""), latency_ms: 1, reached: 1 };
     for (const source of Object.values(answer.sources)) source.Error = hostile("");

@@ -98,6 +98,13 @@ function showStale(stat) {
   say("stale", `Stale: ${why}. What is shown is the last good snapshot.${since}`);
 }
 
+function showStorage(storage) {
+  const since = storage?.failing_since;
+  byId("storage").hidden = !since;
+  const saved = storage?.saved_at ? `what came after ${clock(Date.parse(storage.saved_at))}` : "what is known";
+  say("storage", since ? `Saving has failed since ${clock(Date.parse(since))}: a restart would lose ${saved}. The log says why.` : "");
+}
+
 /* Everything of one answer, so that all figures on the page belong together. */
 function showStat(stat) {
   say("alive", count(stat.total_alive));
@@ -110,6 +117,7 @@ function showStat(stat) {
   say("p95", some ? `95% within ${milliseconds(stat.latency_ms.p95)}` : "");
   say("generation", `generation ${count(stat.generation)}`);
   showStale(stat);
+  showStorage(stat.storage);
   showSweep(stat.sweep);
   showTargets(stat.targets);
   showVerdicts(stat.verdicts);
@@ -124,9 +132,9 @@ function showStat(stat) {
 /* As before the first answer: nothing of what was shown stays for whoever comes next. */
 function showNothing() {
   for (const id of ["alive", "dead", "total", "p50", "age", "sweep-text"]) say(id, "–");
-  for (const id of ["alive-percent", "held", "p95", "generation", "stale"]) say(id, "");
+  for (const id of ["alive-percent", "held", "p95", "generation", "stale", "storage"]) say(id, "");
   for (const id of ["verdicts", "latency", "protocols", "sources", "targets", "hour"]) byId(id).replaceChildren();
-  byId("stale").hidden = true;
+  byId("stale").hidden = byId("storage").hidden = true;
   showNodes(undefined);
   byId("sweep").value = 0;
   say("hour-text", "No figures yet.");

@@ -4,6 +4,7 @@ use crate::api::ApiState;
 use crate::api::answer::Answer;
 use crate::api::time::Rfc3339;
 use crate::cluster::{ClusterStat, NodeStat};
+use crate::metrics::Saves;
 use crate::snapshot::{ShardStat, Snapshot, SourceStat, Sweep, TargetStat};
 use axum::http::StatusCode;
 use proxy_shards::{Protocol, Verdict};
@@ -14,7 +15,8 @@ use std::time::SystemTime;
 /// The old keys with their old meaning, and ours beside them.
 pub(super) fn answer(state: &ApiState) -> Answer {
     let snapshot = state.snapshots.load();
-    Answer::json(StatusCode::OK, &Figures::of(&snapshot))
+    let saves = state.metrics.saves();
+    Answer::json(StatusCode::OK, &Figures::of(&snapshot, saves))
 }
 
 #[derive(Serialize)]
@@ -37,13 +39,14 @@ struct Figures<'s> {
     verdicts: BTreeMap<&'static str, u64>,
     sweep: SweepFigures,
     shards: Vec<ShardFigures>,
+    storage: StorageFigures,
     /// Absent on a machine alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterFigures<'s>>,
 }
 
 impl Figures<'_> {
-    fn of(snapshot: &Snapshot) -> Figures<'_> {
+    fn of<'s>(snapshot: &'s Snapshot, saves: &Saves) -> Figures<'s> {
         let stat = &*snapshot.stat;
         let shard = |shard| ShardFigures::of(shard, stat.lanes.per_shard);
         let stale = stat.stale.filter(|_| snapshot.stale);
@@ -75,6 +78,10 @@ impl Figures<'_> {
                 .into(),
             sweep: SweepFigures::of(&stat.sweep),
             shards: stat.shards.iter().map(shard).collect(),
+            storage: StorageFigures {
+                failing_since: moment(saves.failing_since()),
+                saved_at: moment(saves.saved_at()),
+            },
             cluster: snapshot.cluster.as_deref().map(ClusterFigures::of),
         }
     }
@@ -197,6 +204,13 @@ impl ShardFigures {
             restarts: shard.restarts,
         }
     }
+}
+
+/// What would be lost by a restart is what came after the last save.
+#[derive(Serialize)]
+struct StorageFigures {
+    failing_since: Option<Rfc3339>,
+    saved_at: Option<Rfc3339>,
 }
 
 /// The nodes, as this one sees them.

@@ -158,6 +158,26 @@ fn before_the_first_check_the_times_are_the_first_second_of_year_1() {
 }
 
 #[test]
+fn it_is_told_since_when_saves_fail_and_what_was_saved_last() {
+    let server = Server::start();
+    let storage = || server.get("/stat").json()["storage"].take();
+    let never = json!({ "failing_since": null, "saved_at": null });
+    assert_eq!(storage(), never, "nothing was to be saved yet");
+    server.metrics.saved(at(1));
+    let saved = json!({ "failing_since": null, "saved_at": "2023-11-14T22:13:21.000Z" });
+    assert_eq!(storage(), saved);
+    server.metrics.storage_failed();
+    let first = storage();
+    assert_eq!(first["saved_at"], saved["saved_at"]);
+    let since = first["failing_since"].as_str().unwrap();
+    assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+    server.metrics.storage_failed();
+    assert_eq!(storage(), first, "since the first that failed");
+    server.metrics.saved(at(2));
+    assert_eq!(storage()["failing_since"], Value::Null);
+}
+
+#[test]
 fn a_held_snapshot_says_why_and_since_when_and_how_the_targets_fare() {
     let server = Server::start();
     let target = |name: &str, control, reached| TargetStat {

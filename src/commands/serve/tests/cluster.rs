@@ -5,7 +5,7 @@ use crate::cluster::{Link, News, NodeStat, Order};
 use crate::config::Cluster;
 use crate::ledger::Entry;
 use crate::store::keeper::Kept;
-use proxy_shards::Job;
+use proxy_shards::{Job, Verdict};
 
 /// A bus on which this node leads from the start, and a worker without lanes but the engine's.
 fn alone(
