@@ -4,7 +4,7 @@ use super::*;
 use crate::cluster::{Link, News, NodeStat, Order};
 use crate::config::Cluster;
 use crate::ledger::Entry;
-use crate::store::keeper::Kept;
+use crate::store::{self, keeper::Kept};
 use proxy_shards::{Job, Verdict};
 
 /// A bus on which this node leads from the start, and a worker without lanes but the engine's.
