@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// How it ends, for its help.
 pub const STATUS: &str = "\
@@ -204,6 +204,12 @@ impl Service {
         }
         let keeper = keeper::spawn(store, backups, images_from, kept::told(&metrics, &events))
             .map_err(thread_error("store"))?;
+        if metrics.storage_is_failing() {
+            // A store that could not be opened is opened by a save, though nothing may be found that would
+            // have one made.
+            let (ask, _) = oneshot::channel();
+            let _ = events.send(Event::Save(ask));
+        }
         let outlets = Outlets {
             published: published.clone(),
             lookups,

@@ -226,6 +226,11 @@ impl Metrics {
         self.reload_ok.with_label_values(&NO_LABELS).set(0);
     }
 
+    /// A save of the ledger began.
+    pub fn save_began(&self) {
+        self.saves.began();
+    }
+
     /// A save of the ledger failed.
     pub fn storage_failed(&self) {
         self.saves.failed(SystemTime::now());
@@ -242,7 +247,7 @@ impl Metrics {
         &self.saves
     }
 
-    /// Whether the last save failed.
+    /// Whether the last save failed, or hangs.
     pub fn storage_is_failing(&self) -> bool {
         self.saves.failing_since().is_some()
     }

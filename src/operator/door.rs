@@ -2,12 +2,12 @@
 //! is gone, as when its folder was emptied, or when its disk could not be written at the start.
 
 use super::server::Visitors;
-use super::socket::{Place, Socket, is_answered, place};
+use super::socket::{Place, Socket, asked, place};
 use crate::config::Backend;
 use crate::coordinator::Event;
 use crossbeam_channel::Sender;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -37,11 +37,7 @@ impl Door {
             );
             return None;
         };
-        // Beside a store that has a path the lock of that store says that nobody else is alive.
-        let bound = match backend.path() {
-            Some(_) => Socket::bind(&path),
-            None => bind_where_nobody_answers(path.clone()),
-        };
+        let bound = bind_where_nobody_answers(&path);
         let mut door = Door::at(path);
         door.bound = door.logged(bound);
         Some(door)
@@ -113,7 +109,7 @@ async fn missed(path: PathBuf, known: Option<Place>, look: Duration) -> io::Resu
         // On a disk that hangs it may take for ever, and visitors must not wait for it.
         let looked = spawn_blocking(move || match known.is_some_and(|known| known.is_there()) {
             true => None,
-            false => Some(bind_where_nobody_answers(path)),
+            false => Some(bind_where_nobody_answers(&path)),
         });
         if let Ok(Some(made)) = looked.await {
             return made;
@@ -121,13 +117,13 @@ async fn missed(path: PathBuf, known: Option<Place>, look: Duration) -> io::Resu
     }
 }
 
-fn bind_where_nobody_answers(path: PathBuf) -> io::Result<Socket> {
-    if is_answered(&path) {
+fn bind_where_nobody_answers(path: &Path) -> io::Result<Socket> {
+    if asked(path)? {
         let text =
             "another process answers there; give each its own store, or its own RUNTIME_DIRECTORY";
         return Err(io::Error::other(text));
     }
-    Socket::bind(&path)
+    Socket::bind(path)
 }
 
 #[cfg(test)]
@@ -154,12 +150,12 @@ mod tests {
         let other = UnixListener::bind(&path).unwrap();
         let theirs = fs::symlink_metadata(&path).unwrap();
         let mut door = Door::at(path.clone());
-        let refused = door.logged(bind_where_nobody_answers(path.clone()));
+        let refused = door.logged(bind_where_nobody_answers(&path));
         assert!(refused.is_none() && door.logged.is_some());
         let now = fs::symlink_metadata(&path).unwrap();
         assert_eq!(now.ino(), theirs.ino());
         drop(other);
-        assert!(door.logged(bind_where_nobody_answers(path)).is_some());
+        assert!(door.logged(bind_where_nobody_answers(&path)).is_some());
         assert_eq!(door.logged, None, "its next trouble is logged again");
     }
 }

@@ -38,11 +38,30 @@ fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
 /// Whether a process listens on the socket at `path`. One that was killed has left its file behind;
 /// where it cannot be told, as for another user, whoever asks there is told why.
 pub fn is_answered(path: &Path) -> bool {
+    asked(path).unwrap_or(true)
+}
+
+/// The same, or why it cannot be told.
+pub(super) fn asked(path: &Path) -> io::Result<bool> {
     use io::ErrorKind::{ConnectionRefused, NotFound};
+    is_short(path)?;
     match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.kind(), ConnectionRefused | NotFound),
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+fn is_short(path: &Path) -> io::Result<()> {
+    let length = path.as_os_str().len();
+    if length <= PATH_BYTES_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "its path has {length} bytes, and a socket's has at most {PATH_BYTES_MAX}; \
+         give the store a shorter storage.path"
+    );
+    Err(io::Error::other(text))
 }
 
 /// The socket, on which nothing is answered yet. Its file goes with it.
@@ -62,7 +81,8 @@ pub(super) struct Open {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     path: PathBuf,
-    /// Tells it from the one of the next process, which may have begun when this one ends.
+    /// These tell it from the one of the next process, which may have begun when this one ends.
+    device: u64,
     inode: u64,
 }
 
@@ -71,15 +91,22 @@ pub(super) struct Place {
 struct SocketFile(Place);
 
 impl Place {
-    /// Whether who connects to the path comes in there.
+    /// Whether who connects to the path comes in there; where it cannot be told, it is as it was.
     pub(super) fn is_there(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode)
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) => self.is(&found),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    fn is(&self, found: &fs::Metadata) -> bool {
+        (found.dev(), found.ino()) == (self.device, self.inode)
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.0.is_there() {
+        if fs::symlink_metadata(&self.0.path).is_ok_and(|found| self.0.is(&found)) {
             // If it cannot be removed, the next process replaces it.
             let _ = fs::remove_file(&self.0.path);
         }
@@ -105,14 +132,7 @@ impl Socket {
     /// # Errors
     /// The path is too long, something else is there, or the file system refuses.
     pub(super) fn bind(path: &Path) -> io::Result<Socket> {
-        let length = path.as_os_str().len();
-        if length > PATH_BYTES_MAX {
-            let text = format!(
-                "its path has {length} bytes, and a socket's has at most {PATH_BYTES_MAX}; \
-                 give the store a shorter storage.path"
-            );
-            return Err(io::Error::other(text));
-        }
+        is_short(path)?;
         match fs::symlink_metadata(path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
             Ok(_) => return Err(io::Error::other("something that is no socket has its name")),
@@ -120,9 +140,11 @@ impl Socket {
             Err(error) => return Err(error),
         }
         let listener = UnixListener::bind(path)?;
+        let found = fs::symlink_metadata(path)?;
         let file = SocketFile(Place {
             path: path.to_owned(),
-            inode: fs::symlink_metadata(path)?.ino(),
+            device: found.dev(),
+            inode: found.ino(),
         });
         // Until then who may connect is decided by the umask; whoever does is looked at again.
         fs::set_permissions(path, Permissions::from_mode(0o600))?;

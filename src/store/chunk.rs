@@ -69,19 +69,20 @@ pub(crate) struct Meta {
 impl Meta {
     /// The meta record of an image whose chunks have these marks.
     pub(crate) fn of(image: &Image, marks: &[Mark]) -> Meta {
-        let mut digest = crc32fast::Hasher::new();
-        for mark in marks {
-            digest.update(&mark.crc.to_le_bytes());
-        }
         Meta {
             saved_at_ms: image.saved_at_ms,
             entries: image.entries.len() as u64,
             // 4 294 967 295 chunks would be 32 TiB.
             chunks: u32::try_from(marks.len()).unwrap_or(u32::MAX),
-            digest: digest.finalize(),
+            digest: digest(marks),
             asked: image.asked,
             targets: image.targets.clone(),
         }
+    }
+
+    /// Whether it holds together chunks with these marks.
+    pub(crate) fn is_of(&self, marks: &[Mark]) -> bool {
+        self.chunks as usize == marks.len() && self.digest == digest(marks)
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -120,6 +121,14 @@ impl Meta {
         read.filter(|_| reader.is_at_end())
             .ok_or_else(|| "the meta record has another length".to_owned())
     }
+}
+
+fn digest(marks: &[Mark]) -> u32 {
+    let mut digest = crc32fast::Hasher::new();
+    for mark in marks {
+        digest.update(&mark.crc.to_le_bytes());
+    }
+    digest.finalize()
 }
 
 /// Ends a chunk that begins at `start` with [`HEAD`] and `count` records: writes their number and

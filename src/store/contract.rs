@@ -11,6 +11,7 @@ pub(super) use redis_server::RedisServer;
 
 pub(super) use random::{change, random_entries, random_entry, random_image};
 
+use super::lock::{Lock, beside};
 use super::{Asked, Image, StoreError, look, open};
 use crate::config::Backend;
 use fastrand::Rng;
@@ -171,6 +172,42 @@ fn a_second_process_is_refused_and_harms_nothing() {
         assert!(again.load().unwrap() == image);
         assert_eq!(again.recovered(), None);
     });
+}
+
+#[test]
+fn a_store_whose_lock_another_has_by_now_is_not_written() {
+    let mut random = Rng::with_seed(8);
+    let [first, second] = [(); 2].map(|()| random_image(&mut random, 100));
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let mut store = place.opened();
+        store.save(&first).unwrap();
+        fs::remove_file(beside(place.path(), "lock")).unwrap();
+        let other = Lock::take(place.path()).unwrap();
+        let refused = store.save(&second).unwrap_err();
+        assert!(matches!(refused, StoreError::Busy { .. }), "{refused:?}");
+        drop((store, other));
+        assert!(place.opened().load().unwrap() == first, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_moved_away_while_it_is_open_is_whole_again_with_the_second_save_at_the_latest() {
+    let mut random = Rng::with_seed(8);
+    let first = random_image(&mut random, 3_000);
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let mut store = place.opened();
+        store.save(&first).unwrap();
+        fs::rename(place.path(), beside(place.path(), "moved")).unwrap();
+        let mut second = first.clone();
+        change(&mut second, |entries| entries[1_500].failures ^= 1);
+        if store.save(&second).is_err() {
+            store.save(&second).unwrap();
+        }
+        drop(store);
+        assert!(place.opened().load().unwrap() == second, "{kind:?}");
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// What the thread has to tell.
 #[derive(Debug)]
 pub enum Kept {
+    /// A save began.
+    Begun,
     /// A save ended: when it was begun, in milliseconds since the Unix epoch, or why it failed.
     Saved(Result<u64, String>),
     /// A backup ended, likewise.
@@ -87,6 +89,7 @@ impl<T: FnMut(Kept)> Keeper<T> {
 
     fn save(&mut self, image: &Image) {
         let began = Instant::now();
+        (self.tell)(Kept::Begun);
         let saved = guarded(|| self.store.save(image));
         let failure = saved.as_ref().err().map(|error| &**error);
         traces::saved(began.elapsed(), failure);
@@ -179,7 +182,7 @@ mod tests {
         }
     }
 
-    /// What is saved of `images`, and what is told.
+    /// What is saved of `images`, and what is told but that saves begin.
     fn kept(images: Vec<Image>, backups: Option<Backups>) -> (Vec<u64>, Vec<Kept>) {
         let (to, from) = unbounded();
         images.into_iter().for_each(|image| to.send(image).unwrap());
@@ -189,7 +192,12 @@ mod tests {
         let store = Box::new(Mouth(saved_to));
         let keeper = spawn(store, backups, from, move |kept| tell.send(kept).unwrap()).unwrap();
         keeper.join().unwrap();
-        (saved.iter().collect(), told.iter().collect())
+        let told = told.iter();
+        let (begun, ends): (Vec<Kept>, Vec<Kept>) =
+            told.partition(|kept| matches!(kept, Kept::Begun));
+        let saves = ends.iter().filter(|kept| matches!(kept, Kept::Saved(_)));
+        assert_eq!(begun.len(), saves.count());
+        (saved.iter().collect(), ends)
     }
 
     #[test]

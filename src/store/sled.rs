@@ -7,12 +7,14 @@ use super::lock::{Lock, folder_of};
 use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,8 +32,10 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// How long sled's own lock may outlast the database that held it: one of its threads still has a
 /// hand on the file for a moment after it was closed.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
-/// How long a database that failed may take to come to its end.
-const END_WAIT: Duration = Duration::from_secs(10);
+/// How long sled may take to know of a write that failed.
+const FAILURE_WAIT: Duration = Duration::from_secs(5);
+/// Room that a save needs besides what it writes, in bytes: segments that sled begins.
+const ROOM_BESIDES: u64 = 1 << 20;
 
 /// An empty file that says that something was saved. sled takes most damage for the torn end of
 /// its log and opens what is left without a word, be it nothing.
@@ -43,6 +47,8 @@ pub(super) struct SledStore {
     path: PathBuf,
     /// Closed after a failure, which sled does not get over while it is open.
     db: Option<Db>,
+    /// Which file that is.
+    file: Option<Identity>,
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
@@ -83,6 +89,7 @@ impl SledStore {
         let mut store = SledStore {
             path: path.to_owned(),
             db: None,
+            file: None,
             marks: Vec::new(),
             recovered: None,
             lock: Lock::take(path)?,
@@ -131,44 +138,113 @@ impl SledStore {
         &mut self,
         work: impl FnOnce(&Db) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
+        self.work(work, close)
+    }
+
+    /// The same for what writes, after whose failure sled may never come to an end.
+    fn write_to_database<T>(
+        &mut self,
+        work: impl FnOnce(&Db) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let file = self.path.join("db");
+        self.work(work, |db| abandon(db, &file, FAILURE_WAIT))
+    }
+
+    fn work<T>(
+        &mut self,
+        work: impl FnOnce(&Db) -> Result<T, Trouble>,
+        after_failure: impl FnOnce(Db),
+    ) -> Result<T, Trouble> {
         let db = match self.db.take() {
             Some(db) => db,
-            None => guarded(|| open_database(&self.path))?,
+            None => {
+                let db = guarded(|| open_database(&self.path))?;
+                self.file = identity(&self.path.join("db"));
+                db
+            }
         };
         let done = guarded(|| work(&db));
         match &done {
             Ok(_) => self.db = Some(db),
             Err(_) => {
                 self.marks.clear();
-                abandon(db, &self.path.join("db"));
+                after_failure(db);
             }
         }
         done
     }
 
-    /// Closes the database. That flushes, and may meet the trouble again that there was, which is
-    /// reported already.
     fn close(&mut self) {
-        let db = self.db.take();
-        let _ = guarded(|| {
-            drop(db);
-            Ok(())
-        });
+        if let Some(db) = self.db.take() {
+            close(db);
+        }
     }
 
     /// Replaces the image that is stored; `known` are the marks of its chunks. The new marks.
     fn write(&mut self, image: &Image, known: &[Mark]) -> Result<Vec<Mark>, Trouble> {
         let plan = self.on_database(|db| Plan::new(db, image, known))?;
         for part in plan.parts() {
-            self.on_database(|db| plan.write(db, part))?;
+            self.write_to_database(|db| plan.write(db, part))?;
+            // Before it is closed: the kernel says once that something cannot be written.
+            self.sync()?;
             self.close();
         }
-        let path = self.path.clone();
-        self.on_database(|db| {
-            let marks = plan.conclude(db)?;
-            sync(&path)?;
-            Ok(marks)
-        })
+        let marks = self.write_to_database(|db| plan.conclude(db))?;
+        self.sync()?;
+        bear_witness(&self.path)?;
+        Ok(marks)
+    }
+
+    /// Closes a database whose file was removed or replaced: nobody would read what is written to it.
+    fn stays_in_place(&mut self) {
+        if self.db.is_some() && identity(&self.path.join("db")) != self.file {
+            tracing::warn!(
+                store = %self.path.display(),
+                "the store was removed or replaced while it was open; what is known is saved to what is there now"
+            );
+            self.close();
+        }
+    }
+
+    /// Asks for the room that a save may need: sled is better not asked where there is none.
+    fn has_room(&self, image: &Image) -> Result<(), Trouble> {
+        let chunks = image.entries.chunks().map(|chunk| chunk.len() as u64);
+        // A page is written anew for each of its values that is.
+        let bytes = 2 * chunks.sum::<u64>() + ROOM_BESIDES;
+        // Behind as much as there is, for what a file may grow to has a limit too.
+        let begin = fs::metadata(self.path.join("db")).map_or(0, |found| found.len());
+        let name = self.path.join("room");
+        let asked = File::create(&name).and_then(|file| {
+            let asked = rustix::fs::fallocate(&file, FallocateFlags::empty(), begin, bytes);
+            match asked {
+                // Then the file system says it when it is written.
+                Err(Errno::OPNOTSUPP) => Ok(()),
+                asked => asked.map_err(io::Error::from),
+            }
+        });
+        // If it cannot be removed, the next one replaces it.
+        let _ = fs::remove_file(&name);
+        asked.map_err(failed("find room in", &self.path))
+    }
+
+    /// Makes sure that what sled has flushed outlives the machine: sled 0.34 stops at
+    /// `sync_file_range`, which leaves out the length of the file and the cache of the disk.
+    fn sync(&mut self) -> Result<(), Trouble> {
+        let name = self.path.join("db");
+        let synced = File::open(&name).and_then(|file| file.sync_data());
+        let synced = synced.map_err(failed("sync", &name));
+        let synced = match identity(&name) == self.file {
+            true => synced,
+            false => Err(Trouble::Failed(format!(
+                "{} was replaced while it was written",
+                name.display()
+            ))),
+        };
+        if synced.is_err() {
+            self.marks.clear();
+            self.close();
+        }
+        synced
     }
 }
 
@@ -194,12 +270,15 @@ impl Store for SledStore {
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
+        self.stays_in_place();
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
         if self.db.is_none() {
             self.read("open", |_| Ok(()))?;
         }
-        let known = std::mem::take(&mut self.marks);
+        let room = self.has_room(image);
+        room.map_err(|trouble| self.failed("save", trouble))?;
+        let known = mem::take(&mut self.marks);
         let written = self.write(image, &known);
         self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
         Ok(())
@@ -210,12 +289,8 @@ impl Store for SledStore {
     }
 }
 
-/// Makes sure that what sled has flushed outlives the machine: sled 0.34 stops at
-/// `sync_file_range`, which leaves out the length of the file and the cache of the disk.
-fn sync(path: &Path) -> Result<(), Trouble> {
-    let file = path.join("db");
-    let synced = File::open(&file).and_then(|file| file.sync_data());
-    synced.map_err(failed("sync", &file))?;
+/// Says that something was saved.
+fn bear_witness(path: &Path) -> Result<(), Trouble> {
     let witness = path.join(WITNESS);
     match File::create_new(&witness) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
@@ -259,34 +334,48 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble
     }
 }
 
-/// Closes a database that failed, for as long as this may take at most. sled can wait for ever at its end for a
-/// write that failed; then it is left behind as a process that was killed leaves it, without its lock. A disk
-/// that takes longer than this for one write could damage what is saved after that, which the next start
-/// would notice.
-fn abandon(db: Db, file: &Path) {
-    let (done, over) = mpsc::channel();
-    let closing = thread::Builder::new().name("sled-end".to_owned());
-    let closing = closing.spawn(move || {
-        let _ = guarded(|| {
-            drop(db);
-            Ok(())
-        });
-        // Whoever waited may have gone on.
-        let _ = done.send(());
+/// Closes the database. That flushes, and may meet the trouble again that there was, which is reported
+/// already.
+fn close(db: Db) {
+    let _ = guarded(|| {
+        drop(db);
+        Ok(())
     });
-    if closing.is_ok() && over.recv_timeout(END_WAIT) == Err(RecvTimeoutError::Timeout) {
-        unlock(file);
-        tracing::warn!(
-            "the store's database does not come to its end after a write that failed: it is left behind, \
-             and opened anew by the next save"
-        );
+}
+
+/// Closes a database that could not be written. Where sled knows of the failure it ends at once. Else its
+/// end would wait for what will never be written, holding a lock of the whole process without which no
+/// other database of it can be written either: such a one is left behind as a process that was killed
+/// leaves it, without its lock on the file. A disk that comes back to one of its writes after that could
+/// damage what is saved later, which the next start would notice.
+fn abandon(db: Db, file: &Path, wait: Duration) {
+    let since = Instant::now();
+    while db.context.global_error().is_ok() {
+        if since.elapsed() >= wait {
+            mem::forget(db);
+            unlock(file);
+            tracing::warn!(
+                "the store's database would not come to its end after a write that failed: it is left \
+                 behind, and opened anew by the next save"
+            );
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
     }
+    close(db);
+}
+
+/// A file whatever it is called: its device, and its number there.
+type Identity = (u64, u64);
+
+fn identity(path: &Path) -> Option<Identity> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Takes the lock of this process off a file.
 fn unlock(file: &Path) {
-    let identity = |found: fs::Metadata| (found.dev(), found.ino());
-    let Ok(own) = fs::metadata(file).map(identity) else {
+    let Some(own) = identity(file) else {
         return;
     };
     for open in fs::read_dir("/proc/self/fd")
@@ -295,9 +384,7 @@ fn unlock(file: &Path) {
         .flatten()
     {
         let number = open.file_name().to_str().and_then(|name| name.parse().ok());
-        let is_it = fs::metadata(open.path())
-            .map(identity)
-            .is_ok_and(|it| it == own);
+        let is_it = identity(&open.path()) == Some(own);
         if let Some(number) = number.filter(|_| is_it) {
             #[allow(
                 unsafe_code,

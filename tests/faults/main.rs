@@ -40,12 +40,14 @@ fn times<T>(short: T, long: T) -> T {
     if is_long { long } else { short }
 }
 
-/// The seed of a case, which it prints.
+/// The seed of a case, which it prints: the long forms try something else each time.
 fn seed(of: &str) -> u64 {
     let given = env::var("PROXY_CHECKER_SEED").ok();
-    let seed = given.map_or(1, |text| {
-        text.parse().expect("PROXY_CHECKER_SEED is a number")
-    });
+    let anew = || fastrand::u64(..1_000_000_000);
+    let seed = given.map_or_else(
+        || times(1, anew()),
+        |text| text.parse().expect("PROXY_CHECKER_SEED is a number"),
+    );
     eprintln!("{of}: PROXY_CHECKER_SEED={seed}");
     seed
 }

@@ -6,8 +6,8 @@ use crate::peers::probing::{Candidate, Outcome, Probing, deadline, summary, time
 use crate::peers::{good, is_good};
 use crate::{seed, times, turn};
 use proxy_bench::farm::{Aim, Behaviour};
-use proxy_shards::Protocol;
 use proxy_shards::target::BODY_BYTES_MAX_DEFAULT;
+use proxy_shards::{Protocol, Verdict};
 
 /// Good candidates among all others.
 const GOODS: usize = 100;
@@ -118,6 +118,8 @@ fn slow(probing: &Probing, kind: Kind, number: usize) -> Candidate {
 fn hold(outcome: &Outcome, kind: Kind) {
     assert!(!outcome.is_alive(), "{kind:?}: {outcome:?}");
     let cap = cap(outcome);
+    let is_counted = !outcome.heard.is_empty() || outcome.record.verdict == Verdict::LocalLate;
+    assert!(is_counted, "{outcome:?}");
     let within = |&bytes: &u64| bytes <= cap;
     assert!(outcome.heard.iter().all(within), "over {cap}: {outcome:?}");
     for visit in &outcome.visits {

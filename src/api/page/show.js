@@ -101,8 +101,8 @@ function showStale(stat) {
 function showStorage(storage) {
   const since = storage?.failing_since;
   byId("storage").hidden = !since;
-  const saved = storage?.saved_at ? `what came after ${clock(Date.parse(storage.saved_at))}` : "what is known";
-  say("storage", since ? `Saving has failed since ${clock(Date.parse(since))}: a restart would lose ${saved}. The log says why.` : "");
+  const saved = storage?.saved_at ? `what came after ${dayAndClock(Date.parse(storage.saved_at))}` : "what is known";
+  say("storage", since ? `Saving has failed since ${dayAndClock(Date.parse(since))}: a restart would lose ${saved}. The log says why.` : "");
 }
 
 /* Everything of one answer, so that all figures on the page belong together. */

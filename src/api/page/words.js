@@ -66,6 +66,11 @@ function clock(milliseconds) {
   return Number.isFinite(milliseconds) ? new Date(milliseconds).toLocaleTimeString("en-GB") : "–";
 }
 
+/* The same with its day, for what may be long ago. */
+function dayAndClock(milliseconds) {
+  return Number.isFinite(milliseconds) ? new Date(milliseconds).toLocaleString("en-GB") : "–";
+}
+
 /* What a peer wrote, harmless to the reader: controls and marks that turn the direction of text are
    shown by their number, and no text is longer than a screen. Markup needs nothing here, as text is
    only ever put in as text. */

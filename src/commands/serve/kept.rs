@@ -17,6 +17,7 @@ pub(super) fn told(
     let unix = |ms| SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
     move |kept| {
         let outcome = match kept {
+            Kept::Begun => return metrics.save_began(),
             Kept::Saved(Ok(saved_at_ms)) => {
                 metrics.saved(unix(saved_at_ms));
                 SaveOutcome::Saved
@@ -56,7 +57,11 @@ pub(super) fn shared(events: &Sender<Event>) -> impl FnMut(Kept) + Send + 'stati
                 tracing::info!(%why, "a checkpoint was given up");
                 SaveOutcome::Failed
             }
-            Kept::BackedUp(_) | Kept::BackupDue | Kept::Recovered(_) | Kept::Found(_) => return,
+            Kept::Begun
+            | Kept::BackedUp(_)
+            | Kept::BackupDue
+            | Kept::Recovered(_)
+            | Kept::Found(_) => return,
         };
         // The coordinator is gone after the last save.
         let _ = events.send(Event::Checkpointed(outcome));

@@ -7,6 +7,7 @@ use crate::metrics::Metrics;
 use crate::store::{self, Image, LateStore, Store};
 use proxy_shards::Verdict;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// Opens the store and reads it. One that has no room begins empty, and is opened when it has.
 ///
@@ -33,6 +34,10 @@ pub(super) fn open(
         }
         opened => opened?,
     };
+    if image.saved_at_ms > 0 {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(image.saved_at_ms);
+        metrics.saves().restored(at);
+    }
     let recovered = store.recovered();
     let just_now = recovered.as_ref().map(|recovered| &*recovered.moved_to);
     tell_of_set_aside(config, just_now);

@@ -42,7 +42,7 @@ pub(super) async fn read(path: &Path, body: Body, time_max: Duration) -> Result<
 }
 
 /// Waits until nobody reads the file at `path`.
-pub(super) async fn turn(path: &Path) -> OwnedMutexGuard<()> {
+async fn turn(path: &Path) -> OwnedMutexGuard<()> {
     let turn = {
         let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
@@ -52,6 +52,8 @@ pub(super) async fn turn(path: &Path) -> OwnedMutexGuard<()> {
 }
 
 fn read_blocking(path: &Path, mut body: Body, time_max: Duration) -> Result<Body, FetchError> {
+    #[cfg(test)]
+    hanging::wait(path);
     let deadline = Instant::now() + time_max;
     let failed = |e: std::io::Error| FetchError::File(e.kind());
     // Asked before opening, because opening a FIFO waits for a writer.
@@ -85,5 +87,44 @@ fn must_be_regular(kind: FileType) -> Result<(), FetchError> {
         () if kind.is_fifo() => Err(FetchError::NotAFile("a FIFO")),
         () if kind.is_socket() => Err(FetchError::NotAFile("a socket")),
         () => Err(FetchError::NotAFile("a device")),
+    }
+}
+
+/// Reads that hang as on a mount that is gone, for tests.
+#[cfg(test)]
+pub(super) mod hanging {
+    use super::*;
+    use crossbeam_channel::{Receiver, Sender, bounded};
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static READS: Mutex<Vec<Read>> = Mutex::new(Vec::new());
+
+    #[derive(Clone)]
+    struct Read {
+        path: PathBuf,
+        mended: Receiver<Infallible>,
+        begun: Arc<AtomicUsize>,
+    }
+
+    /// From now on reads of this file hang, until what is given is dropped; how many do.
+    pub(in crate::sources::fetch) fn begin(path: &Path) -> (Sender<Infallible>, Arc<AtomicUsize>) {
+        let (mend, mended) = bounded(0);
+        let begun = Arc::new(AtomicUsize::new(0));
+        READS.lock().unwrap().push(Read {
+            path: path.to_owned(),
+            mended,
+            begun: begun.clone(),
+        });
+        (mend, begun)
+    }
+
+    pub(super) fn wait(path: &Path) {
+        let reads = READS.lock().unwrap().clone();
+        if let Some(read) = reads.iter().find(|read| read.path == path) {
+            read.begun.fetch_add(1, Ordering::SeqCst);
+            // Ends when the other end is gone.
+            let _ = read.mended.recv();
+        }
     }
 }

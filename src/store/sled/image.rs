@@ -76,7 +76,14 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// `known` are the marks of the chunks that are stored, as far as they are known.
     pub(super) fn new(db: &Db, image: &'a Image, known: &[Mark]) -> Result<Plan<'a>, Trouble> {
-        let read = Side::in_use(db)?.map_or(Side::One, |(side, _)| side);
+        let in_use = Side::in_use(db)?;
+        // It may be another than the one that was written last: its folder was replaced, or begun anew.
+        let is_of = |meta: &[u8]| Meta::decode(meta).is_ok_and(|meta| meta.is_of(known));
+        let known = match &in_use {
+            Some((_, meta)) if is_of(meta) => known,
+            _ => &[],
+        };
+        let read = in_use.map_or(Side::One, |(side, _)| side);
         let changes = Changes::since(known, image);
         let is_much = changes.are_many();
         let all = 0..changes.count();

@@ -8,6 +8,7 @@ use crate::store::contract::{change, random_entries, random_image};
 use crate::store::entries::Entries;
 use crate::store::record::first;
 use fastrand::Rng;
+use std::process::Command;
 
 /// Saves two images, lets `change` have a go at the database, and loads.
 fn loaded_after(change: impl Fn(&Db)) -> (Image, Option<Recovered>) {
@@ -81,10 +82,63 @@ fn a_database_that_broke_while_it_was_closed_is_replaced_by_the_next_save() {
     store.save(&image).unwrap();
     store.db = None;
     fs::write(path.join("conf"), b"noise instead of settings").unwrap();
-    store.marks.clear();
     store.save(&image).unwrap();
     assert!(store.recovered().is_some());
     assert!(store.load().unwrap() == image);
+}
+
+#[test]
+fn a_folder_that_is_removed_is_written_anew_and_whole() {
+    for is_open in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let image = random_image(&mut Rng::with_seed(4), 3_000);
+        let mut store = SledStore::open(&path).unwrap();
+        store.save(&image).unwrap();
+        if !is_open {
+            store.close();
+        }
+        fs::remove_dir_all(&path).unwrap();
+        store.save(&image).unwrap();
+        drop(store);
+        let mut again = SledStore::open(&path).unwrap();
+        assert!(again.load().unwrap() == image, "open: {is_open}");
+    }
+}
+
+#[test]
+fn a_save_goes_to_the_folder_that_is_there_when_it_was_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, moved) = (folder.path().join("ledger"), folder.path().join("moved"));
+    let mut image = random_image(&mut Rng::with_seed(4), 3_000);
+    let mut store = SledStore::open(&path).unwrap();
+    store.save(&image).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    let copied = Command::new("cp").arg("-r").args([&moved, &path]).status();
+    assert!(copied.unwrap().success());
+    change(&mut image, |entries| entries[1_500].failures ^= 1);
+    store.save(&image).unwrap();
+    drop(store);
+    let mut again = SledStore::open(&path).unwrap();
+    assert!(again.load().unwrap() == image);
+}
+
+#[test]
+fn a_database_that_is_left_behind_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut random = Rng::with_seed(4);
+    let mut store = SledStore::open(&path).unwrap();
+    store.save(&random_image(&mut random, 3_000)).unwrap();
+    // It knows of no failure.
+    let db = store.db.take().unwrap();
+    abandon(db, &path.join("db"), Duration::from_millis(20));
+    let image = random_image(&mut random, 3_000);
+    store.save(&image).unwrap();
+    drop(store);
+    let mut again = SledStore::open(&path).unwrap();
+    assert!(again.load().unwrap() == image);
+    assert_eq!(again.recovered(), None);
 }
 
 #[test]

@@ -28,12 +28,12 @@ fn library() -> Option<PathBuf> {
 
 impl FakeClock {
     /// A clock for every service that this stage starts from now on, right to begin with; `None`, said
-    /// aloud, where there is no libfaketime.
+    /// aloud, where there is no libfaketime; the long form wants it.
     pub(super) fn of(stage: &mut Stage, test: &str) -> Option<FakeClock> {
         let Some(library) = library() else {
-            eprintln!(
-                "{test}: NOT RUN, because libfaketime is not here: scripts/faketime.sh installs it"
-            );
+            let missing = "libfaketime is not here: scripts/faketime.sh installs it";
+            assert!(crate::times(true, false), "{test}: {missing}");
+            eprintln!("{test}: NOT RUN, because {missing}");
             return None;
         };
         let (file, new) = (stage.path("clock"), stage.path("clock.new"));

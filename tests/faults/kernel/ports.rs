@@ -15,6 +15,8 @@ const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// Ports towards one proxy: enough for every lane, and for few.
 const MANY: &str = "40000 44999";
 const FEW: &str = "40000 40149";
+/// As many as the configuration says.
+const LANES: f64 = 1_000.0;
 /// Candidates, all of them one address: the kernel counts ports by where they lead.
 const COUNT: usize = 1_500;
 
@@ -56,7 +58,7 @@ fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back(
     for _ in 0..crate::times(1, 2) {
         let metric = |page: &str, name: &str| sample(page, name);
         let ports = r#"probes_total{verdict="local_ports"}"#;
-        let causes = r#"governor_decisions_total{cause="local_errors"}"#;
+        let lanes = r#"lanes{shard="0"}"#;
         let before = all_live();
         let client = Client::start(&service.address, Habit::Stays);
         allow(FEW);
@@ -64,7 +66,7 @@ fn ports_that_are_taken_away_are_missed_by_no_proxy_and_used_when_they_are_back(
         eventually(PATIENCE, "there are too few ports, and fewer lanes", || {
             let page = all_live();
             let more = |name| metric(&page, name) - metric(&before, name);
-            (more(ports) >= 100.0 && metric(&page, causes) >= 1.0).then_some(())
+            (more(ports) >= 100.0 && metric(&page, lanes) < LANES).then_some(())
         });
         allow(MANY);
         let took = is_swept(&service, swept, RECOVERED_WITHIN);

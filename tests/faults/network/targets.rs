@@ -108,17 +108,20 @@ fn a_target_that_is_down_slow_or_a_captive_portal_costs_no_proxy_its_place() {
 }
 
 #[test]
-fn a_judge_that_lies_costs_no_proxy_its_place() {
+fn a_judge_that_lies_is_down_or_slow_costs_no_proxy_its_place() {
     let _turn = crate::turn();
-    if !is_alone("network::targets::a_judge_that_lies_costs_no_proxy_its_place") {
+    if !is_alone("network::targets::a_judge_that_lies_is_down_or_slow_costs_no_proxy_its_place") {
         return;
     }
     let world = World::start();
     let judge = json!({ "url": world.target(), "judge": true, "secret_env": "THE_SECRET" });
     let (service, _) = served(&world, judge);
-    let wrong: [(Mood, &[&str]); 2] = [
+    let wrong: [(Mood, &[&str]); 5] = [
         (Mood::WrongSeal, &["own_page", "tampered"]),
         (Mood::Captive, &["own_page"]),
+        (Mood::Closes, &["closed", "reset"]),
+        (Mood::Silent, &["response_timeout"]),
+        (Mood::Slow(TOO_SLOW), &["response_timeout"]),
     ];
     for (mood, expected) in wrong.into_iter().take(times(1, wrong.len())) {
         goes_wrong(&service, &world, mood, expected);

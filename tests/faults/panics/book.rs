@@ -10,7 +10,7 @@ use proxy_shards::{
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::panic;
+use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,18 +31,21 @@ const KINDS: [Behaviour; 5] = [
 ];
 
 /// Keeps panics that are asked for from standard error; others are told as ever.
-pub(super) struct Quiet;
+pub(super) struct Quiet(Arc<Hook>);
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 impl Quiet {
     pub(super) fn begin() -> Quiet {
-        let told = panic::take_hook();
+        let before = Arc::new(panic::take_hook());
+        let told = before.clone();
         panic::set_hook(Box::new(move |panic| {
             let words = panic.payload().downcast_ref::<String>();
             if !words.is_some_and(|words| words.starts_with(hooks::WORDS)) {
                 told(panic);
             }
         }));
-        Quiet
+        Quiet(before)
     }
 }
 
@@ -51,6 +54,8 @@ impl Drop for Quiet {
         // Not while one panics, which is a case that failed: the process ends.
         if !std::thread::panicking() {
             drop(panic::take_hook());
+            let before = self.0.clone();
+            panic::set_hook(Box::new(move |panic| before(panic)));
         }
     }
 }
@@ -167,6 +172,8 @@ impl Book {
         }
         let expected = self.jobs.iter().map(|&(_, expected)| expected);
         let controls = controls.into_iter().flatten();
+        let is_true = |verdict: &Verdict| [Verdict::Alive, Verdict::LocalFault].contains(verdict);
+        assert!(controls.clone().all(|verdict| is_true(&verdict)));
         let controls = controls.filter(|&verdict| verdict == Verdict::LocalFault);
         let faults = tally.verdicts[Verdict::LocalFault as usize] + controls.count() as u64;
         (ended.into_iter().flatten().zip(expected).collect(), faults)

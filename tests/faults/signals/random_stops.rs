@@ -22,28 +22,33 @@ const MOMENT_MS_MAX: u64 = 1_500;
 /// Longest time from the start of the process to a signal that comes while it starts.
 const START_MS_MAX: u64 = 300;
 
-/// When each candidate was checked, by its URL.
-type Known = BTreeMap<String, u64>;
+/// When each candidate was checked and what came of it, by its URL.
+type Known = BTreeMap<String, (u64, Value)>;
 
 /// What is in an export.
 fn known(lines: &str) -> Known {
     let entries = lines.lines().skip(1).map(|line| {
         let entry: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
         let url = entry["url"].as_str().unwrap().to_owned();
-        (url, entry["checked_at_ms"].as_u64().unwrap_or(0))
+        let checked_at_ms = entry["checked_at_ms"].as_u64().unwrap_or(0);
+        (url, (checked_at_ms, entry["verdict"].clone()))
     });
     entries.collect()
 }
 
 /// Nothing of `before` was lost since.
 fn assert_kept(before: &Known, after: &Known, when: &str) {
-    for (url, checked_at_ms) in before {
-        let now = after
+    for (url, (checked_at_ms, verdict)) in before {
+        let (now, of_now) = after
             .get(url)
             .unwrap_or_else(|| panic!("{when}: {url} is lost"));
         assert!(
             now >= checked_at_ms,
             "{when}: {url} was checked at {checked_at_ms}, and {now} is known"
+        );
+        assert!(
+            now > checked_at_ms || of_now == verdict,
+            "{when}: {url} was {verdict} at {checked_at_ms}, and {of_now} is known"
         );
     }
 }

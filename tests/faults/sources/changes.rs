@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the service may need more after many changes than after the first few.
-const GROWTH_MAX: usize = 24 << 20;
+fn growth_max() -> usize {
+    crate::times(24, 8) << 20
+}
 
 #[test]
 fn a_list_that_is_full_and_empty_by_turns_loses_nothing_and_costs_no_more_each_time() {
@@ -73,7 +75,7 @@ fn a_list_that_is_full_and_empty_by_turns_loses_nothing_and_costs_no_more_each_t
         grown >> 10
     );
     assert!(
-        grown <= GROWTH_MAX,
+        grown <= growth_max(),
         "{grown} bytes more after {changes} changes"
     );
     assert!(

@@ -157,6 +157,11 @@ impl World {
     pub(super) fn withstands(&mut self, of: &str) {
         for (name, says, url) in &self.bad {
             eventually(PATIENCE, name, || {
+                let served = self.service.served();
+                assert!(
+                    served.is_superset(&self.served),
+                    "{name}: somebody is missing"
+                );
                 let source = self.stat_of(url);
                 let error = source["Error"].as_str().unwrap().to_owned();
                 let is_said = match says {

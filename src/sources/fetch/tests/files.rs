@@ -1,8 +1,10 @@
 //! Sources on the disk.
 
+use super::super::file::hanging;
 use super::*;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 #[tokio::test]
 async fn a_file_is_read_with_the_same_limits() {
@@ -78,9 +80,12 @@ async fn a_file_whose_last_read_hangs_holds_one_thread_and_is_read_again_when_it
         source_timeout: Duration::from_millis(10),
         ..aggregator()
     };
-    let hanging = super::super::file::turn(&path).await;
-    let stuck = fetch_with(&limits, &file(&path)).await;
-    assert_eq!(stuck, Err(FetchError::FileStuck));
-    drop(hanging);
+    let (mend, begun) = hanging::begin(&path);
+    for _ in 0..2 {
+        let stuck = fetch_with(&limits, &file(&path)).await;
+        assert_eq!(stuck, Err(FetchError::FileStuck));
+    }
+    assert_eq!(begun.load(Ordering::SeqCst), 1, "threads that read it");
+    drop(mend);
     assert_eq!(fetch(&file(&path)).await, listed(&["auto://1.2.3.4:80"]));
 }
