@@ -4,5 +4,6 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     proxy_checker::allocator::tune();
+    proxy_checker::shutdown::outlive_limits_of_files();
     proxy_checker::cli::run()
 }

@@ -40,13 +40,17 @@ pub struct Listener {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A file that may grow no more (RLIMIT_FSIZE) would end the process; the write says so as well.
+pub fn outlive_limits_of_files() {
+    // What cannot be registered is as it was.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
 /// Starts the `signals` thread, which obeys every signal from now on.
 ///
 /// # Errors
 /// The handlers or the thread cannot be made.
 pub fn listen(mut obey: impl FnMut(Order) + Send + 'static) -> io::Result<Listener> {
-    // A file that may grow no more (RLIMIT_FSIZE) would end the process; the write says so as well.
-    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let handle = signals.handle();
     let thread = thread::Builder::new()

@@ -71,7 +71,13 @@ impl Drop for Desk {
     fn drop(&mut self) {
         drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap();
-        assert!(!self.path.exists(), "its file goes with it");
+        // A look may have been under way.
+        let since = Instant::now();
+        while self.path.exists() {
+            let waited = since.elapsed();
+            assert!(waited < Duration::from_secs(5), "its file goes with it");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

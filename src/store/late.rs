@@ -19,9 +19,14 @@ pub(crate) struct LateStore {
 /// What came of the opening.
 struct Opened {
     store: Box<dyn Store>,
-    /// What was stored, until an image with it is saved.
+    /// What was stored, until an image that has it all comes to be saved.
     stored: Option<Image>,
+    /// Good saves that it was merged into.
+    merged: u32,
 }
+
+/// What is not in any image after so many saves was forgotten by the service, which checked it.
+const MERGED_MAX: u32 = 30;
 
 impl fmt::Debug for LateStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +60,11 @@ impl LateStore {
         );
         let stored = (entries > 0).then_some(stored);
         self.found = stored.clone();
-        Ok(Opened { store, stored })
+        Ok(Opened {
+            store,
+            stored,
+            merged: 0,
+        })
     }
 }
 
@@ -69,12 +78,19 @@ impl Store for LateStore {
             Some(opened) => opened,
             None => self.open()?,
         };
-        let saved = match &opened.stored {
-            Some(stored) => opened.store.save(&merge::merge(image, stored).0),
-            None => opened.store.save(image),
+        // The service takes it in bit by bit, and may have to stop before it is through.
+        let (saved, is_taken_in) = match &opened.stored {
+            Some(stored) => {
+                let (both, merged) = merge::merge(image, stored);
+                (opened.store.save(&both), merged.added == 0)
+            }
+            None => (opened.store.save(image), true),
         };
         if saved.is_ok() {
-            opened.stored = None;
+            opened.merged += 1;
+            if is_taken_in || opened.merged >= MERGED_MAX {
+                opened.stored = None;
+            }
         }
         self.opened = Some(opened);
         saved
@@ -173,6 +189,11 @@ mod tests {
         assert_eq!(urls(&disk.lock().unwrap().stored), both);
         assert_eq!(store.found(), Some(stored));
         assert_eq!(store.found(), None);
+        // The service may stop before it has taken all of it in.
+        store.save(&ours).unwrap();
+        assert_eq!(urls(&disk.lock().unwrap().stored), both);
+        let all = disk.lock().unwrap().stored.clone();
+        store.save(&all).unwrap();
         // From then on it is a store like every other.
         store.save(&ours).unwrap();
         assert_eq!(disk.lock().unwrap().stored, ours);

@@ -8,7 +8,6 @@ use super::{Image, Store, StoreError, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -33,7 +32,9 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// hand on the file for a moment after it was closed.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
 /// How long sled may take to know of a write that failed.
-const FAILURE_WAIT: Duration = Duration::from_secs(5);
+const FAILURE_WAIT: Duration = Duration::from_secs(1);
+/// Databases that may be left behind, each of which keeps its memory until the end of the process.
+const LEFT_BEHIND_MAX: u32 = 8;
 /// Room that a save needs besides what it writes, in bytes: segments that sled begins.
 const ROOM_BESIDES: u64 = 1 << 20;
 
@@ -49,6 +50,9 @@ pub(super) struct SledStore {
     db: Option<Db>,
     /// Which file that is.
     file: Option<Identity>,
+    /// A write failed since it was read, so that half of one may be there.
+    is_suspect: bool,
+    left_behind: u32,
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
@@ -90,6 +94,8 @@ impl SledStore {
             path: path.to_owned(),
             db: None,
             file: None,
+            is_suspect: false,
+            left_behind: 0,
             marks: Vec::new(),
             recovered: None,
             lock: Lock::take(path)?,
@@ -147,7 +153,11 @@ impl SledStore {
         work: impl FnOnce(&Db) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let file = self.path.join("db");
-        self.work(work, |db| abandon(db, &file, FAILURE_WAIT))
+        let mut is_left = false;
+        let done = self.work(work, |db| is_left = abandon(db, &file, FAILURE_WAIT));
+        self.is_suspect |= done.is_err();
+        self.left_behind += u32::from(is_left);
+        done
     }
 
     fn work<T>(
@@ -183,14 +193,18 @@ impl SledStore {
     /// Replaces the image that is stored; `known` are the marks of its chunks. The new marks.
     fn write(&mut self, image: &Image, known: &[Mark]) -> Result<Vec<Mark>, Trouble> {
         let plan = self.on_database(|db| Plan::new(db, image, known))?;
+        // As long as it is held no other file has its number.
+        let held = File::open(self.path.join("db")).map_err(failed("open", &self.path))?;
+        let file = self.file;
         for part in plan.parts() {
             self.write_to_database(|db| plan.write(db, part))?;
             // Before it is closed: the kernel says once that something cannot be written.
-            self.sync()?;
+            self.sync(file)?;
             self.close();
         }
         let marks = self.write_to_database(|db| plan.conclude(db))?;
-        self.sync()?;
+        self.sync(file)?;
+        drop(held);
         bear_witness(&self.path)?;
         Ok(marks)
     }
@@ -208,32 +222,33 @@ impl SledStore {
 
     /// Asks for the room that a save may need: sled is better not asked where there is none.
     fn has_room(&self, image: &Image) -> Result<(), Trouble> {
-        let chunks = image.entries.chunks().map(|chunk| chunk.len() as u64);
-        // A page is written anew for each of its values that is.
-        let bytes = 2 * chunks.sum::<u64>() + ROOM_BESIDES;
+        let bytes = image::bytes_written(image, &self.marks) + ROOM_BESIDES;
         // Behind as much as there is, for what a file may grow to has a limit too.
         let begin = fs::metadata(self.path.join("db")).map_or(0, |found| found.len());
         let name = self.path.join("room");
         let asked = File::create(&name).and_then(|file| {
-            let asked = rustix::fs::fallocate(&file, FallocateFlags::empty(), begin, bytes);
-            match asked {
-                // Then the file system says it when it is written.
-                Err(Errno::OPNOTSUPP) => Ok(()),
-                asked => asked.map_err(io::Error::from),
-            }
+            // At once: whatever happens, nothing of it is left.
+            fs::remove_file(&name)?;
+            let none = FallocateFlags::empty();
+            rustix::fs::fallocate(&file, none, begin, bytes).map_err(io::Error::from)
         });
-        // If it cannot be removed, the next one replaces it.
-        let _ = fs::remove_file(&name);
-        asked.map_err(failed("find room in", &self.path))
+        match asked {
+            Err(error) if is_want_of_room(&error) => Err(Trouble::Full(format!(
+                "{error}, and {bytes} bytes are wanted"
+            ))),
+            // Where nobody can say it before, the write will.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Makes sure that what sled has flushed outlives the machine: sled 0.34 stops at
     /// `sync_file_range`, which leaves out the length of the file and the cache of the disk.
-    fn sync(&mut self) -> Result<(), Trouble> {
+    fn sync(&mut self, file: Option<Identity>) -> Result<(), Trouble> {
         let name = self.path.join("db");
         let synced = File::open(&name).and_then(|file| file.sync_data());
         let synced = synced.map_err(failed("sync", &name));
-        let synced = match identity(&name) == self.file {
+        let is_it = identity(&name) == file && self.file == file;
+        let synced = match is_it {
             true => synced,
             false => Err(Trouble::Failed(format!(
                 "{} was replaced while it was written",
@@ -273,7 +288,14 @@ impl Store for SledStore {
         self.stays_in_place();
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
-        if self.db.is_none() {
+        if self.left_behind >= LEFT_BEHIND_MAX {
+            let why = "writes have failed too often; restart the service".to_owned();
+            return Err(self.failed("save", Trouble::Failed(why)));
+        }
+        if self.is_suspect {
+            self.read("read", |db| image::read(db).map(drop))?;
+            self.is_suspect = false;
+        } else if self.db.is_none() {
             self.read("open", |_| Ok(()))?;
         }
         let room = self.has_room(image);
@@ -348,7 +370,8 @@ fn close(db: Db) {
 /// other database of it can be written either: such a one is left behind as a process that was killed
 /// leaves it, without its lock on the file. A disk that comes back to one of its writes after that could
 /// damage what is saved later, which the next start would notice.
-fn abandon(db: Db, file: &Path, wait: Duration) {
+/// Whether it was left behind.
+fn abandon(db: Db, file: &Path, wait: Duration) -> bool {
     let since = Instant::now();
     while db.context.global_error().is_ok() {
         if since.elapsed() >= wait {
@@ -358,11 +381,12 @@ fn abandon(db: Db, file: &Path, wait: Duration) {
                 "the store's database would not come to its end after a write that failed: it is left \
                  behind, and opened anew by the next save"
             );
-            return;
+            return true;
         }
         thread::sleep(Duration::from_millis(5));
     }
     close(db);
+    false
 }
 
 /// A file whatever it is called: its device, and its number there.

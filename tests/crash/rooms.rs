@@ -167,12 +167,16 @@ impl World {
         let copy = tempfile::tempdir().unwrap();
         // What SQLite saved last is in the file beside.
         let parts = ["ledger", "ledger-wal"].map(|name| self.room.join(name));
-        let copied = Command::new("cp")
-            .arg("-r")
-            .args(parts.iter().filter(|part| part.exists()))
-            .arg(copy.path())
-            .status();
-        assert!(copied.unwrap().success());
+        let copied = || {
+            let copied = Command::new("cp")
+                .arg("-r")
+                .args(parts.iter().filter(|part| part.exists()))
+                .arg(copy.path())
+                .status();
+            copied.is_ok_and(|status| status.success()).then_some(())
+        };
+        // A file that comes and goes may be gone when it is copied.
+        eventually(PATIENCE, "the store is copied", copied);
         let mut store = open(&self.kind.within(copy.path()));
         let image = store.load().unwrap();
         assert_eq!(store.recovered(), None, "{}", self.kind.name);

@@ -233,6 +233,14 @@ fn read(wish: Wish, address: &str, ended: &AtomicBool) -> Seen {
         }
         known = tag.map(|tag| (tag, generation));
     }
+    // Nothing is published any more, so nothing changes.
+    let answer = line.get(wish.target, wish.headers);
+    if let Some(tag) = answer.header("etag") {
+        let condition = format!("{}If-None-Match: {tag}\r\n", wish.headers);
+        let again = line.get(wish.target, &condition);
+        assert_eq!(again.status, 304, "{}", wish.name);
+        seen.unchanged += 1;
+    }
     seen
 }
 

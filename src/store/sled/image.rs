@@ -16,6 +16,9 @@ use ::sled::{Batch, Db, IVec};
 /// Most chunks that one batch writes or removes: a megabyte.
 pub(super) const BATCH_CHUNKS: usize = FEW_CHUNKS;
 
+/// A page of sled, in bytes: sixteen values of about 8 KB.
+const PAGE_BYTES: u64 = 16 * 8_500;
+
 /// Batches of one part: what sled may keep in memory.
 const PART_BATCHES: usize = 8;
 
@@ -143,6 +146,21 @@ impl<'a> Plan<'a> {
             let chunk = self.image.entries.chunk(number as usize);
             batch.insert(&self.side.chunk_key(number), chunk);
         }
+    }
+}
+
+/// What a save of an image may write, in bytes, where chunks with the marks `known` are stored: a page is
+/// written anew for each of its values that is.
+pub(super) fn bytes_written(image: &Image, known: &[Mark]) -> u64 {
+    let all = 2 * image
+        .entries
+        .chunks()
+        .map(|chunk| chunk.len() as u64)
+        .sum::<u64>();
+    let changes = Changes::since(known, image);
+    match changes.are_many() {
+        true => all,
+        false => all.min(changes.new.len() as u64 * 2 * PAGE_BYTES),
     }
 }
 

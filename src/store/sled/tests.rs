@@ -132,7 +132,7 @@ fn a_database_that_is_left_behind_is_in_nobodys_way() {
     store.save(&random_image(&mut random, 3_000)).unwrap();
     // It knows of no failure.
     let db = store.db.take().unwrap();
-    abandon(db, &path.join("db"), Duration::from_millis(20));
+    assert!(abandon(db, &path.join("db"), Duration::from_millis(20)));
     let image = random_image(&mut random, 3_000);
     store.save(&image).unwrap();
     drop(store);

@@ -88,13 +88,15 @@ fn a_check_that_may_have_256_descriptors_tells_the_truth_with_5000_lanes_asked()
     };
     let verdicts: BTreeMap<String, String> = ran.lines().into_iter().map(row).collect();
     assert_eq!(verdicts.len(), list.lines().count());
+    let mut late = 0;
     for proxy in list.lines() {
-        let expected = match good.contains(proxy) {
-            true => "alive",
-            false => "refused",
-        };
-        assert_eq!(verdicts[proxy], expected, "{proxy}");
+        match (good.contains(proxy), &*verdicts[proxy]) {
+            (true, "alive") | (false, "refused") => {}
+            (_, "local_late") => late += 1,
+            (_, other) => panic!("{proxy}: {other}"),
+        }
     }
+    assert!(late * 100 <= verdicts.len(), "{late} were late");
 }
 
 /// What the service says of itself over a connection that is open already.

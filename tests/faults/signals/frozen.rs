@@ -20,7 +20,7 @@ const PATIENCE_OF_PROXY: Duration = Duration::from_secs(4);
 /// How long the first and each further one takes to say its first word: as they differ, some conversations
 /// are under way whenever all is stopped.
 const THINKS: Duration = Duration::from_millis(300);
-const THINKS_MORE: Duration = Duration::from_millis(50);
+const THINKS_MORE: Duration = Duration::from_millis(20);
 
 /// Proxies on these addresses that work, and hang up on whoever says nothing for a while, as most of the
 /// real ones do, each of which is counted; each connection is a thread.
