@@ -11,22 +11,39 @@ pub(super) const TICK: Duration = Duration::from_millis(16);
 /// What comes up: a slot, and the mark it had when it was added.
 pub(super) type Due = (u32, u32);
 
-/// A wheel of 1 024 buckets.
+/// A wheel of 1 024 buckets. All that waits is in one piece of memory, as long as the most that ever waited
+/// at once: buckets of their own would each grow to the most that ever fell into one of them.
 #[derive(Debug)]
 pub(super) struct Wheel {
     start: Instant,
     /// The first tick that was not swept yet.
     next: u64,
-    buckets: Vec<Vec<Due>>,
+    /// The first entry of each.
+    buckets: Vec<u32>,
+    entries: Vec<Entry>,
+    /// The first entry that is of no bucket.
+    free: u32,
     waiting: usize,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    due: Due,
+    /// The one behind it.
+    next: u32,
+}
+
+/// No entry.
+const NONE: u32 = u32::MAX;
 
 impl Wheel {
     pub(super) fn new(now: Instant) -> Wheel {
         Wheel {
             start: now,
             next: 0,
-            buckets: vec![Vec::new(); BUCKETS as usize],
+            buckets: vec![NONE; BUCKETS as usize],
+            entries: Vec::new(),
+            free: NONE,
             waiting: 0,
         }
     }
@@ -42,14 +59,26 @@ impl Wheel {
             return None;
         }
         let mut ticks = self.next..self.next + BUCKETS;
-        let first = ticks.find(|tick| !self.buckets[(tick % BUCKETS) as usize].is_empty())?;
+        let first = ticks.find(|tick| self.buckets[(tick % BUCKETS) as usize] != NONE)?;
         Some(self.start + Duration::from_micros(TICK.as_micros() as u64 * first))
     }
 
     /// A deadline past the horizon (16 s) comes up early; the owner puts it back.
     pub(super) fn add(&mut self, at: Instant, due: Due) {
         let tick = (self.tick(at) + 1).clamp(self.next, self.next + BUCKETS - 1);
-        self.buckets[(tick % BUCKETS) as usize].push(due);
+        let bucket = &mut self.buckets[(tick % BUCKETS) as usize];
+        let entry = Entry { due, next: *bucket };
+        *bucket = match self.free {
+            NONE => {
+                self.entries.push(entry);
+                // A ring has fewer slots than 2^32, and each waits a few times at most.
+                self.entries.len() as u32 - 1
+            }
+            place => {
+                self.free = std::mem::replace(&mut self.entries[place as usize], entry).next;
+                place
+            }
+        };
         self.waiting += 1;
     }
 
@@ -60,10 +89,13 @@ impl Wheel {
         self.next = self.next.max((until + 1).saturating_sub(BUCKETS));
         while self.next <= until {
             let bucket = &mut self.buckets[(self.next % BUCKETS) as usize];
-            self.waiting -= bucket.len();
-            due.append(bucket);
-            if bucket.capacity() > 1024 {
-                *bucket = Vec::new();
+            let mut place = std::mem::replace(bucket, NONE);
+            while place != NONE {
+                let entry = &mut self.entries[place as usize];
+                due.push(entry.due);
+                self.waiting -= 1;
+                let behind = std::mem::replace(&mut entry.next, self.free);
+                self.free = std::mem::replace(&mut place, behind);
             }
             self.next += 1;
         }
@@ -123,6 +155,23 @@ mod tests {
             assert_eq!(due.pop(), Some((slot, 0)));
         }
         assert_eq!((wheel.due_at(), due), (None, vec![]));
+    }
+
+    #[test]
+    fn memory_is_that_of_what_waits_at_once_wherever_it_falls() {
+        let start = Instant::now();
+        let (mut wheel, mut due) = (Wheel::new(start), Vec::new());
+        let mut now = start;
+        for round in 0..3 * BUCKETS as u32 {
+            for n in 0..100 {
+                wheel.add(now + 5 * TICK, (round, n));
+            }
+            now += 8 * TICK;
+            wheel.sweep(now, &mut due);
+            due.sort_unstable();
+            assert!(due.drain(..).eq((0..100).map(|n| (round, n))), "{round}");
+        }
+        assert_eq!(wheel.entries.len(), 100);
     }
 
     #[test]
