@@ -269,7 +269,7 @@ fn eight_readers_of_a_snapshot_that_is_swapped_every_10_ms_see_whole_ones_in_ord
         ended.store(true, Ordering::Relaxed);
         (published, readers.map(|reader| reader.join().unwrap()))
     });
-    let unchanged: u64 = readers.iter().map(|seen| seen.unchanged as u64).sum();
+    let unchanged: u64 = readers.iter().map(|seen| seen.unchanged).sum();
     assert!(unchanged > 0, "nobody was told that nothing has changed");
     let rate = published as f64 / lasts.as_secs_f64();
     eprintln!("{published} snapshots, {rate:.0} a second");
