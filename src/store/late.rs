@@ -14,6 +14,8 @@ pub(crate) struct LateStore {
     opened: Option<Opened>,
     /// What was stored, until it is handed over.
     found: Option<Image>,
+    /// What was moved aside by an opening, whatever came of that.
+    recovered: Option<Recovered>,
 }
 
 /// What came of the opening.
@@ -47,11 +49,13 @@ impl LateStore {
             opening,
             opened: None,
             found: None,
+            recovered: None,
         }
     }
 
     fn open(&mut self) -> Result<Opened, StoreError> {
         let mut store = (self.opening)()?;
+        self.recovered = store.recovered().or(self.recovered.take());
         let stored = store.load()?;
         let entries = stored.entries.len();
         tracing::info!(
@@ -97,9 +101,9 @@ impl Store for LateStore {
     }
 
     fn recovered(&mut self) -> Option<Recovered> {
-        self.opened
-            .as_mut()
-            .and_then(|opened| opened.store.recovered())
+        let of_opened = |opened: &mut Opened| opened.store.recovered();
+        let opened = self.opened.as_mut();
+        self.recovered.take().or_else(|| opened.and_then(of_opened))
     }
 
     fn found(&mut self) -> Option<Image> {

@@ -336,6 +336,7 @@ fn open_database(path: &Path) -> Result<Db, Trouble> {
         _ => (),
     }
     wait_for_release(&file)?;
+    remove_unfinished(path)?;
     let db = Config::new()
         .path(path)
         .mode(Mode::HighThroughput)
@@ -346,6 +347,21 @@ fn open_database(path: &Path) -> Result<Db, Trouble> {
         .open()?;
     fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(failed("protect", &file))?;
     Ok(db)
+}
+
+/// Whether sled began this file, a snapshot of what it has, and did not finish it, as on a full disk. It takes
+/// such a one for damage.
+fn is_unfinished(name: &str) -> bool {
+    name.starts_with("snap.") && name.ends_with(".generating")
+}
+
+fn remove_unfinished(path: &Path) -> Result<(), Trouble> {
+    for found in fs::read_dir(path).map_err(failed("read", path))?.flatten() {
+        if found.file_name().to_str().is_some_and(is_unfinished) {
+            fs::remove_file(found.path()).map_err(failed("remove", &found.path()))?;
+        }
+    }
+    Ok(())
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {

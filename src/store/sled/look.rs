@@ -1,6 +1,6 @@
 //! A sled database, read from a copy.
 
-use super::{SledStore, WITNESS, wait_for_release};
+use super::{SledStore, WITNESS, is_unfinished, wait_for_release};
 use crate::store::look::copy;
 use crate::store::{Image, Store, StoreError, io_error};
 use std::ffi::OsStr;
@@ -48,7 +48,9 @@ fn copy_database(files: &[PathBuf], scratch: &Path) -> Result<(), StoreError> {
         let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
         match name {
             "db" | "conf" | WITNESS => copy(file, &scratch.join(name))?,
-            snapshot if snapshot.starts_with("snap.") => copy(file, &scratch.join(name))?,
+            snapshot if snapshot.starts_with("snap.") && !is_unfinished(snapshot) => {
+                copy(file, &scratch.join(name))?
+            }
             "blobs" => {
                 let folder = scratch.join(name);
                 make(&folder).map_err(io_error("make a folder for a copy", &folder))?;

@@ -124,6 +124,22 @@ fn a_save_goes_to_the_folder_that_is_there_when_it_was_replaced() {
 }
 
 #[test]
+fn a_snapshot_that_sled_did_not_finish_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let image = random_image(&mut Rng::with_seed(4), 3_000);
+    let mut store = SledStore::open(&path).unwrap();
+    store.save(&image).unwrap();
+    drop(store);
+    fs::write(path.join("snap.00000000000254E3.generating"), []).unwrap();
+    let looked = look(&path, &folder.path().join("copy")).unwrap();
+    assert!(looked == image, "by who only looks");
+    let mut store = SledStore::open(&path).unwrap();
+    assert!(store.load().unwrap() == image);
+    assert_eq!(store.recovered(), None);
+}
+
+#[test]
 fn a_database_that_is_left_behind_is_in_nobodys_way() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
