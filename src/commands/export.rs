@@ -2,7 +2,7 @@
 
 use super::reach::{Need, Reach, ReachArgs, failed};
 use super::status::Failure;
-use crate::operator::client;
+use crate::operator::client::{self, Unanswered};
 use crate::store::Image;
 use crate::store::text::{self, Form, Which};
 use clap::{Args, ValueEnum};
@@ -43,18 +43,31 @@ enum Format {
     Txt,
 }
 
+impl ExportArgs {
+    fn output(&self) -> Option<&Path> {
+        let named = self.output.as_deref();
+        named.filter(|path| path.as_os_str() != "-")
+    }
+
+    fn not_written(&self, error: &io::Error) -> Failure {
+        match self.output() {
+            Some(path) => failed(format!("{}: {error}", path.display())),
+            None => failed(format!("cannot write to standard output: {error}")),
+        }
+    }
+}
+
 /// Writes the ledger. A file appears only when it is whole.
 ///
 /// # Errors
 /// The ledger cannot be reached or read, or the output takes no more.
 pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
-    let output = args.output.as_ref().filter(|path| path.as_os_str() != "-");
-    let Some(path) = output else {
+    let wrong = |error| args.not_written(&error);
+    let Some(path) = args.output() else {
         let mut out = BufWriter::new(stdout);
         write(args, &mut out)?;
-        return out.flush().map_err(failed);
+        return out.flush().map_err(wrong);
     };
-    let wrong = |error: io::Error| failed(format!("{}: {error}", path.display()));
     let mut file = beside(path).map_err(wrong)?;
     match path.extension() == Some(OsStr::new("gz")) {
         true => {
@@ -99,8 +112,10 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
     };
     let image = match (args.reach.reach(Need::Existing)?, form) {
         (Reach::Service(socket), None) => {
-            let exported = client::export(&socket, out);
-            return exported.map_err(|error| failed(format!("{}: {error}", socket.display())));
+            return client::export(&socket, out).map_err(|error| match error {
+                Unanswered::Output(error) => args.not_written(&error),
+                error => failed(format!("{}: {error}", socket.display())),
+            });
         }
         (Reach::Service(socket), Some(_)) => ask(&socket)?,
         (Reach::Store(_, image), _) => {
@@ -121,7 +136,7 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
         None => text::write(&image, out),
         Some(form) => text::write_for_people(&image, form, which, out),
     }
-    .map_err(failed)
+    .map_err(|error| args.not_written(&error))
 }
 
 /// What the service knows. It is long, so it is kept in a file that has no name.
