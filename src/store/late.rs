@@ -4,6 +4,9 @@ use super::{Image, Recovered, Store, StoreError, merge, open};
 use crate::config::Backend;
 use std::fmt;
 
+/// What is not in any image after so many saves was forgotten by the service, which checked it.
+const MERGED_MAX: u32 = 30;
+
 /// How a store is opened; [`open`], but for tests.
 type Opening = Box<dyn FnMut() -> Result<Box<dyn Store>, StoreError> + Send>;
 
@@ -26,9 +29,6 @@ struct Opened {
     /// Good saves that it was merged into.
     merged: u32,
 }
-
-/// What is not in any image after so many saves was forgotten by the service, which checked it.
-const MERGED_MAX: u32 = 30;
 
 impl fmt::Debug for LateStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! One process per store: a lock on a file beside it, which the kernel drops with the process.
 
-use super::{StoreError, io_error};
+use super::{StoreError, identity, io_error};
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -44,9 +44,9 @@ impl Lock {
     /// written: another process may have it open by then.
     pub(super) fn keep(&mut self, path: &Path) -> Result<(), StoreError> {
         let name = beside(path, "lock");
-        let identity = |found: fs::Metadata| (found.dev(), found.ino());
-        let there = fs::metadata(&name).map(identity).ok();
-        if there.is_some() && there == self.file.metadata().map(identity).ok() {
+        let ours = self.file.metadata();
+        let ours = ours.map(|found| (found.dev(), found.ino())).ok();
+        if ours.is_some() && ours == identity(&name).ok() {
             return Ok(());
         }
         *self = Lock::take(path)?;

@@ -4,14 +4,14 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
-use super::{Image, Store, StoreError, io_error, is_want_of_room};
+use super::{Identity, Image, Store, StoreError, identity, io_error, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
 use rustix::fs::FallocateFlags;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::mem;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -169,7 +169,7 @@ impl SledStore {
             Some(db) => db,
             None => {
                 let db = guarded(|| open_database(&self.path))?;
-                self.file = identity(&self.path.join("db"));
+                self.file = identity(&self.path.join("db")).ok();
                 db
             }
         };
@@ -211,7 +211,7 @@ impl SledStore {
 
     /// Closes a database whose file was removed or replaced: nobody would read what is written to it.
     fn stays_in_place(&mut self) {
-        if self.db.is_some() && identity(&self.path.join("db")) != self.file {
+        if self.db.is_some() && identity(&self.path.join("db")).ok() != self.file {
             tracing::warn!(
                 store = %self.path.display(),
                 "the store was removed or replaced while it was open; what is known is saved to what is there now"
@@ -247,7 +247,7 @@ impl SledStore {
         let name = self.path.join("db");
         let synced = File::open(&name).and_then(|file| file.sync_data());
         let synced = synced.map_err(failed("sync", &name));
-        let is_it = identity(&name) == file && self.file == file;
+        let is_it = identity(&name).ok() == file && self.file == file;
         let synced = match is_it {
             true => synced,
             false => Err(Trouble::Failed(format!(
@@ -286,12 +286,12 @@ impl Store for SledStore {
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
         self.stays_in_place();
-        // Closed after a failure: whether it can be opened again is known before anything is
-        // written, so that a full disk is never taken for damage.
         if self.left_behind >= LEFT_BEHIND_MAX {
             let why = "writes have failed too often; restart the service".to_owned();
             return Err(self.failed("save", Trouble::Failed(why)));
         }
+        // Closed after a failure: whether it can be opened again is known before anything is
+        // written, so that a full disk is never taken for damage.
         if self.is_suspect {
             self.read("read", |db| image::read(db).map(drop))?;
             self.is_suspect = false;
@@ -385,8 +385,7 @@ fn close(db: Db) {
 /// end would wait for what will never be written, holding a lock of the whole process without which no
 /// other database of it can be written either: such a one is left behind as a process that was killed
 /// leaves it, without its lock on the file. A disk that comes back to one of its writes after that could
-/// damage what is saved later, which the next start would notice.
-/// Whether it was left behind.
+/// damage what is saved later, which the next start would notice. Gives whether it was left behind.
 fn abandon(db: Db, file: &Path, wait: Duration) -> bool {
     let since = Instant::now();
     while db.context.global_error().is_ok() {
@@ -405,17 +404,9 @@ fn abandon(db: Db, file: &Path, wait: Duration) -> bool {
     false
 }
 
-/// A file whatever it is called: its device, and its number there.
-type Identity = (u64, u64);
-
-fn identity(path: &Path) -> Option<Identity> {
-    let found = fs::metadata(path).ok()?;
-    Some((found.dev(), found.ino()))
-}
-
 /// Takes the lock of this process off a file.
 fn unlock(file: &Path) {
-    let Some(own) = identity(file) else {
+    let Ok(own) = identity(file) else {
         return;
     };
     for open in fs::read_dir("/proc/self/fd")
@@ -424,7 +415,7 @@ fn unlock(file: &Path) {
         .flatten()
     {
         let number = open.file_name().to_str().and_then(|name| name.parse().ok());
-        let is_it = identity(&open.path()) == Some(own);
+        let is_it = identity(&open.path()).is_ok_and(|it| it == own);
         if let Some(number) = number.filter(|_| is_it) {
             #[allow(
                 unsafe_code,

@@ -4,11 +4,11 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, beside, folder_of};
-use super::{Image, Store, StoreError, io_error, is_want_of_room};
+use super::{Identity, Image, Store, StoreError, identity, io_error, is_want_of_room};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct SqliteStore {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
-    file: (u64, u64),
+    file: Identity,
 }
 
 /// Why a piece of work on the database failed.
@@ -208,7 +208,7 @@ fn open_database(path: &Path) -> Result<Open, Trouble> {
     fs::set_permissions(path, private).map_err(failed("protect", path))?;
     let connection = connect(path)?;
     tables::look(&connection)?;
-    let file = identity(path)?;
+    let file = identity(path).map_err(failed("find", path))?;
     Ok(Open { connection, file })
 }
 
@@ -282,16 +282,11 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
 
 /// An open file goes on being written wherever it was moved: nothing of that would be there after
 /// the next start.
-fn is_in_place(path: &Path, file: (u64, u64)) -> Result<(), Trouble> {
-    match identity(path)? == file {
+fn is_in_place(path: &Path, file: Identity) -> Result<(), Trouble> {
+    match identity(path).map_err(failed("find", path))? == file {
         true => Ok(()),
         false => Err(Trouble::Failed("another file took its place".to_owned())),
     }
-}
-
-fn identity(path: &Path) -> Result<(u64, u64), Trouble> {
-    let found = fs::metadata(path).map_err(failed("find", path))?;
-    Ok((found.dev(), found.ino()))
 }
 
 /// Moves the database aside, and what SQLite keeps beside it with it: it may hold the newest saves.
