@@ -45,12 +45,17 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
 }
 
 fn must_be_regular(kind: FileType) -> Result<(), ReadError> {
+    instead_of_file(kind).map_or(Ok(()), |what| Err(ReadError::NotAFile(what)))
+}
+
+/// What something is that is no regular file; `None` if it is one.
+pub(crate) fn instead_of_file(kind: FileType) -> Option<&'static str> {
     match () {
-        () if kind.is_file() => Ok(()),
-        () if kind.is_dir() => Err(ReadError::NotAFile("a directory")),
-        () if kind.is_fifo() => Err(ReadError::NotAFile("a FIFO")),
-        () if kind.is_socket() => Err(ReadError::NotAFile("a socket")),
-        () => Err(ReadError::NotAFile("a device")),
+        () if kind.is_file() => None,
+        () if kind.is_dir() => Some("a directory"),
+        () if kind.is_fifo() => Some("a FIFO"),
+        () if kind.is_socket() => Some("a socket"),
+        () => Some("a device"),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
@@ -177,6 +178,11 @@ fn an_address_that_is_taken_and_a_store_that_is_in_use_are_named() {
         "{address:?} {store:?}"
     );
     assert!(address.1.contains("a service runs there"), "{address:?}");
+    drop(lock);
+    let _listener = UnixListener::bind(folder.path().join("store.json")).expect("a socket");
+    let (_, store) = doctor();
+    assert_eq!(store.0, "bad", "{store:?}");
+    assert!(store.1.contains("store.json is a socket"), "{store:?}");
 }
 
 #[test]

@@ -9,11 +9,13 @@ use proxy_bench::farm::{Behaviour, Farm, FarmOptions};
 use proxy_checker::ledger::{Check, Entry};
 use proxy_checker::store::{Asked, Image};
 use proxy_shards::{Anonymity, Exit, Protocol, Targets, Timing, Verdict};
+use rustix::fs::{CWD, mkfifoat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 use stores::{KINDS, Kind, open};
 use support::{PATIENCE, Ran, Running, ask, eventually, start};
@@ -209,6 +211,36 @@ fn people_get_a_list_or_a_table() {
 fn known(image: &Image) -> BTreeMap<String, Option<Verdict>> {
     let known = |entry: Entry| (entry.candidate.url().to_string(), entry.verdict);
     image.entries.iter().map(known).collect()
+}
+
+#[test]
+fn what_an_export_is_written_to_stays_what_it_is() {
+    let place = Place::new(KINDS[0]);
+    place.save(&image());
+    let whole = good(place.run(&["export"])).out;
+    let linked = place.path("linked");
+    fs::write(place.path("target"), "old").unwrap();
+    symlink("target", &linked).unwrap();
+    good(place.run(&["export", "-o", "linked"]));
+    assert_eq!(fs::read_link(&linked).unwrap(), Path::new("target"));
+    assert_eq!(fs::read_to_string(place.path("target")).unwrap(), whole);
+
+    let fifo = place.path("fifo");
+    mkfifoat(CWD, &fifo, 0o600.into()).unwrap();
+    let reader = fifo.clone();
+    let reader = thread::spawn(move || fs::read_to_string(reader).unwrap());
+    good(place.run(&["export", "-o", "fifo"]));
+    assert_eq!(reader.join().unwrap(), whole);
+    assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+
+    // Named by a link of ours, so that no mistake could harm the device.
+    symlink("/dev/full", place.path("full")).unwrap();
+    let refused = place.run(&["export", "-o", "full"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.err.contains("full: No space left"), "{refused:?}");
+    let named = fs::read_link(place.path("full")).unwrap();
+    assert_eq!(named, Path::new("/dev/full"));
+    assert_eq!(good(place.run(&["export", "-o", "/dev/stdout"])).out, whole);
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use super::reach::{Need, Reach, ReachArgs, failed};
 use super::status::Failure;
 use crate::operator::client::{self, Unanswered};
+use crate::regular::instead_of_file;
 use crate::store::Image;
 use crate::store::text::{self, Form, Which};
 use clap::{Args, ValueEnum};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::fs::Permissions;
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub struct ExportArgs {
     #[arg(long)]
     all: bool,
     /// Write to this file, which only its owner can read; compressed if its name ends in .gz; `-` is
-    /// standard output, the default
+    /// standard output, the default. A device or a FIFO is written to as it is
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -46,7 +47,7 @@ enum Format {
 impl ExportArgs {
     fn output(&self) -> Option<&Path> {
         let named = self.output.as_deref();
-        named.filter(|path| path.as_os_str() != "-")
+        named.filter(|path| !["-", "/dev/stdout"].map(Path::new).contains(path))
     }
 
     fn not_written(&self, error: &io::Error) -> Failure {
@@ -57,41 +58,47 @@ impl ExportArgs {
     }
 }
 
-/// Writes the ledger. A file appears only when it is whole.
+/// Writes the ledger. A file appears only when it is whole; a device or a FIFO is written to.
 ///
 /// # Errors
 /// The ledger cannot be reached or read, or the output takes no more.
 pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
     let wrong = |error| args.not_written(&error);
     let Some(path) = args.output() else {
-        let mut out = BufWriter::new(stdout);
-        write(args, &mut out)?;
-        return out.flush().map_err(wrong);
+        return write_plain(args, stdout);
     };
-    let mut file = beside(path).map_err(wrong)?;
-    match path.extension() == Some(OsStr::new("gz")) {
-        true => {
-            let squeezed =
-                GzEncoder::new(BufWriter::new(file.as_file_mut()), Compression::default());
-            let mut out = BufWriter::new(squeezed);
-            write(args, &mut out)?;
-            let squeezed = out
-                .into_inner()
-                .map_err(|error| wrong(error.into_error()))?;
-            squeezed
-                .finish()
-                .and_then(|mut out| out.flush())
-                .map_err(wrong)?;
-        }
-        false => {
-            let mut out = BufWriter::new(file.as_file_mut());
-            write(args, &mut out)?;
-            out.flush().map_err(wrong)?;
-        }
+    let there = fs::metadata(path).ok().map(|found| found.file_type());
+    if there.and_then(instead_of_file).is_some() {
+        let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;
+        return write_as_named(args, path, file);
     }
+    // A symbolic link stays, and what it leads to is replaced.
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = beside(&place).map_err(wrong)?;
+    write_as_named(args, path, file.as_file_mut())?;
     file.as_file().sync_all().map_err(wrong)?;
-    file.persist(path).map_err(|error| wrong(error.error))?;
+    file.persist(place).map_err(|error| wrong(error.error))?;
     Ok(())
+}
+
+/// Writes it as the name of the output asks for.
+fn write_as_named(args: &ExportArgs, name: &Path, out: impl Write) -> Result<(), Failure> {
+    let wrong = |error| args.not_written(&error);
+    if name.extension() != Some(OsStr::new("gz")) {
+        return write_plain(args, out);
+    }
+    let mut squeezed = GzEncoder::new(BufWriter::new(out), Compression::default());
+    write_plain(args, &mut squeezed)?;
+    squeezed
+        .finish()
+        .and_then(|mut out| out.flush())
+        .map_err(wrong)
+}
+
+fn write_plain(args: &ExportArgs, out: impl Write) -> Result<(), Failure> {
+    let mut out = BufWriter::new(out);
+    write(args, &mut out)?;
+    out.flush().map_err(|error| args.not_written(&error))
 }
 
 /// A new file in the folder of `path`, for its owner only: it holds credentials.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Who may read a log: its owner, and the group of those who ship logs.
 const MODE: u32 = 0o640;
@@ -23,6 +23,8 @@ pub(super) struct LogFile {
 struct Open {
     file: File,
     bytes: u64,
+    /// Longest that it may become; what is no file of ours has no limit.
+    bytes_max: u64,
 }
 
 impl LogFile {
@@ -40,7 +42,7 @@ impl LogFile {
     }
 
     /// Its path, as configured.
-    pub(super) fn path(&self) -> &std::path::Path {
+    pub(super) fn path(&self) -> &Path {
         &self.place.path
     }
 
@@ -54,7 +56,7 @@ impl LogFile {
             None => self.open()?,
         };
         let longer = open.bytes + line.len() as u64;
-        if open.bytes > 0 && longer > self.place.bytes_max {
+        if open.bytes > 0 && longer > open.bytes_max {
             drop(open);
             self.rotate()?;
             open = self.open()?;
@@ -95,8 +97,17 @@ impl LogFile {
             // Whatever the umask says: a log that nobody can ship is of no use.
             file.set_permissions(Permissions::from_mode(MODE))?;
         }
-        let bytes = file.metadata()?.len();
-        Ok(Open { file, bytes })
+        let found = file.metadata()?;
+        let is_ours = found.is_file() && !is_of_the_system(path);
+        Ok(Open {
+            file,
+            bytes: found.len(),
+            bytes_max: if is_ours {
+                self.place.bytes_max
+            } else {
+                u64::MAX
+            },
+        })
     }
 
     /// Renames each file to the next number; what is beyond the last one to be kept goes.
@@ -121,6 +132,13 @@ impl LogFile {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// Whether a file there is the system's to name: `/dev/stdout`, which may lead to a file, is a link that
+/// everyone uses.
+fn is_of_the_system(path: &Path) -> bool {
+    let is_device = path.parent() == Some(Path::new("/dev"));
+    is_device || path.starts_with("/dev/fd") || path.starts_with("/proc")
 }
 
 /// Renames what is there.
@@ -213,6 +231,35 @@ mod tests {
         for _ in 0..2 {
             let error = log.write(b"a\n").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StorageFull);
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_of_ours_is_never_renamed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = file(&folder, 8, 2);
+        fs::create_dir(folder.path().join("logs")).unwrap();
+        let fifo = log.place.path.clone();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
+        let _reader = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&fifo)
+            .unwrap();
+        for _ in 0..9 {
+            log.write(b"a line\n").unwrap();
+        }
+        let names = fs::read_dir(folder.path().join("logs")).unwrap();
+        assert_eq!(names.count(), 1);
+        for (path, is_so) in [
+            ("/dev/stdout", true),
+            ("/dev/fd/2", true),
+            ("/proc/self/fd/2", true),
+            ("/dev/shm/log", false),
+            ("/var/log/log", false),
+            ("log", false),
+        ] {
+            assert_eq!(is_of_the_system(Path::new(path)), is_so, "{path}");
         }
     }
 

@@ -16,8 +16,9 @@ use super::{Asked, Image, StoreError, look, open};
 use crate::config::Backend;
 use fastrand::Rng;
 use proxy_shards::{Host, Verdict};
+use rustix::fs::{CWD, mkfifoat};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -379,6 +380,30 @@ fn who_only_looks_refuses_what_is_not_ours() {
         let is_unreadable = matches!(refused, Err(StoreError::Unreadable { .. }));
         assert!(is_unreadable, "{kind:?}: {refused:?}");
         let folder = path.parent().unwrap();
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_neither_a_file_nor_a_folder_is_refused_and_stays() {
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let path = place.path();
+        let folder = path.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
+        mkfifoat(CWD, path, 0o600.into()).unwrap();
+        for refused in [
+            open(&place.backend).err().expect("a FIFO is no store"),
+            look(&place.backend).unwrap_err(),
+        ] {
+            let text = refused.to_string();
+            let expected = format!("{}: is a FIFO, where no ledger can be", path.display());
+            assert!(text.starts_with(&expected), "{text}");
+        }
+        assert!(
+            fs::metadata(path).unwrap().file_type().is_fifo(),
+            "{kind:?}"
+        );
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "{kind:?}");
     }
 }

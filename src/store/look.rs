@@ -3,7 +3,7 @@
 
 use super::lock::Lock;
 use super::redis::RedisStore;
-use super::{Image, StoreError, file, io_error, sled, sqlite};
+use super::{Image, StoreError, file, io_error, may_hold_a_store, sled, sqlite};
 use crate::config::Backend;
 use std::env;
 use std::fs;
@@ -30,6 +30,7 @@ fn unless_open(
     path: &Path,
     read: impl FnOnce() -> Result<Image, StoreError>,
 ) -> Result<Image, StoreError> {
+    may_hold_a_store(path)?;
     let _lock = Lock::take_if_there(path)?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Image::default()),

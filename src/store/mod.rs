@@ -37,6 +37,7 @@ pub use look::look;
 pub use merge::Merged;
 
 use crate::config::Backend;
+use crate::regular::instead_of_file;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -105,6 +106,14 @@ pub enum StoreError {
         path: PathBuf,
         /// Why it failed.
         source: io::Error,
+    },
+    /// Something stands there that is neither a file nor a folder.
+    #[error("{}: is {what}, where no ledger can be; give storage.path another place", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What stands there.
+        what: &'static str,
     },
     /// There is no room for the database. What it had stored is as it was.
     #[error("{}: cannot {doing}: {why}; make room on the disk that it is on, have it mounted writable, or give it another place (storage.path)", path.display())]
@@ -201,6 +210,7 @@ pub fn set_aside(backend: &Backend) -> Vec<PathBuf> {
 
 /// Opens the store, for this process alone.
 pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
+    backend.path().map_or(Ok(()), may_hold_a_store)?;
     Ok(match backend {
         Backend::Memory => Box::new(memory::MemoryStore),
         Backend::Sled(path) => Box::new(sled::SledStore::open(path)?),
@@ -208,6 +218,19 @@ pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
         Backend::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path)?),
         Backend::Redis { place, prefix } => Box::new(redis::RedisStore::open(place, prefix)?),
     })
+}
+
+/// Refuses what would be lost if a store took its place, as `/dev/null` would be for everyone, and what
+/// makes whoever opens it wait.
+pub(crate) fn may_hold_a_store(path: &Path) -> Result<(), StoreError> {
+    let kind = fs::metadata(path).map(|found| found.file_type());
+    match kind.ok().and_then(instead_of_file) {
+        None | Some("a directory") => Ok(()),
+        Some(what) => Err(StoreError::NotAFile {
+            path: path.to_owned(),
+            what,
+        }),
+    }
 }
 
 /// Whether the disk, a quota or a limit on the size of files kept something from being written, or the file

@@ -2,10 +2,11 @@
 
 use super::body::Body;
 use super::error::FetchError;
+use crate::regular::instead_of_file;
 use std::collections::BTreeMap;
 use std::fs::{File, FileType, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,13 +82,7 @@ fn read_blocking(path: &Path, mut body: Body, time_max: Duration) -> Result<Body
 }
 
 fn must_be_regular(kind: FileType) -> Result<(), FetchError> {
-    match () {
-        () if kind.is_file() => Ok(()),
-        () if kind.is_dir() => Err(FetchError::NotAFile("a directory")),
-        () if kind.is_fifo() => Err(FetchError::NotAFile("a FIFO")),
-        () if kind.is_socket() => Err(FetchError::NotAFile("a socket")),
-        () => Err(FetchError::NotAFile("a device")),
-    }
+    instead_of_file(kind).map_or(Ok(()), |what| Err(FetchError::NotAFile(what)))
 }
 
 /// Reads that hang as on a mount that is gone, for tests.
