@@ -18,7 +18,7 @@ use fastrand::Rng;
 use proxy_shards::{Host, Verdict};
 use rustix::fs::{CWD, mkfifoat};
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -208,6 +208,24 @@ fn a_store_that_is_moved_away_while_it_is_open_is_whole_again_with_the_second_sa
         }
         drop(store);
         assert!(place.opened().load().unwrap() == second, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_symbolic_link_to_a_store_stays_one() {
+    let mut random = Rng::with_seed(8);
+    let images = [(); 2].map(|()| random_image(&mut random, 700));
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let path = place.path();
+        saved(&place, &images[0]);
+        let elsewhere = beside(path, "elsewhere");
+        fs::rename(path, &elsewhere).unwrap();
+        symlink(&elsewhere, path).unwrap();
+        saved(&place, &images[1]);
+        assert_eq!(fs::read_link(path).unwrap(), elsewhere, "{kind:?}");
+        assert!(place.opened().load().unwrap() == images[1], "{kind:?}");
+        assert!(look(&place.backend).unwrap() == images[1], "{kind:?}");
     }
 }
 

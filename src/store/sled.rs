@@ -4,7 +4,7 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
-use super::{Identity, Image, Store, StoreError, identity, io_error, is_want_of_room};
+use super::{Identity, Image, Store, StoreError, identity, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
 use rustix::fs::FallocateFlags;
@@ -365,10 +365,10 @@ fn remove_unfinished(path: &Path) -> Result<(), Trouble> {
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
-    let error = io_error(doing, path);
-    move |io| match is_want_of_room(&io) {
-        true => Trouble::Full(io.to_string()),
-        false => Trouble::Failed(error(io).to_string()),
+    let path = path.to_owned();
+    move |error| match is_want_of_room(&error) {
+        true => Trouble::Full(error.to_string()),
+        false => Trouble::Failed(format!("cannot {doing} {}: {error}", path.display())),
     }
 }
 

@@ -41,11 +41,31 @@ pub(super) struct SqliteStore {
     lock: Lock,
 }
 
-/// A database that is open, and which file that is.
+/// A database that is open, and which files those are.
 #[derive(Debug)]
 struct Open {
     connection: Connection,
-    file: Identity,
+    files: Files,
+}
+
+/// The database, and SQLite's log of what is not yet moved into it. Both are where they are as long as
+/// the database is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Files {
+    database: Identity,
+    log: Identity,
+}
+
+impl Files {
+    /// Those that whoever opens `path` now would find.
+    fn at(path: &Path) -> io::Result<Files> {
+        // The log is beside the file, not beside a symbolic link to it.
+        let path = fs::canonicalize(path)?;
+        Ok(Files {
+            database: identity(&path)?,
+            log: identity(&with_end(&path, COMPANIONS[0]))?,
+        })
+    }
 }
 
 /// Why a piece of work on the database failed.
@@ -133,12 +153,26 @@ impl SqliteStore {
             Some(db) => db,
             None => open_database(&self.path).map_err(|trouble| self.explained(trouble))?,
         };
-        let done = is_in_place(&self.path, db.file).and_then(|()| work(&mut db.connection));
+        let done = is_in_place(&self.path, db.files).and_then(|()| work(&mut db.connection));
         match &done {
             Ok(_) => self.db = Some(db),
             Err(_) => self.marks.clear(),
         }
         done.map_err(|trouble| self.explained(trouble))
+    }
+
+    /// Closes a database one of whose files was removed or replaced: nobody would read what is written to
+    /// it.
+    fn stays_in_place(&mut self) {
+        let open = self.db.as_ref().map(|db| db.files);
+        if open.is_some() && open != Files::at(&self.path).ok() {
+            tracing::warn!(
+                store = %self.path.display(),
+                "the store was removed or replaced while it was open; what is known is saved to what is there now"
+            );
+            self.db = None;
+            self.marks.clear();
+        }
     }
 
     /// SQLite says of some wants of room no more than that something failed.
@@ -159,6 +193,7 @@ impl Store for SqliteStore {
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
+        self.stays_in_place();
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
         if self.db.is_none() {
@@ -208,8 +243,8 @@ fn open_database(path: &Path) -> Result<Open, Trouble> {
     fs::set_permissions(path, private).map_err(failed("protect", path))?;
     let connection = connect(path)?;
     tables::look(&connection)?;
-    let file = identity(path).map_err(failed("find", path))?;
-    Ok(Open { connection, file })
+    let files = Files::at(path).map_err(failed("find", path))?;
+    Ok(Open { connection, files })
 }
 
 /// Whether it is a database, before SQLite finds that it is none and removes what is kept beside it.
@@ -282,8 +317,8 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
 
 /// An open file goes on being written wherever it was moved: nothing of that would be there after
 /// the next start.
-fn is_in_place(path: &Path, file: Identity) -> Result<(), Trouble> {
-    match identity(path).map_err(failed("find", path))? == file {
+fn is_in_place(path: &Path, files: Files) -> Result<(), Trouble> {
+    match Files::at(path).map_err(failed("find", path))? == files {
         true => Ok(()),
         false => Err(Trouble::Failed("another file took its place".to_owned())),
     }
@@ -314,9 +349,9 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Trouble {
-    let error = io_error(doing, path);
-    move |io| match is_want_of_room(&io) {
-        true => Trouble::Full(io.to_string()),
-        false => Trouble::Failed(error(io).to_string()),
+    let path = path.to_owned();
+    move |error| match is_want_of_room(&error) {
+        true => Trouble::Full(error.to_string()),
+        false => Trouble::Failed(format!("cannot {doing} {}: {error}", path.display())),
     }
 }

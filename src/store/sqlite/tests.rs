@@ -5,6 +5,7 @@ use crate::ledger::Entry;
 use crate::store::Recovered;
 use crate::store::contract::{change, random_image};
 use fastrand::Rng;
+use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 fn place() -> (TempDir, PathBuf) {
@@ -61,6 +62,44 @@ fn what_is_not_as_it_was_saved_is_moved_aside() {
     check("DROP TABLE ledger_chunks", "no such table");
     check("UPDATE ledger_chunks SET bytes = 'text'", "is no BLOB");
     check("PRAGMA user_version = 2", "a newer one may have written");
+}
+
+/// Does `harm` to an open store. After the next save its files hold the image, as a process that is killed
+/// leaves them.
+fn is_saved_after(harm: impl Fn(&Path)) {
+    let (folder, path) = place();
+    let mut image = random_image(&mut Rng::with_seed(2), 3_000);
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.save(&image).unwrap();
+    harm(&path);
+    change(&mut image, |entries| entries[1_500].failures ^= 1);
+    store.save(&image).unwrap();
+    let found = look(&path, &folder.path().join("copy")).unwrap();
+    assert!(found == image);
+    assert_eq!(store.recovered(), None);
+}
+
+#[test]
+fn a_save_counts_though_files_were_removed_or_moved_while_they_were_open() {
+    is_saved_after(|path| fs::remove_file(with_end(path, "-wal")).unwrap());
+    is_saved_after(|path| {
+        for end in ["", "-wal", "-shm"] {
+            fs::remove_file(with_end(path, end)).unwrap();
+        }
+    });
+    is_saved_after(|path| {
+        let elsewhere = path.with_file_name("elsewhere.db");
+        fs::rename(path, &elsewhere).unwrap();
+        symlink(&elsewhere, path).unwrap();
+    });
+    is_saved_after(|path| {
+        let moved = path.with_file_name("moved");
+        fs::create_dir(&moved).unwrap();
+        for end in ["", "-wal", "-shm"] {
+            let name = with_end(path, end);
+            fs::rename(&name, moved.join(name.file_name().unwrap())).unwrap();
+        }
+    });
 }
 
 /// What the old service left.
