@@ -2,10 +2,10 @@
 //! a device for whatever it likes.
 
 use rustix::fs::{Mode, OFlags};
-use std::fs::{File, FileType, metadata};
+use std::fs::{File, FileType, canonicalize, metadata, read_link, symlink_metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,28 @@ fn must_be_regular(kind: FileType) -> Result<(), ReadError> {
     instead_of_file(kind).map_or(Ok(()), |what| Err(ReadError::NotAFile(what)))
 }
 
+/// Where the file at `path` is, or would be made: a symbolic link there is followed to its end, any other
+/// path is as it was given.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if a link leads nowhere, and why it cannot be followed.
+pub(crate) fn followed(path: &Path) -> io::Result<PathBuf> {
+    match symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => canonicalize(path),
+        Ok(_) | Err(_) => Ok(path.to_owned()),
+    }
+}
+
+/// Whether a file there is the system's to name: `/dev/stdout`, which may lead to a file, is a link that
+/// everyone uses.
+pub(crate) fn is_of_the_system(path: &Path) -> bool {
+    let is_named_so = |path: &Path| {
+        let is_device = path.parent() == Some(Path::new("/dev"));
+        is_device || path.starts_with("/dev/fd") || path.starts_with("/proc")
+    };
+    is_named_so(path) || read_link(path).is_ok_and(|path| is_named_so(&path))
+}
+
 /// What something is that is no regular file; `None` if it is one.
 pub(crate) fn instead_of_file(kind: FileType) -> Option<&'static str> {
     match () {
@@ -65,6 +87,32 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn what_the_system_names_is_told_from_what_is_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        symlink("/dev/stderr", path("errors")).unwrap();
+        symlink("file", path("link")).unwrap();
+        symlink(path("loop"), path("loop")).unwrap();
+        for name in ["/dev/stdout", "/dev/fd/2", "/proc/self/fd/2"] {
+            assert!(is_of_the_system(Path::new(name)), "{name}");
+        }
+        assert!(is_of_the_system(&path("errors")));
+        for name in ["/dev/shm/log", "/var/log/log", "log"] {
+            assert!(!is_of_the_system(Path::new(name)), "{name}");
+        }
+        assert!(!is_of_the_system(&path("link")));
+        assert!(!is_of_the_system(&path("loop")));
+
+        let nowhere = followed(&path("link")).unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+        assert_eq!(followed(&path("file")).unwrap(), path("file"));
+        fs::write(path("file"), "").unwrap();
+        let file = fs::canonicalize(path("file")).unwrap();
+        assert_eq!(followed(&path("link")).unwrap(), file);
+        assert!(followed(&path("loop")).is_err());
+    }
 
     #[test]
     fn what_is_no_file_is_named_and_nobody_waits_for_it() {

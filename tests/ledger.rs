@@ -241,6 +241,15 @@ fn what_an_export_is_written_to_stays_what_it_is() {
     let named = fs::read_link(place.path("full")).unwrap();
     assert_eq!(named, Path::new("/dev/full"));
     assert_eq!(good(place.run(&["export", "-o", "/dev/stdout"])).out, whole);
+
+    symlink("nowhere", place.path("lost")).unwrap();
+    let refused = place.run(&["export", "-o", "lost"]);
+    assert!(refused.err.contains("lost: No such file"), "{refused:?}");
+    let stored = Place::new(KINDS[1]);
+    stored.save(&image());
+    let refused = stored.run(&["export", "--format", "csv", "-o", "ledger"]);
+    assert!(refused.err.contains("is the store itself"), "{refused:?}");
+    assert_eq!(stored.load(), image());
 }
 
 #[test]

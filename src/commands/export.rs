@@ -3,16 +3,16 @@
 use super::reach::{Need, Reach, ReachArgs, failed};
 use super::status::Failure;
 use crate::operator::client::{self, Unanswered};
-use crate::regular::instead_of_file;
+use crate::regular::{self, instead_of_file, is_of_the_system};
 use crate::store::Image;
 use crate::store::text::{self, Form, Which};
 use clap::{Args, ValueEnum};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -47,7 +47,7 @@ enum Format {
 impl ExportArgs {
     fn output(&self) -> Option<&Path> {
         let named = self.output.as_deref();
-        named.filter(|path| !["-", "/dev/stdout"].map(Path::new).contains(path))
+        named.filter(|path| path.as_os_str() != "-")
     }
 
     fn not_written(&self, error: &io::Error) -> Failure {
@@ -67,18 +67,32 @@ pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
     let Some(path) = args.output() else {
         return write_plain(args, stdout);
     };
-    let there = fs::metadata(path).ok().map(|found| found.file_type());
-    if there.and_then(instead_of_file).is_some() {
-        let file = OpenOptions::new().write(true).open(path).map_err(wrong)?;
+    if let Some(file) = as_it_is(path).map_err(wrong)? {
         return write_as_named(args, path, file);
     }
     // A symbolic link stays, and what it leads to is replaced.
-    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let place = regular::followed(path).map_err(wrong)?;
     let mut file = beside(&place).map_err(wrong)?;
     write_as_named(args, path, file.as_file_mut())?;
     file.as_file().sync_all().map_err(wrong)?;
     file.persist(place).map_err(|error| wrong(error.error))?;
     Ok(())
+}
+
+/// What is written to instead of being replaced, opened: a FIFO, a device, a descriptor of this process.
+fn as_it_is(path: &Path) -> io::Result<Option<File>> {
+    let Ok(there) = fs::metadata(path) else {
+        return Ok(None);
+    };
+    let kind = there.file_type();
+    match instead_of_file(kind) {
+        Some(_) if kind.is_block_device() => {
+            let text = "is a disk, and what is on it would be overwritten; name a file";
+            Err(io::Error::other(text))
+        }
+        None if !is_of_the_system(path) => Ok(None),
+        Some(_) | None => OpenOptions::new().append(true).open(path).map(Some),
+    }
 }
 
 /// Writes it as the name of the output asks for.
@@ -125,7 +139,12 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
             });
         }
         (Reach::Service(socket), Some(_)) => ask(&socket)?,
-        (Reach::Store(_, image), _) => {
+        (Reach::Store(backend, image), _) => {
+            let is_store = |output| backend.path().is_some_and(|store| is_same(store, output));
+            if args.output().is_some_and(is_store) {
+                let error = io::Error::other("is the store itself; name another file");
+                return Err(args.not_written(&error));
+            }
             // What was exported before is worth more than an empty file in its place.
             if image.entries.is_empty() {
                 let text = "the store holds no candidate, so nothing was written; if it was moved aside, \
@@ -144,6 +163,10 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
         Some(form) => text::write_for_people(&image, form, which, out),
     }
     .map_err(|error| args.not_written(&error))
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// What the service knows. It is long, so it is kept in a file that has no name.

@@ -1,6 +1,8 @@
 //! A log file that is rotated by its size: `log`, `log.1` … `log.N`, the newest first.
 
 use crate::config::LogPlace;
+use crate::regular::{followed, is_of_the_system};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -23,8 +25,8 @@ pub(super) struct LogFile {
 struct Open {
     file: File,
     bytes: u64,
-    /// Longest that it may become; what is no file of ours has no limit.
-    bytes_max: u64,
+    /// What is renamed when it is too long; a device, a FIFO, `/dev/stdout` never is.
+    rotated: Option<PathBuf>,
 }
 
 impl LogFile {
@@ -56,9 +58,11 @@ impl LogFile {
             None => self.open()?,
         };
         let longer = open.bytes + line.len() as u64;
-        if open.bytes > 0 && longer > open.bytes_max {
-            drop(open);
-            self.rotate()?;
+        if let Some(path) = &open.rotated
+            && open.bytes > 0
+            && longer > self.place.bytes_max
+        {
+            self.rotate(path)?;
             open = self.open()?;
         }
         if self.torn {
@@ -92,33 +96,39 @@ impl LogFile {
         }
         let is_new = !path.exists();
         let mut options = OpenOptions::new();
-        let file = options.append(true).create(true).mode(MODE).open(path)?;
+        options.append(true).create(true).mode(MODE);
+        // Whoever opens a FIFO that nobody reads waits for a reader; a terminal would become ours.
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = options
+            .custom_flags(flags.bits().cast_signed())
+            .open(path)?;
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
         if is_new {
             // Whatever the umask says: a log that nobody can ship is of no use.
             file.set_permissions(Permissions::from_mode(MODE))?;
         }
         let found = file.metadata()?;
-        let is_ours = found.is_file() && !is_of_the_system(path);
+        let rotated = match found.is_file() && !is_of_the_system(path) {
+            // A symbolic link stays.
+            true => Some(followed(path)?),
+            false => None,
+        };
         Ok(Open {
             file,
             bytes: found.len(),
-            bytes_max: if is_ours {
-                self.place.bytes_max
-            } else {
-                u64::MAX
-            },
+            rotated,
         })
     }
 
     /// Renames each file to the next number; what is beyond the last one to be kept goes.
-    fn rotate(&self) -> io::Result<()> {
+    fn rotate(&self, path: &Path) -> io::Result<()> {
         let keep = self.place.keep;
         for number in (1..keep).rev() {
-            rename(&self.numbered(number), &self.numbered(number + 1))?;
+            rename(&numbered(path, number), &numbered(path, number + 1))?;
         }
-        rename(&self.place.path, &self.numbered(1))?;
+        rename(path, &numbered(path, 1))?;
         // More were kept before.
-        let beyond = (keep + 1..).map(|number| self.numbered(number));
+        let beyond = (keep + 1..).map(|number| numbered(path, number));
         for path in beyond {
             if fs::remove_file(path).is_err() {
                 break;
@@ -126,23 +136,16 @@ impl LogFile {
         }
         Ok(())
     }
-
-    fn numbered(&self, number: u32) -> PathBuf {
-        let mut name = OsString::from(&self.place.path);
-        name.push(format!(".{number}"));
-        name.into()
-    }
 }
 
-/// Whether a file there is the system's to name: `/dev/stdout`, which may lead to a file, is a link that
-/// everyone uses.
-fn is_of_the_system(path: &Path) -> bool {
-    let is_device = path.parent() == Some(Path::new("/dev"));
-    is_device || path.starts_with("/dev/fd") || path.starts_with("/proc")
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 /// Renames what is there.
-fn rename(from: &PathBuf, to: &PathBuf) -> io::Result<()> {
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
@@ -152,6 +155,7 @@ fn rename(from: &PathBuf, to: &PathBuf) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
 
     fn file(folder: &tempfile::TempDir, bytes_max: u64, keep: u32) -> LogFile {
         LogFile::new(LogPlace {
@@ -235,32 +239,37 @@ mod tests {
     }
 
     #[test]
+    fn a_link_stays_and_what_it_leads_to_is_rotated() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = file(&folder, 8, 2);
+        fs::create_dir(folder.path().join("logs")).unwrap();
+        let link = folder.path().join("link");
+        symlink(&log.place.path, &link).unwrap();
+        log.place.path = link.clone();
+        for n in 0..4 {
+            log.write(format!("l{n}\n").as_bytes()).unwrap();
+        }
+        let expected = [("log", "l2\nl3\n"), ("log.1", "l0\nl1\n")];
+        assert_eq!(held(&folder), pairs(&expected));
+        assert!(fs::symlink_metadata(link).unwrap().is_symlink());
+    }
+
+    #[test]
     fn what_is_no_file_of_ours_is_never_renamed() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = file(&folder, 8, 2);
         fs::create_dir(folder.path().join("logs")).unwrap();
         let fifo = log.place.path.clone();
         rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, 0o600.into()).unwrap();
-        let _reader = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&fifo)
-            .unwrap();
+        // Nobody reads it, and nobody waits for that.
+        assert!(log.write(b"a line\n").is_err());
+        let mut both = OpenOptions::new();
+        let _reader = both.read(true).write(true).open(&fifo).unwrap();
         for _ in 0..9 {
             log.write(b"a line\n").unwrap();
         }
         let names = fs::read_dir(folder.path().join("logs")).unwrap();
         assert_eq!(names.count(), 1);
-        for (path, is_so) in [
-            ("/dev/stdout", true),
-            ("/dev/fd/2", true),
-            ("/proc/self/fd/2", true),
-            ("/dev/shm/log", false),
-            ("/var/log/log", false),
-            ("log", false),
-        ] {
-            assert_eq!(is_of_the_system(Path::new(path)), is_so, "{path}");
-        }
     }
 
     #[test]

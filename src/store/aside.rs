@@ -40,7 +40,11 @@ pub(super) fn lying_beside(path: &Path) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten();
-    let is_whole = |name: &[u8]| !name.ends_with(b"-wal") && !name.ends_with(b"-shm");
+    let is_whole = |name: &[u8]| {
+        ![&b"-wal"[..], b"-shm", b"-journal"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
     let mut found: Vec<PathBuf> = files
         .map(|file| file.path())
         .filter(|file| {

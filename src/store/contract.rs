@@ -226,6 +226,20 @@ fn a_symbolic_link_to_a_store_stays_one() {
         assert_eq!(fs::read_link(path).unwrap(), elsewhere, "{kind:?}");
         assert!(place.opened().load().unwrap() == images[1], "{kind:?}");
         assert!(look(&place.backend).unwrap() == images[1], "{kind:?}");
+        let held = place.opened();
+        assert!(Lock::take(&elsewhere).is_err(), "{kind:?}: it has one lock");
+        drop(held);
+
+        // As while the disk that it leads to is not mounted.
+        fs::rename(&elsewhere, beside(path, "away")).unwrap();
+        let refused = open(&place.backend).err().expect("it is not there");
+        let text = refused.to_string();
+        assert!(
+            text.contains("a symbolic link that leads nowhere"),
+            "{text}"
+        );
+        assert!(look(&place.backend).is_err(), "{kind:?}");
+        assert_eq!(fs::read_link(path).unwrap(), elsewhere, "{kind:?}");
     }
 }
 

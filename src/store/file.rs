@@ -79,18 +79,16 @@ impl Store for FileStore {
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
         let written = Written::of(image);
-        // A symbolic link stays, and what it leads to is replaced.
-        let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let new = beside(&path, "new");
+        let new = beside(&self.path, "new");
         let saved = write(&new, &written, self.bytes_max)
             .map_err(io_error("write", &new))
-            .and_then(|()| fs::rename(&new, &path).map_err(io_error("replace", &path)));
+            .and_then(|()| fs::rename(&new, &self.path).map_err(io_error("replace", &self.path)));
         if saved.is_err() {
             // It may hold the room that is lacking. If it cannot go either, the next save tries.
             let _ = fs::remove_file(&new);
         }
         saved?;
-        let folder = folder_of(&path);
+        let folder = folder_of(&self.path);
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(io_error("sync the folder", folder))

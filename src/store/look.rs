@@ -3,7 +3,7 @@
 
 use super::lock::Lock;
 use super::redis::RedisStore;
-use super::{Image, StoreError, file, io_error, may_hold_a_store, sled, sqlite};
+use super::{Image, StoreError, file, followed, io_error, sled, sqlite};
 use crate::config::Backend;
 use std::env;
 use std::fs;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// [`StoreError::Busy`] if another process has it open, [`StoreError::Unreadable`] if it is damaged or
 /// not ours, and what the file system or the server refuses.
 pub fn look(backend: &Backend) -> Result<Image, StoreError> {
-    match backend {
+    match &followed(backend)? {
         Backend::Memory => Ok(Image::default()),
         Backend::Redis { place, prefix } => RedisStore::open(place, prefix)?.look(),
         Backend::File(path) => unless_open(path, || file::look(path)),
@@ -30,7 +30,6 @@ fn unless_open(
     path: &Path,
     read: impl FnOnce() -> Result<Image, StoreError>,
 ) -> Result<Image, StoreError> {
-    may_hold_a_store(path)?;
     let _lock = Lock::take_if_there(path)?;
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Image::default()),

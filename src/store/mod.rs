@@ -12,6 +12,7 @@ mod aside;
 mod late;
 mod lock;
 mod look;
+mod place;
 
 mod file;
 mod memory;
@@ -35,9 +36,9 @@ pub(crate) use late::LateStore;
 pub use lock::Holder;
 pub use look::look;
 pub use merge::Merged;
+pub(crate) use place::followed;
 
 use crate::config::Backend;
-use crate::regular::instead_of_file;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -199,38 +200,26 @@ pub trait Store: Send {
 
 /// The process of this host that has the store open, if the store is on this host and there is one.
 pub fn holder(backend: &Backend) -> Option<Holder> {
-    backend.path().and_then(lock::held_by)
+    followed(backend).ok()?.path().and_then(lock::held_by)
 }
 
 /// What earlier starts have moved aside because it could not be read and still lies beside the store,
 /// the oldest first. Of a server it is not known.
 pub fn set_aside(backend: &Backend) -> Vec<PathBuf> {
-    backend.path().map_or_else(Vec::new, aside::lying_beside)
+    let followed = followed(backend).ok();
+    let path = followed.as_ref().and_then(Backend::path);
+    path.map_or_else(Vec::new, aside::lying_beside)
 }
 
 /// Opens the store, for this process alone.
 pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
-    backend.path().map_or(Ok(()), may_hold_a_store)?;
-    Ok(match backend {
+    Ok(match &followed(backend)? {
         Backend::Memory => Box::new(memory::MemoryStore),
         Backend::Sled(path) => Box::new(sled::SledStore::open(path)?),
         Backend::File(path) => Box::new(file::FileStore::open(path)?),
         Backend::Sqlite(path) => Box::new(sqlite::SqliteStore::open(path)?),
         Backend::Redis { place, prefix } => Box::new(redis::RedisStore::open(place, prefix)?),
     })
-}
-
-/// Refuses what would be lost if a store took its place, as `/dev/null` would be for everyone, and what
-/// makes whoever opens it wait.
-pub(crate) fn may_hold_a_store(path: &Path) -> Result<(), StoreError> {
-    let kind = fs::metadata(path).map(|found| found.file_type());
-    match kind.ok().and_then(instead_of_file) {
-        None | Some("a directory") => Ok(()),
-        Some(what) => Err(StoreError::NotAFile {
-            path: path.to_owned(),
-            what,
-        }),
-    }
 }
 
 /// Whether the disk, a quota or a limit on the size of files kept something from being written, or the file

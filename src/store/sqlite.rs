@@ -26,8 +26,10 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// What every database begins with.
 const HEAD: &[u8; 16] = b"SQLite format 3\0";
 
-/// Files of SQLite's own that belong to a database.
-const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+/// What SQLite has not yet moved into a database.
+const LOG: &str = "-wal";
+/// Files of SQLite's own that belong to a database; the last one is of the old service's.
+const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
 
 /// A SQLite database in a file.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) struct SqliteStore {
     path: PathBuf,
     /// Closed after a failure.
     db: Option<Open>,
+    /// The files that were open last.
+    last: Option<Files>,
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
@@ -63,7 +67,7 @@ impl Files {
         let path = fs::canonicalize(path)?;
         Ok(Files {
             database: identity(&path)?,
-            log: identity(&with_end(&path, COMPANIONS[0]))?,
+            log: identity(&with_end(&path, LOG))?,
         })
     }
 }
@@ -108,6 +112,7 @@ impl SqliteStore {
         let mut store = SqliteStore {
             path: path.to_owned(),
             db: None,
+            last: None,
             marks: Vec::new(),
             recovered: None,
             lock: Lock::take(path)?,
@@ -151,14 +156,31 @@ impl SqliteStore {
     ) -> Result<T, Trouble> {
         let mut db = match self.db.take() {
             Some(db) => db,
-            None => open_database(&self.path).map_err(|trouble| self.explained(trouble))?,
+            None => self
+                .open_again()
+                .map_err(|trouble| self.explained(trouble))?,
         };
-        let done = is_in_place(&self.path, db.files).and_then(|()| work(&mut db.connection));
+        self.last = Some(db.files);
+        let is_in_place = || is_in_place(&self.path, db.files);
+        let done = is_in_place().and_then(|()| work(&mut db.connection));
+        // Only what is still there by then will be found.
+        let done = done.and_then(|done| is_in_place().map(|()| done));
         match &done {
             Ok(_) => self.db = Some(db),
             Err(_) => self.marks.clear(),
         }
         done.map_err(|trouble| self.explained(trouble))
+    }
+
+    fn open_again(&self) -> Result<Open, Trouble> {
+        if let (Some(last), Ok(path)) = (self.last, fs::canonicalize(&self.path)) {
+            let is_another = identity(&path).ok() != Some(last.database);
+            // SQLite leaves it behind if its database was moved while it was open.
+            if is_another && identity(&with_end(&path, LOG)).ok() == Some(last.log) {
+                part_with_companions(&path)?;
+            }
+        }
+        open_database(&self.path)
     }
 
     /// Closes a database one of whose files was removed or replaced: nobody would read what is written to

@@ -7,7 +7,7 @@ use crate::commands::check::names;
 use crate::commands::explain::without_proxy;
 use crate::config::{Aggregator, Backend};
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
-use crate::store::{StoreError, may_hold_a_store};
+use crate::store::{StoreError, followed};
 use crossbeam_channel::never;
 use proxy_shards::{ProbePolicy, Target, Verdict};
 use std::path::{Path, PathBuf};
@@ -20,15 +20,19 @@ const FREE_MIN: u64 = 1 << 30;
 /// Whether a file can be made beside what is kept. The store itself is not opened: the service may
 /// run.
 pub(super) fn store(backend: &Backend) -> Finding {
-    let path = match backend {
+    let backend = match followed(backend) {
+        Ok(backend) => backend,
+        Err(StoreError::NotAFile { path, what }) => {
+            let found = format!("{} is {what}, where no ledger can be", path.display());
+            return Finding::bad("store", found, "give storage.path another place");
+        }
+        Err(error) => return Finding::bad("store", error.to_string(), "see storage.path"),
+    };
+    let path = match &backend {
         Backend::Sled(path) | Backend::File(path) | Backend::Sqlite(path) => path,
         Backend::Memory => return Finding::ok("store", "nothing is kept: storage.type is memory"),
         Backend::Redis { place, .. } => return redis::look(Purpose::Store, place),
     };
-    if let Err(StoreError::NotAFile { what, .. }) = may_hold_a_store(path) {
-        let found = format!("{} is {what}, where no ledger can be", path.display());
-        return Finding::bad("store", found, "give storage.path another place");
-    }
     let folder = existing(path.parent().unwrap_or(Path::new("")));
     let shown = folder.display();
     if let Err(error) = tempfile::NamedTempFile::new_in(&folder) {

@@ -2,8 +2,7 @@
 
 use super::{SqliteStore, Trouble, look_at_head, with_end};
 use crate::store::look::copy;
-use crate::store::{Image, Store, StoreError, io_error};
-use std::fs;
+use crate::store::{Image, Store, StoreError};
 use std::path::Path;
 
 /// Files beside a database that hold a part of it: what was written and not yet moved into it.
@@ -18,11 +17,9 @@ pub(in crate::store) fn look(path: &Path, scratch: &Path) -> Result<Image, Store
     if let Err(Trouble::Damaged(why)) = look_at_head(path) {
         return Err(unreadable(&why));
     }
-    // They are beside the file, not beside a symbolic link to it.
-    let path = fs::canonicalize(path).map_err(io_error("find", path))?;
-    copy(&path, scratch)?;
+    copy(path, scratch)?;
     for end in UNMOVED {
-        let file = with_end(&path, end);
+        let file = with_end(path, end);
         if file.exists() {
             copy(&file, &with_end(scratch, end))?;
         }

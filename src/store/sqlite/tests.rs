@@ -74,6 +74,7 @@ fn is_saved_after(harm: impl Fn(&Path)) {
     harm(&path);
     change(&mut image, |entries| entries[1_500].failures ^= 1);
     store.save(&image).unwrap();
+    let path = fs::canonicalize(path).unwrap();
     let found = look(&path, &folder.path().join("copy")).unwrap();
     assert!(found == image);
     assert_eq!(store.recovered(), None);
@@ -100,6 +101,34 @@ fn a_save_counts_though_files_were_removed_or_moved_while_they_were_open() {
             fs::rename(&name, moved.join(name.file_name().unwrap())).unwrap();
         }
     });
+}
+
+#[test]
+fn the_log_of_a_database_is_not_played_into_the_one_that_took_its_place() {
+    let mut random = Rng::with_seed(3);
+    for _ in 0..4 {
+        let (folder, path) = place();
+        let other = folder.path().join("other.db");
+        let mut store = SqliteStore::open(&other).unwrap();
+        let entries = random.usize(1_000..40_000);
+        store.save(&random_image(&mut random, entries)).unwrap();
+        drop(store);
+
+        // So much that it is moved into the database, and then a little that is not.
+        let mut image = random_image(&mut random, 40_000);
+        let mut store = SqliteStore::open(&path).unwrap();
+        for changed in [20_000, 10_000] {
+            store.save(&image).unwrap();
+            change(&mut image, |entries| entries[changed].failures ^= 1);
+        }
+        store.save(&image).unwrap();
+        fs::rename(&other, &path).unwrap();
+        change(&mut image, |entries| entries[0].failures ^= 1);
+        store.save(&image).unwrap();
+        assert_eq!(store.recovered(), None);
+        let found = look(&path, &folder.path().join("copy")).unwrap();
+        assert!(found == image);
+    }
 }
 
 /// What the old service left.
