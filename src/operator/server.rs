@@ -208,7 +208,10 @@ async fn import(mut body: Incoming, events: &Sender<Event>) -> Result<Poured, Re
     let take_in = |reply| Event::Import(Import { image, reply });
     let merged = ask(events, take_in).await?;
     tracing::info!(?merged, bad_lines, "an import was taken in");
-    save(events).await?;
+    save(events).await.map_err(|Refusal(status, why)| {
+        let remedy = "it was taken in, and is saved with the next save that succeeds";
+        Refusal(status, format!("{why}; {remedy}"))
+    })?;
     let imported = Imported {
         merged,
         bad_lines,

@@ -159,6 +159,29 @@ fn an_import_is_taken_in_and_saved_and_names_its_bad_lines() {
 }
 
 #[test]
+fn an_import_that_is_taken_in_and_not_saved_says_both() {
+    let desk = Desk::open();
+    let mut file = Vec::new();
+    text::write(&image(5), &mut file).unwrap();
+    let path = desk.path.clone();
+    let asked = thread::spawn(move || client::import(&path, io::Cursor::new(file)));
+    let Event::Import(import) = desk.events.recv().unwrap() else {
+        panic!("no import");
+    };
+    import.reply.send(Merged::default()).unwrap();
+    let Event::Save(reply) = desk.events.recv().unwrap() else {
+        panic!("not saved");
+    };
+    reply.send(SaveOutcome::Failed).unwrap();
+    let error = asked.join().unwrap().unwrap_err().to_string();
+    assert!(error.contains("the store took nothing"), "{error}");
+    assert!(
+        error.contains("it was taken in, and is saved with"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_is_no_export_is_refused_however_long_it_is() {
     let desk = Desk::open();
     let file = io::Cursor::new("1.2.3.4:80\n".repeat(500_000));
