@@ -5,6 +5,7 @@ mod redis_server;
 
 mod places;
 mod random;
+mod strangers;
 
 pub(super) use places::{Kind, Place};
 pub(super) use redis_server::RedisServer;

@@ -37,12 +37,11 @@ pub use lock::Holder;
 pub use look::look;
 pub use merge::Merged;
 pub(crate) use place::followed;
+use place::{Identity, Stamp, identity};
 
 use crate::config::Backend;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What is saved and loaded.
@@ -230,14 +229,6 @@ fn is_want_of_room(error: &io::Error) -> bool {
         error.kind(),
         StorageFull | QuotaExceeded | FileTooLarge | WriteZero | ReadOnlyFilesystem
     )
-}
-
-/// A file, whatever it is called: its device, and its number there.
-type Identity = (u64, u64);
-
-/// Which file stands at `path`.
-fn identity(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
 /// For `map_err`: what was attempted, and where.

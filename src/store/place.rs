@@ -1,10 +1,11 @@
-//! Where a store of this host really is.
+//! Where a store of this host really is, and whether its files are those that we left.
 
 use super::{StoreError, io_error};
 use crate::config::Backend;
 use crate::regular::{self, instead_of_file};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The backend at the place to which its path leads: what belongs to a store (its lock, its log, what is
@@ -40,5 +41,38 @@ fn not_a_file(path: &Path, what: &'static str) -> StoreError {
     StoreError::NotAFile {
         path: path.to_owned(),
         what,
+    }
+}
+
+/// For the log: what [`Stamp`] tells.
+pub(super) const CHANGED: &str = "someone removed, replaced or wrote to the store while the service had it; what is known is \
+                                  saved to what is there now";
+
+/// A file, whatever it is called: its device, and its number there.
+pub(super) type Identity = (u64, u64);
+
+/// Which file stands at `path`.
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
+    Stamp::of(path).map(|stamp| stamp.file)
+}
+
+/// A file as it was left: who writes to it changes that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) file: Identity,
+    bytes: u64,
+    /// Seconds and nanoseconds of the last write.
+    written: (i64, i64),
+}
+
+impl Stamp {
+    /// That of the file at `path`.
+    pub(super) fn of(path: &Path) -> io::Result<Stamp> {
+        let found = fs::metadata(path)?;
+        Ok(Stamp {
+            file: (found.dev(), found.ino()),
+            bytes: found.len(),
+            written: (found.mtime(), found.mtime_nsec()),
+        })
     }
 }

@@ -4,7 +4,8 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, folder_of};
-use super::{Identity, Image, Store, StoreError, identity, is_want_of_room};
+use super::place::CHANGED;
+use super::{Identity, Image, Stamp, Store, StoreError, identity, is_want_of_room};
 use ::sled::{Config, Db, Mode};
 use image::Plan;
 use rustix::fs::FallocateFlags;
@@ -50,7 +51,9 @@ pub(super) struct SledStore {
     db: Option<Db>,
     /// Which file that is.
     file: Option<Identity>,
-    /// A write failed since it was read, so that half of one may be there.
+    /// That file as the last load or save left it.
+    left: Option<Stamp>,
+    /// A write failed since it was read, so that half of one may be there, or someone else wrote.
     is_suspect: bool,
     left_behind: u32,
     /// The chunks that are stored; empty if that is not known, and then all are written.
@@ -94,6 +97,7 @@ impl SledStore {
             path: path.to_owned(),
             db: None,
             file: None,
+            left: None,
             is_suspect: false,
             left_behind: 0,
             marks: Vec::new(),
@@ -209,15 +213,18 @@ impl SledStore {
         Ok(marks)
     }
 
-    /// Closes a database whose file was removed or replaced: nobody would read what is written to it.
-    fn stays_in_place(&mut self) {
-        if self.db.is_some() && identity(&self.path.join("db")).ok() != self.file {
-            tracing::warn!(
-                store = %self.path.display(),
-                "the store was removed or replaced while it was open; what is known is saved to what is there now"
-            );
-            self.close();
+    /// Closes a database whose file was removed, replaced or written by someone else: nobody would read
+    /// what is written to it, or not as it was meant.
+    fn stays_as_it_was(&mut self) {
+        let now = Stamp::of(&self.path.join("db")).ok();
+        let is_it = self.db.is_none() || now.map(|now| now.file) == self.file;
+        if is_it && (self.left.is_none() || now == self.left) {
+            return;
         }
+        tracing::warn!(store = %self.path.display(), "{CHANGED}");
+        self.close();
+        self.marks.clear();
+        self.is_suspect = true;
     }
 
     /// Asks for the room that a save may need: sled is better not asked where there is none.
@@ -280,12 +287,13 @@ impl Store for SledStore {
             self.close();
         }
         self.marks = marks;
+        self.left = Stamp::of(&self.path.join("db")).ok();
         Ok(image)
     }
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
-        self.stays_in_place();
+        self.stays_as_it_was();
         if self.left_behind >= LEFT_BEHIND_MAX {
             let why = "writes have failed too often; restart the service".to_owned();
             return Err(self.failed("save", Trouble::Failed(why)));
@@ -301,8 +309,10 @@ impl Store for SledStore {
         let room = self.has_room(image);
         room.map_err(|trouble| self.failed("save", trouble))?;
         let known = mem::take(&mut self.marks);
+        self.left = None;
         let written = self.write(image, &known);
         self.marks = written.map_err(|trouble| self.failed("save", trouble))?;
+        self.left = Stamp::of(&self.path.join("db")).ok();
         Ok(())
     }
 

@@ -4,7 +4,9 @@
 use super::aside::{Recovered, move_aside};
 use super::chunk::Mark;
 use super::lock::{Lock, beside, folder_of};
-use super::{Identity, Image, Store, StoreError, identity, io_error, is_want_of_room};
+use super::place::CHANGED;
+use super::{Identity, Image, Stamp, Store, StoreError, identity, io_error, is_want_of_room};
+use crate::regular::{self, ReadError};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
@@ -37,8 +39,10 @@ pub(super) struct SqliteStore {
     path: PathBuf,
     /// Closed after a failure.
     db: Option<Open>,
-    /// The files that were open last.
+    /// The files that were open last, as we left them.
     last: Option<Files>,
+    /// Someone else wrote to them: what is there is to be read before it is written.
+    is_suspect: bool,
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
@@ -56,8 +60,8 @@ struct Open {
 /// the database is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Files {
-    database: Identity,
-    log: Identity,
+    database: Stamp,
+    log: Stamp,
 }
 
 impl Files {
@@ -66,9 +70,14 @@ impl Files {
         // The log is beside the file, not beside a symbolic link to it.
         let path = fs::canonicalize(path)?;
         Ok(Files {
-            database: identity(&path)?,
-            log: identity(&with_end(&path, LOG))?,
+            database: Stamp::of(&path)?,
+            log: Stamp::of(&with_end(&path, LOG))?,
         })
+    }
+
+    /// Which files they are, whatever was written to them.
+    fn identities(self) -> (Identity, Identity) {
+        (self.database.file, self.log.file)
     }
 }
 
@@ -113,6 +122,7 @@ impl SqliteStore {
             path: path.to_owned(),
             db: None,
             last: None,
+            is_suspect: false,
             marks: Vec::new(),
             recovered: None,
             lock: Lock::take(path)?,
@@ -161,10 +171,13 @@ impl SqliteStore {
                 .map_err(|trouble| self.explained(trouble))?,
         };
         self.last = Some(db.files);
-        let is_in_place = || is_in_place(&self.path, db.files);
-        let done = is_in_place().and_then(|()| work(&mut db.connection));
+        let done = is_in_place(&self.path, db.files).and_then(|_| work(&mut db.connection));
         // Only what is still there by then will be found.
-        let done = done.and_then(|done| is_in_place().map(|()| done));
+        let done = done.and_then(|done| {
+            db.files = is_in_place(&self.path, db.files)?;
+            self.last = Some(db.files);
+            Ok(done)
+        });
         match &done {
             Ok(_) => self.db = Some(db),
             Err(_) => self.marks.clear(),
@@ -174,26 +187,25 @@ impl SqliteStore {
 
     fn open_again(&self) -> Result<Open, Trouble> {
         if let (Some(last), Ok(path)) = (self.last, fs::canonicalize(&self.path)) {
-            let is_another = identity(&path).ok() != Some(last.database);
+            let (database, log) = last.identities();
+            let is_another = identity(&path).ok() != Some(database);
             // SQLite leaves it behind if its database was moved while it was open.
-            if is_another && identity(&with_end(&path, LOG)).ok() == Some(last.log) {
+            if is_another && identity(&with_end(&path, LOG)).ok() == Some(log) {
                 part_with_companions(&path)?;
             }
         }
         open_database(&self.path)
     }
 
-    /// Closes a database one of whose files was removed or replaced: nobody would read what is written to
-    /// it.
-    fn stays_in_place(&mut self) {
+    /// Closes a database one of whose files was removed, replaced or written by someone else: nobody would
+    /// read what is written to it, or not as it was meant.
+    fn stays_as_it_was(&mut self) {
         let open = self.db.as_ref().map(|db| db.files);
         if open.is_some() && open != Files::at(&self.path).ok() {
-            tracing::warn!(
-                store = %self.path.display(),
-                "the store was removed or replaced while it was open; what is known is saved to what is there now"
-            );
+            tracing::warn!(store = %self.path.display(), "{CHANGED}");
             self.db = None;
             self.marks.clear();
+            self.is_suspect = true;
         }
     }
 
@@ -215,10 +227,13 @@ impl Store for SqliteStore {
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
-        self.stays_in_place();
+        self.stays_as_it_was();
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
-        if self.db.is_none() {
+        if self.is_suspect {
+            self.read("read", |db| tables::read(db).map(drop))?;
+            self.is_suspect = false;
+        } else if self.db.is_none() {
             self.read("open", |_| Ok(()))?;
         }
         let known = std::mem::take(&mut self.marks);
@@ -251,10 +266,6 @@ fn lacks_room(path: &Path) -> bool {
 /// credentials.
 fn open_database(path: &Path) -> Result<Open, Trouble> {
     match fs::metadata(path) {
-        Ok(found) if found.is_dir() => {
-            let why = "it is a folder; give storage.path the name of a file".to_owned();
-            return Err(Trouble::Failed(why));
-        }
         // Made whole and then named, so that a file without a table is no start that was cut.
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)?,
         // What else is wrong with it, opening says.
@@ -272,7 +283,13 @@ fn open_database(path: &Path) -> Result<Open, Trouble> {
 /// Whether it is a database, before SQLite finds that it is none and removes what is kept beside it.
 fn look_at_head(path: &Path) -> Result<(), Trouble> {
     let mut head = [0; HEAD.len()];
-    let mut file = File::open(path).map_err(failed("open", path))?;
+    let mut file = regular::open(path).map_err(|error| match error {
+        ReadError::System(error) => failed("open", path)(error),
+        other => Trouble::Failed(format!(
+            "{} {other}; give storage.path the name of a file",
+            path.display()
+        )),
+    })?;
     match file.read_exact(&mut head) {
         Ok(()) if head == *HEAD => Ok(()),
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
@@ -338,10 +355,11 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
 }
 
 /// An open file goes on being written wherever it was moved: nothing of that would be there after
-/// the next start.
-fn is_in_place(path: &Path, files: Files) -> Result<(), Trouble> {
-    match Files::at(path).map_err(failed("find", path))? == files {
-        true => Ok(()),
+/// the next start. The files as they are now.
+fn is_in_place(path: &Path, files: Files) -> Result<Files, Trouble> {
+    let now = Files::at(path).map_err(failed("find", path))?;
+    match now.identities() == files.identities() {
+        true => Ok(now),
         false => Err(Trouble::Failed("another file took its place".to_owned())),
     }
 }

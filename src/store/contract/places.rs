@@ -216,7 +216,8 @@ fn damaged(mut bytes: Vec<u8>, random: &mut Rng) -> Vec<u8> {
 }
 
 /// Every file that the store consists of.
-fn files(path: &Path) -> Vec<PathBuf> {
+/// The file at `path`, or all in the folder there and below.
+pub(super) fn files(path: &Path) -> Vec<PathBuf> {
     match fs::read_dir(path) {
         Err(_) => vec![path.to_owned()],
         Ok(folder) => {
