@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -182,7 +183,60 @@ fn an_address_that_is_taken_and_a_store_that_is_in_use_are_named() {
     let _listener = UnixListener::bind(folder.path().join("store.json")).expect("a socket");
     let (_, store) = doctor();
     assert_eq!(store.0, "bad", "{store:?}");
-    assert!(store.1.contains("store.json is a socket"), "{store:?}");
+    assert!(store.1.contains("store.json: is a socket"), "{store:?}");
+}
+
+#[test]
+fn what_would_keep_a_store_from_being_opened_is_named_as_the_service_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    symlink("nowhere", path("link")).expect("a link");
+    fs::write(path("file"), "x").expect("a file");
+    fs::create_dir_all(path("locked.lock")).expect("a folder");
+    for (kind, name, what) in [
+        (
+            "sled",
+            "link/store",
+            "link: is a symbolic link that leads nowhere",
+        ),
+        (
+            "sqlite",
+            "link",
+            "link: is a symbolic link that leads nowhere",
+        ),
+        (
+            "file",
+            "file/store",
+            "file: is a file, where a folder belongs",
+        ),
+        ("sled", "file", "file: is a file, where a folder belongs"),
+        (
+            "sqlite",
+            "locked.lock",
+            "locked.lock: is a folder, where a file belongs",
+        ),
+        (
+            "file",
+            "locked",
+            "locked.lock: is a folder, where the lock of the store belongs",
+        ),
+    ] {
+        let config = json!({
+            "aggregator": {"sources": []},
+            "api": {"addr": "127.0.0.1:0"},
+            "storage": {"type": kind, "path": path(name)},
+        });
+        fs::write(path("config.json"), config.to_string()).expect("a configuration");
+        let output = run(&["doctor", "--json", "--offline"], &path("config.json"));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let (state, found) = findings(&report, "store").remove(0);
+        assert_eq!(state, "bad", "{kind} {name}: {found}");
+        assert!(found.contains(what), "{found}");
+        let output = run(&["serve"], &path("config.json"));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(what), "{said}");
+    }
 }
 
 #[test]

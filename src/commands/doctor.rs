@@ -99,7 +99,7 @@ fn look(config: &Config, offline: bool, without_judges: bool) -> Vec<Finding> {
     findings.push(address);
     findings.push(match store::holder(&config.storage.backend) {
         None => world::store(&config.storage.backend),
-        Some(holder) => running::store(&holder, lives),
+        Some(holder) => running::store(&holder, lives, world::store(&config.storage.backend)),
     });
     if !offline {
         if let Some(cluster) = &config.cluster {

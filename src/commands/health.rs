@@ -92,7 +92,10 @@ pub(super) fn ask(at: SocketAddr, path: &str, within: Duration) -> io::Result<(u
             "it was closed without a word, as the service does when this address has too many connections (api.max_connections_per_ip)",
         ));
     }
-    read?;
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other(format!("none within {within:?}")),
+        _ => error,
+    })?;
     let answer = String::from_utf8_lossy(&answer);
     let status = answer.strip_prefix("HTTP/1.1 ");
     let status = status.and_then(|rest| rest.get(..3)?.parse().ok());

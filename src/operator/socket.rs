@@ -1,6 +1,7 @@
 //! Where the socket is, and how it comes to be there.
 
 use crate::config::Backend;
+use crate::store::followed;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
@@ -20,6 +21,7 @@ pub fn place(backend: &Backend) -> Option<PathBuf> {
 }
 
 fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
+    let backend = followed(backend).unwrap_or_else(|_| backend.clone());
     match backend.path() {
         Some(path) => {
             let mut name = OsString::from(path);

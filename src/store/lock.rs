@@ -1,12 +1,17 @@
 //! One process per store: a lock on a file beside it, which the kernel drops with the process.
 
+use super::place::must_be;
 use super::{StoreError, identity, io_error};
+use crate::regular;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// What it is, for messages.
+pub(super) const WHAT: &str = "the lock of the store";
 
 /// Held as long as the store is open.
 #[derive(Debug)]
@@ -19,7 +24,10 @@ impl Lock {
     pub(super) fn take(path: &Path) -> Result<Lock, StoreError> {
         let folder = folder_of(path);
         fs::create_dir_all(folder).map_err(io_error("create the folder", folder))?;
-        let name = beside(path, "lock");
+        let name = name(path);
+        if let Ok(found) = fs::metadata(&name) {
+            must_be(&name, found.file_type(), WHAT)?;
+        }
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -32,18 +40,20 @@ impl Lock {
 
     /// The same without making anything: where there is no file to lock, nobody has the store open.
     pub(super) fn take_if_there(path: &Path) -> Result<Option<Lock>, StoreError> {
-        let name = beside(path, "lock");
-        match File::open(&name) {
-            Ok(file) => Lock::of(file, path, &name).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("open the lock file", &name)(error)),
+        let name = name(path);
+        match fs::metadata(&name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Ok(found) => must_be(&name, found.file_type(), WHAT)?,
+            Err(_) => {}
         }
+        let file = File::open(&name).map_err(io_error("open the lock file", &name))?;
+        Lock::of(file, path, &name).map(Some)
     }
 
     /// Takes it anew if its file was removed or another is in its place, before the store at `path` is
     /// written: another process may have it open by then.
     pub(super) fn keep(&mut self, path: &Path) -> Result<(), StoreError> {
-        let name = beside(path, "lock");
+        let name = name(path);
         let ours = self.file.metadata();
         let ours = ours.map(|found| (found.dev(), found.ino())).ok();
         if ours.is_some() && ours == identity(&name).ok() {
@@ -70,7 +80,7 @@ impl Lock {
 /// Whether another process has the store at `path` open, and which, if the kernel says so. Nothing is
 /// made or changed.
 pub(super) fn held_by(path: &Path) -> Option<Holder> {
-    let file = File::open(beside(path, "lock")).ok()?;
+    let file = regular::open(&name(path)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => {
             let inode = file.metadata().map(|meta| meta.ino());
@@ -118,6 +128,11 @@ fn holder(locks: &str, inode: u64) -> Option<u32> {
         pid.filter(|_| kind == "FLOCK" && place.parse() == Ok(inode))
     };
     locks.lines().find_map(holds)
+}
+
+/// The file that is locked for the store at `path`.
+pub(super) fn name(path: &Path) -> PathBuf {
+    beside(path, "lock")
 }
 
 /// `path` with a further extension.

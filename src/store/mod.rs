@@ -36,8 +36,8 @@ pub(crate) use late::LateStore;
 pub use lock::Holder;
 pub use look::look;
 pub use merge::Merged;
-pub(crate) use place::followed;
 use place::{Identity, Stamp, identity};
+pub(crate) use place::{followed, obstacle};
 
 use crate::config::Backend;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ pub enum StoreError {
         remedy: &'static str,
     },
     /// The file system refused something.
-    #[error("{}: cannot {doing}: {source}; see that the folder exists, may be written and has room", path.display())]
+    #[error("{}: cannot {doing}: {source}; see who owns it, and that the folder exists, may be written and has room", path.display())]
     Io {
         /// What was attempted.
         doing: &'static str,
@@ -107,13 +107,15 @@ pub enum StoreError {
         /// Why it failed.
         source: io::Error,
     },
-    /// Something stands there that is neither a file nor a folder.
-    #[error("{}: is {what}, where no ledger can be; give storage.path another place", path.display())]
-    NotAFile {
-        /// The path.
+    /// Something else stands where the store, its folder or its lock belongs.
+    #[error("{}: is {what}, where {wanted} belongs; move it away, or give storage.path another place", path.display())]
+    InTheWay {
+        /// Its path.
         path: PathBuf,
-        /// What stands there.
+        /// What it is.
         what: &'static str,
+        /// What would be there.
+        wanted: &'static str,
     },
     /// There is no room for the database. What it had stored is as it was.
     #[error("{}: cannot {doing}: {why}; make room on the disk that it is on, have it mounted writable, or give it another place (storage.path)", path.display())]
@@ -138,7 +140,7 @@ pub enum StoreError {
         key: &'static str,
     },
     /// The database failed, in a way that is not the fault of what it had stored.
-    #[error("{}: cannot {doing}: {why}; see that the folder may be written and has room", path.display())]
+    #[error("{}: cannot {doing}: {why}; see who owns it, and that the folder may be written and has room", path.display())]
     Database {
         /// What was attempted.
         doing: &'static str,
@@ -223,7 +225,7 @@ pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
 
 /// Whether the disk, a quota or a limit on the size of files kept something from being written, or the file
 /// system may only be read.
-fn is_want_of_room(error: &io::Error) -> bool {
+pub(crate) fn is_want_of_room(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull, WriteZero};
     matches!(
         error.kind(),

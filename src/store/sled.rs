@@ -53,7 +53,7 @@ pub(super) struct SledStore {
     file: Option<Identity>,
     /// That file as the last load or save left it.
     left: Option<Stamp>,
-    /// A write failed since it was read, so that half of one may be there, or someone else wrote.
+    /// A write failed since it was read, so that half of one may be there.
     is_suspect: bool,
     left_behind: u32,
     /// The chunks that are stored; empty if that is not known, and then all are written.
@@ -213,18 +213,25 @@ impl SledStore {
         Ok(marks)
     }
 
-    /// Closes a database whose file was removed, replaced or written by someone else: nobody would read
-    /// what is written to it, or not as it was meant.
-    fn stays_as_it_was(&mut self) {
+    /// Closes a database whose file was removed or replaced, for nobody would read what is written to it;
+    /// and one whose file is not as it was left, which is read again.
+    fn stays_as_it_was(&mut self) -> Result<(), StoreError> {
         let now = Stamp::of(&self.path.join("db")).ok();
-        let is_it = self.db.is_none() || now.map(|now| now.file) == self.file;
-        if is_it && (self.left.is_none() || now == self.left) {
-            return;
+        if self.db.is_some() && now.map(|now| now.file) != self.file {
+            tracing::warn!(store = %self.path.display(), "{CHANGED}");
+            self.close();
+            self.marks.clear();
+        } else if self.left.is_some() && now != self.left {
+            // sled cuts its file some time after a save too.
+            let known = mem::take(&mut self.marks);
+            self.close();
+            self.load()?;
+            if self.marks != known {
+                tracing::warn!(store = %self.path.display(), "{CHANGED}");
+                self.marks.clear();
+            }
         }
-        tracing::warn!(store = %self.path.display(), "{CHANGED}");
-        self.close();
-        self.marks.clear();
-        self.is_suspect = true;
+        Ok(())
     }
 
     /// Asks for the room that a save may need: sled is better not asked where there is none.
@@ -293,7 +300,7 @@ impl Store for SledStore {
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
-        self.stays_as_it_was();
+        self.stays_as_it_was()?;
         if self.left_behind >= LEFT_BEHIND_MAX {
             let why = "writes have failed too often; restart the service".to_owned();
             return Err(self.failed("save", Trouble::Failed(why)));

@@ -1,7 +1,7 @@
 //! What may be in the way of a start because something runs already: the service itself, or another
 //! program at its address or in its store.
 
-use super::finding::Finding;
+use super::finding::{Finding, State};
 use crate::commands::health::{ask, reachable};
 use crate::store::Holder;
 use std::io::ErrorKind;
@@ -27,8 +27,9 @@ pub(super) fn address(at: SocketAddr) -> (Finding, bool) {
     }
     let (found, remedy) = match error.kind() {
         ErrorKind::AddrInUse => (
-            format!("{at} is taken by another program, which does not answer as the service does"),
-            "set api.addr to a free port, or end what listens there (`ss -ltnp` names it)",
+            format!("{at} is taken, and what listens there does not answer as the service does"),
+            "see with `ss -ltnp` what that is: this service, overloaded or stopped, needs time; for another \
+             program set api.addr to a free port",
         ),
         ErrorKind::AddrNotAvailable => (
             format!("{at} is no address of this host"),
@@ -43,15 +44,18 @@ pub(super) fn address(at: SocketAddr) -> (Finding, bool) {
     (Finding::bad(NAME, found, remedy), false)
 }
 
-/// A store that a process has open: the running service, or one that is in its way.
-pub(super) fn store(holder: &Holder, lives: bool) -> Finding {
+/// A store that a process has open: the running service, or one that is in its way; `place` is what was
+/// found where the store is.
+pub(super) fn store(holder: &Holder, lives: bool, place: Finding) -> Finding {
     let found = format!("{} is in use by {holder}", holder.path.display());
     match lives {
+        true if place.state != State::Ok => place,
         true => Finding::ok("store", format!("{found}, while the service runs")),
         false => Finding::bad(
             "store",
             found,
-            "end that process, or set storage.path to another place",
+            "if it is this service, overloaded or stopped, it needs time; else end that process, or set \
+             storage.path to another place",
         ),
     }
 }

@@ -7,7 +7,7 @@ use crate::commands::check::names;
 use crate::commands::explain::without_proxy;
 use crate::config::{Aggregator, Backend};
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
-use crate::store::{StoreError, followed};
+use crate::store::{is_want_of_room, obstacle};
 use crossbeam_channel::never;
 use proxy_shards::{ProbePolicy, Target, Verdict};
 use std::path::{Path, PathBuf};
@@ -20,15 +20,14 @@ const FREE_MIN: u64 = 1 << 30;
 /// Whether a file can be made beside what is kept. The store itself is not opened: the service may
 /// run.
 pub(super) fn store(backend: &Backend) -> Finding {
-    let backend = match followed(backend) {
-        Ok(backend) => backend,
-        Err(StoreError::NotAFile { path, what }) => {
-            let found = format!("{} is {what}, where no ledger can be", path.display());
-            return Finding::bad("store", found, "give storage.path another place");
-        }
-        Err(error) => return Finding::bad("store", error.to_string(), "see storage.path"),
-    };
-    let path = match &backend {
+    if let Some(error) = obstacle(backend) {
+        let text = error.to_string();
+        let (found, remedy) = text
+            .rsplit_once("; ")
+            .unwrap_or((&text, "see storage.path"));
+        return Finding::bad("store", found, remedy);
+    }
+    let path = match backend {
         Backend::Sled(path) | Backend::File(path) | Backend::Sqlite(path) => path,
         Backend::Memory => return Finding::ok("store", "nothing is kept: storage.type is memory"),
         Backend::Redis { place, .. } => return redis::look(Purpose::Store, place),
@@ -37,6 +36,10 @@ pub(super) fn store(backend: &Backend) -> Finding {
     let shown = folder.display();
     if let Err(error) = tempfile::NamedTempFile::new_in(&folder) {
         let found = format!("nothing can be written into {shown}: {error}");
+        if is_want_of_room(&error) {
+            let remedy = "make room, or have it mounted writable: until then the service works and saves nothing";
+            return Finding::warning("store", found, remedy);
+        }
         let remedy = "make the folder writable for the service's user, or set storage.path";
         return Finding::bad("store", found, remedy);
     }

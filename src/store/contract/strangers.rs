@@ -87,14 +87,14 @@ fn nobody_is_said_to_have_written_who_did_not() {
         let mut random = Rng::with_seed(14);
         for kind in Kind::LOCAL {
             let place = Place::new(kind);
-            let mut image = random_image(&mut random, 20_000);
+            let mut image = random_image(&mut random, 5_000);
             let mut store = place.opened();
             store.load().unwrap();
-            for round in 0..30 {
-                let at = random.usize(..20_000);
-                change(&mut image, |entries| match round % 10 {
-                    9 => entries.iter_mut().for_each(|entry| entry.failures ^= 1),
-                    _ => entries[at].failures ^= 1,
+            for round in 0..60 {
+                let at = random.usize(..5_000);
+                change(&mut image, |entries| match round % 3 {
+                    0 => entries[at].failures ^= 1,
+                    _ => entries.iter_mut().for_each(|entry| entry.failures ^= 1),
                 });
                 store.save(&image).unwrap();
                 thread::sleep(Duration::from_millis(random.u64(..20)));
