@@ -56,7 +56,13 @@ pub fn run(
 fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     Ok(match path.as_os_str() == "-" {
         true => Box::new(io::stdin()),
-        false => Box::new(File::open(path)?),
+        false => {
+            let file = File::open(path)?;
+            if file.metadata()?.is_dir() {
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            Box::new(file)
+        }
     })
 }
 

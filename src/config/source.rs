@@ -125,7 +125,7 @@ fn sources(raw: &[RawSource], folder: &Path, report: &mut Report) -> Vec<Source>
             }
         }
     }
-    if sources.is_empty() {
+    if !raw.iter().any(|raw| raw.enabled) {
         report.warning(
             "aggregator.sources",
             "no source is enabled, so nothing new is found; add one with \"enabled\": true",
