@@ -97,9 +97,10 @@ fn look(config: &Config, offline: bool, without_judges: bool) -> Vec<Finding> {
     let mut findings = host::look(&Host::this(), config);
     let (address, lives) = running::address(config.api.addr);
     findings.push(address);
+    let store = world::store(&config.storage.backend, config.cluster.is_some());
     findings.push(match store::holder(&config.storage.backend) {
-        None => world::store(&config.storage.backend),
-        Some(holder) => running::store(&holder, lives, world::store(&config.storage.backend)),
+        None => store,
+        Some(holder) => running::store(&holder, lives, store),
     });
     if !offline {
         if let Some(cluster) = &config.cluster {

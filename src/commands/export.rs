@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufReader, BufWriter, Seek, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Seek, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -44,10 +44,13 @@ enum Format {
     Txt,
 }
 
+/// Names of standard output. Opened anew it would have another place in its file, and may be refused.
+const STDOUT: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
 impl ExportArgs {
     fn output(&self) -> Option<&Path> {
         let named = self.output.as_deref();
-        named.filter(|path| path.as_os_str() != "-")
+        named.filter(|path| !STDOUT.map(Path::new).contains(path))
     }
 
     fn not_written(&self, error: &io::Error) -> Failure {
@@ -71,7 +74,10 @@ pub fn run(args: &ExportArgs, stdout: impl Write) -> Result<(), Failure> {
         return write_as_named(args, path, file);
     }
     // A symbolic link stays, and what it leads to is replaced.
-    let place = regular::followed(path).map_err(wrong)?;
+    let place = regular::followed(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => wrong(io::Error::other("is a symbolic link that leads nowhere")),
+        _ => wrong(error),
+    })?;
     let mut file = beside(&place).map_err(wrong)?;
     write_as_named(args, path, file.as_file_mut())?;
     file.as_file().sync_all().map_err(wrong)?;
@@ -131,7 +137,20 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
         Format::Csv => Some(Form::Csv),
         Format::Txt => Some(Form::Txt),
     };
-    let image = match (args.reach.reach(Need::Existing)?, form) {
+    let reach = args.reach.reach(Need::Existing)?;
+    let store = match &reach {
+        Reach::Store(backend, _) => backend.path().map(Path::to_owned),
+        // It lies beside.
+        Reach::Service(socket) => Some(socket.with_extension("")),
+    };
+    if args
+        .output()
+        .is_some_and(|output| store.is_some_and(|store| is_same(&store, output)))
+    {
+        let error = io::Error::other("is the store itself; name another file");
+        return Err(args.not_written(&error));
+    }
+    let image = match (reach, form) {
         (Reach::Service(socket), None) => {
             return client::export(&socket, out).map_err(|error| match error {
                 Unanswered::Output(error) => args.not_written(&error),
@@ -139,12 +158,7 @@ fn write(args: &ExportArgs, out: &mut impl Write) -> Result<(), Failure> {
             });
         }
         (Reach::Service(socket), Some(_)) => ask(&socket)?,
-        (Reach::Store(backend, image), _) => {
-            let is_store = |output| backend.path().is_some_and(|store| is_same(store, output));
-            if args.output().is_some_and(is_store) {
-                let error = io::Error::other("is the store itself; name another file");
-                return Err(args.not_written(&error));
-            }
+        (Reach::Store(_, image), _) => {
             // What was exported before is worth more than an empty file in its place.
             if image.entries.is_empty() {
                 let text = "the store holds no candidate, so nothing was written; if it was moved aside, \

@@ -44,7 +44,7 @@ impl ReachArgs {
         }
         let config = self.configured()?;
         let backend = &config.storage.backend;
-        let socket = operator::place(backend).filter(|socket| operator::is_answered(socket));
+        let socket = operator::answered(backend);
         if *backend == Backend::Memory && socket.is_none() {
             let text = "storage.type is memory, which keeps nothing while no service runs; if one runs, \
                         name its socket with --socket (control.sock in its RUNTIME_DIRECTORY)";
@@ -85,7 +85,9 @@ impl ReachArgs {
             return Ok(socket.clone());
         }
         let config = self.configured()?;
-        operator::place(&config.storage.backend).ok_or_else(|| {
+        let backend = &config.storage.backend;
+        let socket = operator::answered(backend).or_else(|| operator::place(backend));
+        socket.ok_or_else(|| {
             let text = "a service with this store has no socket beside it; name it with --socket";
             Failure::Failed(text.to_owned())
         })

@@ -15,7 +15,7 @@ mod tests;
 
 pub use door::Door;
 pub use server::CONNECTIONS_MAX;
-pub use socket::{is_answered, place};
+pub use socket::{answered, place};
 
 use crate::store::Merged;
 use crate::store::text::{Bad, Cut, Flaw};

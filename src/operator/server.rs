@@ -209,8 +209,13 @@ async fn import(mut body: Incoming, events: &Sender<Event>) -> Result<Poured, Re
     let merged = ask(events, take_in).await?;
     tracing::info!(?merged, bad_lines, "an import was taken in");
     save(events).await.map_err(|Refusal(status, why)| {
-        let remedy = "it was taken in, and is saved with the next save that succeeds";
-        Refusal(status, format!("{why}; {remedy}"))
+        let remedy = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                "; it was taken in, and is saved with the next save that succeeds"
+            }
+            _ => "",
+        };
+        Refusal(status, why + remedy)
     })?;
     let imported = Imported {
         merged,

@@ -17,11 +17,19 @@ const PATH_BYTES_MAX: usize = 107;
 /// Where the socket of a service with this store is: `PATH.sock` beside a store that has a path; for
 /// another `control.sock` in the folder that the service manager gives (`RUNTIME_DIRECTORY`), or none.
 pub fn place(backend: &Backend) -> Option<PathBuf> {
-    place_in(backend, std::env::var_os("RUNTIME_DIRECTORY"))
+    let followed = followed(backend).unwrap_or_else(|_| backend.clone());
+    place_in(&followed, std::env::var_os("RUNTIME_DIRECTORY"))
+}
+
+/// The socket of the service that has this store, if it answers there: by now the store's path may be a link
+/// that it was not when that service was started.
+pub fn answered(backend: &Backend) -> Option<PathBuf> {
+    let by_name = || place_in(backend, None);
+    let mut places = place(backend).into_iter().chain(by_name());
+    places.find(|place| is_answered(place))
 }
 
 fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
-    let backend = followed(backend).unwrap_or_else(|_| backend.clone());
     match backend.path() {
         Some(path) => {
             let mut name = OsString::from(path);
@@ -39,7 +47,7 @@ fn place_in(backend: &Backend, runtime: Option<OsString>) -> Option<PathBuf> {
 
 /// Whether a process listens on the socket at `path`. One that was killed has left its file behind;
 /// where it cannot be told, as for another user, whoever asks there is told why.
-pub fn is_answered(path: &Path) -> bool {
+fn is_answered(path: &Path) -> bool {
     asked(path).unwrap_or(true)
 }
 

@@ -228,7 +228,15 @@ fn a_symbolic_link_to_a_store_stays_one() {
         assert!(place.opened().load().unwrap() == images[1], "{kind:?}");
         assert!(look(&place.backend).unwrap() == images[1], "{kind:?}");
         let held = place.opened();
-        assert!(Lock::take(&elsewhere).is_err(), "{kind:?}: it has one lock");
+        let by_its_own_name = match kind {
+            Kind::Sled => Backend::Sled(elsewhere.clone()),
+            Kind::Sqlite => Backend::Sqlite(elsewhere.clone()),
+            Kind::File | Kind::Redis => Backend::File(elsewhere.clone()),
+        };
+        for backend in [&place.backend, &by_its_own_name] {
+            let refused = open(backend).err().expect("it is open");
+            assert!(matches!(refused, StoreError::Busy { .. }), "{refused:?}");
+        }
         drop(held);
 
         // As while the disk that it leads to is not mounted.
@@ -241,6 +249,29 @@ fn a_symbolic_link_to_a_store_stays_one() {
         );
         assert!(look(&place.backend).is_err(), "{kind:?}");
         assert_eq!(fs::read_link(path).unwrap(), elsewhere, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_moved_and_linked_to_while_it_is_open_is_still_had_by_who_has_it() {
+    for kind in Kind::LOCAL {
+        let place = Place::new(kind);
+        let mut store = place.opened();
+        store.save(&Image::default()).unwrap();
+        let elsewhere = place.path().with_file_name("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        let moved = elsewhere.join("ledger");
+        fs::rename(place.path(), &moved).unwrap();
+        symlink(&moved, place.path()).unwrap();
+        assert!(
+            matches!(open(&place.backend), Err(StoreError::Busy { .. })),
+            "{kind:?}"
+        );
+        assert!(
+            matches!(look(&place.backend), Err(StoreError::Busy { .. })),
+            "{kind:?}"
+        );
+        assert!(super::holder(&place.backend).is_some(), "{kind:?}");
     }
 }
 

@@ -5,6 +5,7 @@
 use super::aside::{Recovered, move_aside};
 use super::lock::{Lock, beside, folder_of};
 use super::{Image, Store, StoreError, io_error};
+use crate::regular::followed;
 use form::Written;
 pub(super) use form::parse;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -79,16 +80,18 @@ impl Store for FileStore {
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
         let written = Written::of(image);
-        let new = beside(&self.path, "new");
+        // A symbolic link stays, and what it leads to is replaced.
+        let path = &followed(&self.path).map_err(io_error("follow", &self.path))?;
+        let new = beside(path, "new");
         let saved = write(&new, &written, self.bytes_max)
             .map_err(io_error("write", &new))
-            .and_then(|()| fs::rename(&new, &self.path).map_err(io_error("replace", &self.path)));
+            .and_then(|()| fs::rename(&new, path).map_err(io_error("replace", path)));
         if saved.is_err() {
             // It may hold the room that is lacking. If it cannot go either, the next save tries.
             let _ = fs::remove_file(&new);
         }
         saved?;
-        let folder = folder_of(&self.path);
+        let folder = folder_of(path);
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(io_error("sync the folder", folder))

@@ -3,7 +3,7 @@
 
 use super::lock::Lock;
 use super::redis::RedisStore;
-use super::{Image, StoreError, file, followed, io_error, sled, sqlite};
+use super::{Image, StoreError, file, free, io_error, sled, sqlite};
 use crate::config::Backend;
 use std::env;
 use std::fs;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// [`StoreError::Busy`] if another process has it open, [`StoreError::Unreadable`] if it is damaged or
 /// not ours, and what the file system or the server refuses.
 pub fn look(backend: &Backend) -> Result<Image, StoreError> {
-    match &followed(backend)? {
+    match &free(backend)? {
         Backend::Memory => Ok(Image::default()),
         Backend::Redis { place, prefix } => RedisStore::open(place, prefix)?.look(),
         Backend::File(path) => unless_open(path, || file::look(path)),

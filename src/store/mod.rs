@@ -37,7 +37,7 @@ pub use lock::Holder;
 pub use look::look;
 pub use merge::Merged;
 use place::{Identity, Stamp, identity};
-pub(crate) use place::{followed, obstacle};
+pub(crate) use place::{followed, openable};
 
 use crate::config::Backend;
 use serde::{Deserialize, Serialize};
@@ -201,7 +201,9 @@ pub trait Store: Send {
 
 /// The process of this host that has the store open, if the store is on this host and there is one.
 pub fn holder(backend: &Backend) -> Option<Holder> {
-    followed(backend).ok()?.path().and_then(lock::held_by)
+    let followed = followed(backend).ok();
+    let paths = [followed.as_ref().and_then(Backend::path), backend.path()];
+    paths.into_iter().flatten().find_map(lock::held_by)
 }
 
 /// What earlier starts have moved aside because it could not be read and still lies beside the store,
@@ -212,9 +214,21 @@ pub fn set_aside(backend: &Backend) -> Vec<PathBuf> {
     path.map_or_else(Vec::new, aside::lying_beside)
 }
 
+/// [`followed`], unless a process has the store by the name of a link to it: it was moved and linked to while
+/// that process ran.
+fn free(backend: &Backend) -> Result<Backend, StoreError> {
+    let followed = followed(backend)?;
+    match backend.path() {
+        Some(path) if followed != *backend && lock::held_by(path).is_some() => {
+            Err(StoreError::busy(path))
+        }
+        _ => Ok(followed),
+    }
+}
+
 /// Opens the store, for this process alone.
 pub fn open(backend: &Backend) -> Result<Box<dyn Store>, StoreError> {
-    Ok(match &followed(backend)? {
+    Ok(match &free(backend)? {
         Backend::Memory => Box::new(memory::MemoryStore),
         Backend::Sled(path) => Box::new(sled::SledStore::open(path)?),
         Backend::File(path) => Box::new(file::FileStore::open(path)?),

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 /// cannot be followed.
 pub(crate) fn followed(backend: &Backend) -> Result<Backend, StoreError> {
     Ok(match backend {
-        Backend::Sled(path) => Backend::Sled(real(path, FOLDER)?),
+        // A folder has all within, but for its lock, which may not be allowed beside what a link leads to:
+        // sled's own tells of two that have it by two names.
+        Backend::Sled(path) => real(path, FOLDER).map(|_| backend.clone())?,
         Backend::File(path) => Backend::File(real(path, FILE)?),
         Backend::Sqlite(path) => Backend::Sqlite(real(path, FILE)?),
         Backend::Memory | Backend::Redis { .. } => backend.clone(),
@@ -34,10 +36,7 @@ const NOWHERE: &str = "a symbolic link that leads nowhere (is its disk mounted?)
 /// The file or folder at `path`, if there is one; a link is followed to its end.
 fn real(path: &Path, wanted: &'static str) -> Result<PathBuf, StoreError> {
     // As it was configured, unless it is a link: people look for that in messages.
-    let place = regular::followed(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => in_the_way(path, NOWHERE, wanted),
-        _ => io_error("follow the symbolic link", path)(error),
-    })?;
+    let place = regular::followed(path).map_err(not_followed(path, wanted))?;
     // The first that is there on the way up, without the store itself.
     let folder = path.ancestors().skip(1).find(|path| {
         let is_there = fs::symlink_metadata(path).is_ok();
@@ -47,12 +46,19 @@ fn real(path: &Path, wanted: &'static str) -> Result<PathBuf, StoreError> {
         let Some(path) = path else { continue };
         match fs::metadata(path) {
             Ok(found) => must_be(path, found.file_type(), wanted)?,
-            Err(_) if Some(path) == folder => return Err(in_the_way(path, NOWHERE, wanted)),
+            Err(error) if Some(path) == folder => return Err(not_followed(path, wanted)(error)),
             // It is made, or whoever opens it says why it cannot be.
             Err(_) => {}
         }
     }
     Ok(place)
+}
+
+fn not_followed(path: &Path, wanted: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    move |error| match error.kind() {
+        ErrorKind::NotFound => in_the_way(path, NOWHERE, wanted),
+        _ => io_error("follow the symbolic link", path)(error),
+    }
 }
 
 /// Refuses what is not `wanted`.
@@ -77,25 +83,35 @@ fn in_the_way(path: &Path, what: &'static str, wanted: &'static str) -> StoreErr
     }
 }
 
-/// Why the store on this host could not be opened, as far as that shows without opening it.
-pub(crate) fn obstacle(backend: &Backend) -> Option<StoreError> {
-    let backend = match followed(backend) {
-        Ok(backend) => backend,
-        Err(error) => return Some(error),
+/// [`followed`], unless the store could not be opened, as far as that shows without opening it.
+pub(crate) fn openable(backend: &Backend) -> Result<Backend, StoreError> {
+    let backend = followed(backend)?;
+    let Some(path) = backend.path() else {
+        return Ok(backend);
     };
-    let path = backend.path()?;
     let lock = lock::name(path);
-    let wrong_lock = fs::metadata(&lock).ok().and_then(|found| {
-        let is_lock = must_be(&lock, found.file_type(), lock::WHAT);
-        is_lock.err()
-    });
-    let inside = path.join("db");
-    let closed = [&lock, path, &inside].into_iter().find_map(|path| {
-        let error = access(path, Access::READ_OK | Access::WRITE_OK).err()?;
-        let is_refused = error == Errno::ACCESS || error == Errno::PERM;
-        is_refused.then(|| io_error("read and write it", path)(error.into()))
-    });
-    wrong_lock.or(closed)
+    if let Ok(found) = fs::metadata(&lock) {
+        must_be(&lock, found.file_type(), lock::WHAT)?;
+    }
+    // A JSON file is replaced, not written.
+    let access_wanted = match backend {
+        Backend::File(_) => Access::READ_OK,
+        _ => Access::READ_OK | Access::WRITE_OK,
+    };
+    for (path, wanted) in [
+        (&*lock, Access::WRITE_OK),
+        (path, access_wanted),
+        (&path.join("db"), access_wanted),
+    ] {
+        match access(path, wanted) {
+            Err(error @ (Errno::ACCESS | Errno::PERM)) => {
+                return Err(io_error("read and write it", path)(error.into()));
+            }
+            // It is made, or the disk may not be written for now.
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(backend)
 }
 
 /// For the log: what [`Stamp`] tells.

@@ -222,16 +222,27 @@ impl SledStore {
             self.close();
             self.marks.clear();
         } else if self.left.is_some() && now != self.left {
-            // sled cuts its file some time after a save too.
             let known = mem::take(&mut self.marks);
             self.close();
-            self.load()?;
-            if self.marks != known {
+            self.left = None;
+            self.is_suspect = true;
+            // sled cuts its file some time after a save too.
+            if self.read("read", |db| image::holds(db, &known))? {
+                self.is_suspect = false;
+                self.forget_pages(known.len());
+                self.marks = known;
+            } else {
                 tracing::warn!(store = %self.path.display(), "{CHANGED}");
-                self.marks.clear();
             }
         }
         Ok(())
+    }
+
+    /// Closes a database that would keep all that was read.
+    fn forget_pages(&mut self, chunks: usize) {
+        if chunks > image::BATCH_CHUNKS {
+            self.close();
+        }
     }
 
     /// Asks for the room that a save may need: sled is better not asked where there is none.
@@ -289,10 +300,7 @@ impl Store for SledStore {
                 found => Ok(found.unwrap_or_default()),
             }
         })?;
-        if image.entries.chunks().count() > image::BATCH_CHUNKS {
-            // It would keep all that was read.
-            self.close();
-        }
+        self.forget_pages(image.entries.chunks().count());
         self.marks = marks;
         self.left = Stamp::of(&self.path.join("db")).ok();
         Ok(image)

@@ -10,6 +10,7 @@ use crate::regular::{self, ReadError};
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, ffi};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read};
+use std::mem;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,8 +42,6 @@ pub(super) struct SqliteStore {
     db: Option<Open>,
     /// The files that were open last, as we left them.
     last: Option<Files>,
-    /// Someone else wrote to them: what is there is to be read before it is written.
-    is_suspect: bool,
     /// The chunks that are stored; empty if that is not known, and then all are written.
     marks: Vec<Mark>,
     recovered: Option<Recovered>,
@@ -122,7 +121,6 @@ impl SqliteStore {
             path: path.to_owned(),
             db: None,
             last: None,
-            is_suspect: false,
             marks: Vec::new(),
             recovered: None,
             lock: Lock::take(path)?,
@@ -197,16 +195,20 @@ impl SqliteStore {
         open_database(&self.path)
     }
 
-    /// Closes a database one of whose files was removed, replaced or written by someone else: nobody would
-    /// read what is written to it, or not as it was meant.
-    fn stays_as_it_was(&mut self) {
+    /// Reads a database again one of whose files was removed, replaced or written by someone else. Whoever
+    /// has other tables in it is free to write those.
+    fn stays_as_it_was(&mut self) -> Result<(), StoreError> {
         let open = self.db.as_ref().map(|db| db.files);
         if open.is_some() && open != Files::at(&self.path).ok() {
-            tracing::warn!(store = %self.path.display(), "{CHANGED}");
             self.db = None;
-            self.marks.clear();
-            self.is_suspect = true;
+            let known = mem::take(&mut self.marks);
+            self.load()?;
+            if self.marks != known {
+                tracing::warn!(store = %self.path.display(), "{CHANGED}");
+                self.marks.clear();
+            }
         }
+        Ok(())
     }
 
     /// SQLite says of some wants of room no more than that something failed.
@@ -227,16 +229,13 @@ impl Store for SqliteStore {
 
     fn save(&mut self, image: &Image) -> Result<(), StoreError> {
         self.lock.keep(&self.path)?;
-        self.stays_as_it_was();
+        self.stays_as_it_was()?;
         // Closed after a failure: whether it can be opened again is known before anything is
         // written, so that a full disk is never taken for damage.
-        if self.is_suspect {
-            self.read("read", |db| tables::read(db).map(drop))?;
-            self.is_suspect = false;
-        } else if self.db.is_none() {
+        if self.db.is_none() {
             self.read("open", |_| Ok(()))?;
         }
-        let known = std::mem::take(&mut self.marks);
+        let known = mem::take(&mut self.marks);
         let written = match self.on_database(|db| tables::write(db, image, &known)) {
             // Found out only now: the image is whole here, so nothing is lost with what is broken.
             Err(Trouble::Damaged(why)) => {

@@ -7,7 +7,7 @@ use crate::commands::check::names;
 use crate::commands::explain::without_proxy;
 use crate::config::{Aggregator, Backend};
 use crate::sources::fetch::{FetchError, Fetched, Fetcher};
-use crate::store::{is_want_of_room, obstacle};
+use crate::store::{is_want_of_room, openable};
 use crossbeam_channel::never;
 use proxy_shards::{ProbePolicy, Target, Verdict};
 use std::path::{Path, PathBuf};
@@ -19,15 +19,18 @@ const FREE_MIN: u64 = 1 << 30;
 
 /// Whether a file can be made beside what is kept. The store itself is not opened: the service may
 /// run.
-pub(super) fn store(backend: &Backend) -> Finding {
-    if let Some(error) = obstacle(backend) {
-        let text = error.to_string();
-        let (found, remedy) = text
-            .rsplit_once("; ")
-            .unwrap_or((&text, "see storage.path"));
-        return Finding::bad("store", found, remedy);
-    }
-    let path = match backend {
+pub(super) fn store(backend: &Backend, in_cluster: bool) -> Finding {
+    let backend = match openable(backend) {
+        Ok(backend) => backend,
+        Err(error) => {
+            let text = error.to_string();
+            let (found, remedy) = text
+                .rsplit_once("; ")
+                .unwrap_or((&text, "see storage.path"));
+            return Finding::bad("store", found, remedy);
+        }
+    };
+    let path = match &backend {
         Backend::Sled(path) | Backend::File(path) | Backend::Sqlite(path) => path,
         Backend::Memory => return Finding::ok("store", "nothing is kept: storage.type is memory"),
         Backend::Redis { place, .. } => return redis::look(Purpose::Store, place),
@@ -36,14 +39,15 @@ pub(super) fn store(backend: &Backend) -> Finding {
     let shown = folder.display();
     if let Err(error) = tempfile::NamedTempFile::new_in(&folder) {
         let found = format!("nothing can be written into {shown}: {error}");
-        if is_want_of_room(&error) {
+        // A node of a cluster does not start so.
+        if is_want_of_room(&error) && !in_cluster {
             let remedy = "make room, or have it mounted writable: until then the service works and saves nothing";
             return Finding::warning("store", found, remedy);
         }
         let remedy = "make the folder writable for the service's user, or set storage.path";
         return Finding::bad("store", found, remedy);
     }
-    match rustix::fs::statvfs(&folder) {
+    match rustix::fs::statvfs(existing(path)) {
         Ok(space) => {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
             let found = format!("{shown} is writable, {} MB are free", free / 1_000_000);

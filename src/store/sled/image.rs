@@ -9,7 +9,7 @@
 use super::Trouble;
 use crate::store::Image;
 use crate::store::changes::{Changes, FEW_CHUNKS};
-use crate::store::chunk::{Mark, Meta};
+use crate::store::chunk::{Mark, Meta, unpack};
 use crate::store::reading::Reading;
 use ::sled::{Batch, Db, IVec};
 
@@ -185,4 +185,22 @@ pub(super) fn read(db: &Db) -> Result<Option<(Image, Vec<Mark>)>, Trouble> {
         reading.take(chunk.as_deref()).map_err(Trouble::Damaged)?;
     }
     reading.finish().map(Some).map_err(Trouble::Damaged)
+}
+
+/// Whether the chunks with these marks are stored, each of them sound, and no others.
+pub(super) fn holds(db: &Db, known: &[Mark]) -> Result<bool, Trouble> {
+    let Some((side, meta)) = Side::in_use(db)? else {
+        return Ok(known.is_empty());
+    };
+    if !Meta::decode(&meta).is_ok_and(|meta| meta.is_of(known)) {
+        return Ok(false);
+    }
+    for (number, mark) in (0..).zip(known) {
+        let chunk = db.get(side.chunk_key(number))?;
+        let is_it = |chunk: &[u8]| Mark::of(chunk) == *mark && unpack(chunk, drop).is_ok();
+        if !chunk.is_some_and(|chunk| is_it(&chunk)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
