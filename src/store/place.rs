@@ -103,12 +103,9 @@ pub(crate) fn openable(backend: &Backend) -> Result<Backend, StoreError> {
         (path, access_wanted),
         (&path.join("db"), access_wanted),
     ] {
-        match access(path, wanted) {
-            Err(error @ (Errno::ACCESS | Errno::PERM)) => {
-                return Err(io_error("read and write it", path)(error.into()));
-            }
-            // It is made, or the disk may not be written for now.
-            Ok(()) | Err(_) => {}
+        // What is not there is made, and a disk may be read-only for now.
+        if let Err(error @ (Errno::ACCESS | Errno::PERM)) = access(path, wanted) {
+            return Err(io_error("read and write it", path)(error.into()));
         }
     }
     Ok(backend)
